@@ -1,0 +1,40 @@
+"""When warm-up refits the metric."""
+
+__all__ = ["window_ends"]
+
+_FIRST = 10  # draws of the first window
+_FINAL_SHARE, _FINAL_LEAST = 0.1, 50
+
+
+def window_ends(tune: int) -> list[int]:
+    """Draws of warm-up after which the metric is fitted, to the draws since the last such moment.
+
+    Each window is twice as long as the one before, so that early draws, made far from the typical set and with a poor
+    metric, are forgotten.  A last stretch of a tenth of warm-up, and at least 50 draws where there is room, is left to
+    the step size alone; where no window fits, the list is empty and the metric stays as it began.
+
+    Parameters
+    ----------
+    tune : int
+        Draws of warm-up.
+
+    Examples
+    --------
+    >>> window_ends(1000)
+    [10, 30, 70, 150, 310, 900]
+    >>> window_ends(100)
+    [10, 30, 50]
+    >>> window_ends(12)
+    []
+    """
+    last = tune - max(round(_FINAL_SHARE * tune), min(_FINAL_LEAST, tune // 2))
+    ends = []
+    length, start = _FIRST, 0
+    while start + length <= last:
+        end = start + length
+        # a window that would leave less than the next one needs takes the rest
+        if last - end < 2 * length:
+            end = last
+        ends.append(end)
+        start, length = end, 2 * length
+    return ends

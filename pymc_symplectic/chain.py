@@ -1,0 +1,197 @@
+"""One Markov chain: where it is, what it has learned, and `advance`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pymc.exceptions import SamplingError
+
+from .adaptation.schedule import window_ends
+from .kernels import chain as kernels
+from .kernels.adapt import new_learning, restart_step_size
+from .kernels.random import generator_record
+from .kernels.state import System, new_state
+from .kernels.statistics import N_COLUMNS
+from .kernels.status import Status
+from .settings import Settings
+from .target import LogDensity
+
+__all__ = ["Chain"]
+
+_TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
+
+
+class Chain:
+    """One chain on one log-density.
+
+    Parameters
+    ----------
+    target : LogDensity
+        Shared by all chains of a model.
+    settings : Settings
+    rng : numpy.random.Generator
+        All randomness of the chain.  Its bit generator is advanced in place.
+    tune : int, optional
+        Draws of warm-up, in which step size and metric adapt.
+
+    Notes
+    -----
+    ``advance(a)`` then ``advance(b)`` makes the same draws as ``advance(a + b)``.
+    """
+
+    def __init__(self, target: LogDensity, settings: Settings, rng: np.random.Generator, tune: int = 0) -> None:
+        settings.metric.check(target.dim)
+        self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
+        self.count = 0
+        self._random = generator_record(rng)
+        self._state = new_state(target.dim)
+        self._rule = settings.trajectory.record(settings.max_energy_error)
+        self._windows = window_ends(tune) if settings.metric.adapts and target.dim else []
+        longest = max(np.diff([0, *self._windows]), default=0) if settings.metric.needs_memory else 0
+        self._learning = new_learning(target.dim, longest, settings.step_size or 1.0, settings.target_accept)
+        self._use(settings.metric.start(np.ones(target.dim)))
+        self._started = False
+
+    def _use(self, metric: Any) -> None:
+        self._system = System(self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record())
+
+    def compile(self) -> None:
+        """Load or compile the kernels that this chain will run, without drawing."""
+        empty = np.zeros((0, self.target.dim)), np.zeros((0, N_COLUMNS))
+        kernels.advance(self._system, self._rule, self._state, self._learning, self._random, *empty)
+
+    @property
+    def position(self) -> np.ndarray:
+        """The current draw, unconstrained (d,); a copy."""
+        return self._state.current.position.copy()
+
+    @property
+    def step_size(self) -> float:
+        """The step size that sampling uses: what warm-up has settled on so far."""
+        return float(np.exp(self._learning.step[1]))
+
+    @property
+    def metric(self) -> Any:
+        """The linear map in use."""
+        return self._system.metric
+
+    def move_to(self, position: np.ndarray) -> None:
+        """Go on from another position, or from the same one on a log-density that has changed.
+
+        Raises
+        ------
+        SamplingError
+            When the log-density or its gradient is not finite there; it names the variable.
+        """
+        self._state.current.position[:] = position
+        status = kernels.evaluate_start(self._system, self._state)
+        self._raise_if_broken(status)
+        current = self._state.current
+        if not np.isfinite(current.value[0]) or not np.all(np.isfinite(position)):
+            failure = f" ({type(self.target.error).__name__}: {self.target.error})" if self.target.error else ""
+            raise SamplingError(f"The log-density is not finite at the start: {self.target.blame(position)}{failure}.")
+        bad = ~np.isfinite(current.gradient)
+        if bad.any():
+            names = ", ".join(self.target.names_of(bad))
+            raise SamplingError(
+                f"The gradient of the log-density with respect to {names} is not finite at the start, where the "
+                "log-density itself is; start elsewhere (initvals), or look for a derivative that is 0/0 there."
+            )
+
+    def start(self, position: np.ndarray) -> None:
+        """Begin at a position: the first metric, and the first step size."""
+        self.move_to(position)
+        self._use(self.settings.metric.start(self._state.current.gradient))
+        self._learning.tuning[_LEARNS_METRIC] = float(bool(self._windows))
+        if self.settings.adapts_step_size:
+            self._search_step_size(1.0)
+            self._learning.tuning[_TUNES_STEP] = float(self.tune > 0)
+        self._started = True
+
+    def advance(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Make `count` draws.
+
+        Returns
+        -------
+        draws : ndarray of shape (count, d)
+            Unconstrained positions.
+        rows : ndarray of shape (count, N_COLUMNS)
+            Their statistics, by the columns of `kernels.statistics`.
+
+        Raises
+        ------
+        SamplingError
+            When the log-density raised an error that is not of arithmetic.
+        """
+        if not self._started:
+            raise RuntimeError("start the chain before it advances")
+        draws, rows = np.empty((count, self.target.dim)), np.zeros((count, N_COLUMNS))
+        made = 0
+        while made < count:
+            stop = made + min(count - made, self._draws_to_next_event())
+            block = draws[made:stop], rows[made:stop]
+            drawn, status = kernels.advance(
+                self._system, self._rule, self._state, self._learning, self._random, *block
+            )
+            self.count += drawn
+            made += drawn
+            self._raise_if_broken(status)
+            self._after_draw()
+        return draws, rows
+
+    def _draws_to_next_event(self) -> int:
+        events = [end for end in (*self._windows, self.tune) if end > self.count]
+        return min(events, default=np.iinfo(np.int64).max) - self.count
+
+    def _after_draw(self) -> None:
+        """Refit at the end of a window, and freeze everything at the end of warm-up."""
+        if self.count == self.tune:
+            self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
+        elif self.count in self._windows:
+            self._use(self.settings.metric.fit(self._system.metric, self._learning))
+            self._forget()
+            if self.count == self._windows[-1]:
+                self._learning.tuning[_LEARNS_METRIC] = 0.0
+            if self.settings.adapts_step_size:
+                self._search_step_size(self.step_size)
+
+    def _forget(self) -> None:
+        self._learning.counters[:] = 0
+        self._learning.means[:] = 0.0
+        self._learning.squares[:] = 0.0
+
+    def _search_step_size(self, guess: float) -> None:
+        found = kernels.search_step_size(self._system, self._state, guess, self._random)
+        if np.isnan(found):
+            self._raise_if_broken(Status.BROKEN)
+        restart_step_size(self._learning.step, found)
+
+    def _raise_if_broken(self, status: int) -> None:
+        if status == Status.BROKEN:
+            error, self.target.error = self.target.error, None
+            if isinstance(error, KeyboardInterrupt):
+                raise error
+            raise SamplingError(f"The log-density raised {type(error).__name__}: {error}") from error
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything the chain is, as arrays and numbers: restored, it goes on with the same draws."""
+        return {
+            "count": self.count,
+            "position": self._state.current.position.copy(),
+            "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
+            "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
+            "pending_gradients": int(self._state.counters[0]),
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Become what `snapshot` describes, of a chain with the same target, settings and warm-up."""
+        self.move_to(snapshot["position"])
+        self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
+        for name, array in snapshot["learning"].items():
+            getattr(self._learning, name)[...] = array
+        self._state.counters[0] = snapshot["pending_gradients"]
+        self.rng.bit_generator.state = snapshot["rng"]
+        self.count, self._started = snapshot["count"], True

@@ -1,0 +1,521 @@
+"""
+Symplectic integrators as data: the coefficients of kicks and drifts, and a catalogue of them.
+
+Hamilton's equations for H(q, r) = U(q) + K(r) have two halves that can be solved exactly. One moves the
+momentum and leaves the position alone (a *kick*), the other the reverse (a *drift*)::
+
+    kick   r += b ε Lᵀ ∇log π(q)
+    drift  q += a ε L ∇K(r)
+
+An explicit symplectic integrator is a sequence of the two, and is wholly described by the numbers b and a.
+Adding one takes one entry in `CATALOGUE`; a user's own needs no entry at all, only `Integrator` itself.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Self
+
+import numpy as np
+
+from .kernels.flow import Composition
+from .names import choose
+
+__all__ = ["ALIASES", "CATALOGUE", "Integrator", "get"]
+
+SUM_TOLERANCE = 1e-12
+PALINDROME_TOLERANCE = 1e-13
+
+
+@dataclass(frozen=True, repr=False)
+class Integrator:
+    r"""
+    One step of a symplectic integrator: its kicks and its drifts.
+
+    The sequences are those of one whole step, in the order in which they are applied; they alternate, and
+    the longer one comes first and last. A user's own scheme is made in the same way as those of the
+    catalogue. Usually only the leading coefficients are free and the others follow from symmetry:
+    see `Integrator.symmetric` and `Integrator.composed`.
+
+    Parameters
+    ----------
+    kicks : sequence of float
+        The b of each kick, ``r += b ε Lᵀ ∇log π(q)``. They sum to one.
+    drifts : sequence of float
+        The a of each drift, ``q += a ε L ∇K(r)``. They sum to one. Either one fewer than the kicks, and
+        the step begins and ends with a kick, or one more, and it begins and ends with a drift.
+    name : str, optional
+        What to call it.
+    order : int, optional
+        The order of accuracy p, a positive even number: the error after a fixed time is O(εᵖ). It is
+        taken at its word, and tells which acceptance to aim for.
+    reference : str, optional
+        Where the coefficients were published.
+
+    Attributes
+    ----------
+    kick_first : bool
+        Whether the step begins and ends with a kick.
+    stages : int
+        Gradient evaluations per step.
+    target_accept : float
+        The acceptance probability to aim for when the step size is tuned.
+
+    See Also
+    --------
+    get : look an integrator up by name.
+
+    Notes
+    -----
+    A kick-first step with s stages is
+
+    .. math::
+
+        \Psi_\varepsilon = B_{b_{s+1}\varepsilon} \circ A_{a_s\varepsilon} \circ \cdots \circ
+        B_{b_2\varepsilon} \circ A_{a_1\varepsilon} \circ B_{b_1\varepsilon}, \qquad
+        B_t(q, r) = (q,\; r + t L^\top \nabla\log\pi(q)), \qquad
+        A_t(q, r) = (q + t L \nabla K(r),\; r),
+
+    and a drift-first step the same with the letters exchanged. Both maps are shears and exact flows, so
+    every such :math:`\Psi_\varepsilon` preserves volume, and is symplectic in the whitened coordinates
+    :math:`(L^{-1}q, r)` [1]_. What else is asked for is checked:
+
+    - each flow sums to one, or the step would not approximate the dynamics for a time ε (consistency);
+    - each reads the same backwards, so that a step, then a flip of the momentum, then a step leads back
+      (reversibility). Without it the acceptance probability of Hamiltonian Monte Carlo would be wrong.
+      A palindrome has even order [1]_.
+
+    All orders in the catalogue hold for any kinetic energy, not the Gaussian one alone. The two flows play
+    the same part in the order conditions, so kicks and drifts may be exchanged without losing order.
+
+    References
+    ----------
+    .. [1] E. Hairer, C. Lubich, G. Wanner (2006). Geometric Numerical Integration, 2nd edition. Springer.
+
+    Examples
+    --------
+    The whole sequences, as in a paper's table:
+
+    >>> Integrator(kicks=(0.5, 0.5), drifts=(1.0,), name="leapfrog")
+    Integrator('leapfrog': order 2, 1 gradient per step, kick first)
+
+    The free coefficients alone; here those of Sexton and Weingarten (1992):
+
+    >>> scheme = Integrator.symmetric(kicks=(1 / 6,), name="sexton_weingarten")
+    >>> scheme.drifts, scheme.stages
+    ((0.5, 0.5), 2)
+    """
+
+    kicks: tuple[float, ...]
+    drifts: tuple[float, ...]
+    name: str = "custom"
+    order: int = 2
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        # A frozen dataclass can be written to in this way only. Whatever sequence came in, tuples are kept.
+        object.__setattr__(self, "kicks", _numbers("kicks", self.kicks))
+        object.__setattr__(self, "drifts", _numbers("drifts", self.drifts))
+        if abs(len(self.kicks) - len(self.drifts)) != 1:
+            raise ValueError(
+                "kicks and drifts must be alternating, so one of them must be longer by exactly one, "
+                f"got {len(self.kicks)} kicks and {len(self.drifts)} drifts; give those of one whole step, "
+                "or the free ones to Integrator.symmetric"
+            )
+        _check_flow("kicks", self.kicks)
+        _check_flow("drifts", self.drifts)
+        if not isinstance(self.order, int | np.integer) or self.order < 2 or self.order % 2:
+            raise ValueError(
+                f"order must be a positive even integer (a palindromic scheme has even order), got {self.order!r}"
+            )
+        object.__setattr__(self, "order", int(self.order))
+
+    @property
+    def kick_first(self) -> bool:
+        """Whether the step begins and ends with a kick; otherwise with a drift."""
+        return len(self.kicks) > len(self.drifts)
+
+    @property
+    def stages(self) -> int:
+        """
+        Gradient evaluations per step.
+
+        Each kick costs one, but the kick that ends a step is at the position where the next one begins:
+        that gradient is computed once.
+        """
+        return len(self.kicks) - 1 if self.kick_first else len(self.kicks)
+
+    @property
+    def target_accept(self) -> float:
+        """
+        The acceptance probability to aim for when the step size is tuned.
+
+        In high dimension the energy error is normal with a standard deviation that grows like εᵖ, and the
+        mean acceptance is 2 Φ(-εᵖ/2) in suitable units. Distance per gradient, ε times acceptance, is
+        largest at 0.65, 0.80, 0.86 and 0.89 for p = 2, 4, 6 and 8 [1]_. Real posteriors reward caution,
+        as a step that is too long does more harm than one that is too short; hence 0.8 for leapfrog, as is
+        customary, 0.85 for order 4 and 0.9 beyond.
+
+        The multi-stage schemes of order 2 are another matter. Their coefficients all but cancel the
+        error's leading term, so that almost everything is accepted until ε nears the limit of stability,
+        beyond which nothing is. The best step lies just below it, at an acceptance of 0.9 to 0.95. A scheme
+        that only repeats leapfrog has stages too, and is better tuned to 0.8.
+
+        References
+        ----------
+        .. [1] A. Beskos, N. Pillai, G. Roberts, J. M. Sanz-Serna, A. Stuart (2013). Optimal tuning of the
+           hybrid Monte Carlo algorithm. Bernoulli 19, 1501-1534 (for p = 2).
+        """
+        if self.order == 2:
+            return 0.8 if self.stages == 1 else 0.92
+        return 0.85 if self.order == 4 else 0.9
+
+    @classmethod
+    def symmetric(
+        cls,
+        kicks: Iterable[float] = (),
+        drifts: Iterable[float] = (),
+        *,
+        first: Literal["kick", "drift"] = "kick",
+        name: str = "custom",
+        order: int = 2,
+        reference: str = "",
+    ) -> Self:
+        """
+        Complete a scheme from its free coefficients.
+
+        A palindrome is known from its first half, and the coefficient in the middle from the sum. What is
+        left free are the leading coefficients, one fewer in all than the scheme has stages.
+
+        Parameters
+        ----------
+        kicks, drifts : sequence of float, optional
+            The free coefficients, from the outermost inwards. There are as many of the flow that comes
+            first as of the other, or one more.
+        first : {"kick", "drift"}, optional
+            Which flow begins and ends the step.
+        name, order, reference
+            As for `Integrator`.
+
+        Returns
+        -------
+        Integrator
+            The scheme with ``1 + len(kicks) + len(drifts)`` stages.
+
+        Examples
+        --------
+        >>> Integrator.symmetric().kicks
+        (0.5, 0.5)
+        >>> Integrator.symmetric(kicks=(0.2,)).kicks
+        (0.2, 0.6, 0.2)
+        >>> Integrator.symmetric(kicks=(0.125,), drifts=(0.25,)).drifts
+        (0.25, 0.5, 0.25)
+        """
+        free_kicks, free_drifts = _numbers("kicks", kicks), _numbers("drifts", drifts)
+        kick_first = _kick_first(first)
+        outer, inner = (free_kicks, free_drifts) if kick_first else (free_drifts, free_kicks)
+        if len(outer) - len(inner) not in (0, 1):
+            raise ValueError(
+                f"with first={first!r} there must be as many free {first}s as of the other flow, or one more, "
+                f"got kicks={free_kicks} and drifts={free_drifts}; leave out those that follow from symmetry"
+            )
+        # The whole outer sequence is the longer by one, so one of the two has a middle and the other none.
+        middle_is_outer = len(outer) > len(inner)
+        outer, inner = _mirror(outer, middle=middle_is_outer), _mirror(inner, middle=not middle_is_outer)
+        whole_kicks, whole_drifts = (outer, inner) if kick_first else (inner, outer)
+        return cls(whole_kicks, whole_drifts, name=name, order=order, reference=reference)
+
+    @classmethod
+    def composed(
+        cls,
+        weights: Iterable[float],
+        *,
+        first: Literal["kick", "drift"] = "kick",
+        name: str = "custom",
+        order: int = 2,
+        reference: str = "",
+    ) -> Self:
+        """
+        Compose leapfrog steps of lengths ``w ε`` symmetrically.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            The free weights, from the outermost inwards. The one in the middle is what they leave of one,
+            and the others follow from symmetry.
+        first : {"kick", "drift"}, optional
+            Whether the leapfrog steps are kick-drift-kick or drift-kick-drift.
+        name, order, reference
+            As for `Integrator`.
+
+        Returns
+        -------
+        Integrator
+            The scheme with ``1 + 2 * len(weights)`` stages.
+
+        Notes
+        -----
+        Half a kick at the end of one leapfrog step and half a kick at the beginning of the next are one
+        kick with :math:`b = (w_i + w_{i+1})/2`.
+
+        Examples
+        --------
+        >>> Integrator.composed((0.25,)).kicks
+        (0.125, 0.375, 0.375, 0.125)
+        """
+        inner = _mirror(_numbers("weights", weights), middle=True)
+        outer = tuple((w + v) / 2 for w, v in zip((0.0, *inner), (*inner, 0.0), strict=True))
+        kicks, drifts = (outer, inner) if _kick_first(first) else (inner, outer)
+        return cls(kicks, drifts, name=name, order=order, reference=reference)
+
+    def record(self) -> Composition:
+        """What kernels run: the coefficients as arrays."""
+        return Composition(np.array(self.kicks), np.array(self.drifts))
+
+    def __repr__(self) -> str:
+        gradients = "gradient" if self.stages == 1 else "gradients"
+        first = "kick" if self.kick_first else "drift"
+        return f"Integrator({self.name!r}: order {self.order}, {self.stages} {gradients} per step, {first} first)"
+
+
+def get(integrator: str | Integrator) -> Integrator:
+    """
+    Look an integrator up by name.
+
+    Parameters
+    ----------
+    integrator : str or Integrator
+        A name in `CATALOGUE` or `ALIASES`; spaces, hyphens and case do not matter. An `Integrator` is
+        returned as it is.
+
+    Returns
+    -------
+    Integrator
+
+    Raises
+    ------
+    ValueError
+        When there is no such name. The message lists those there are.
+
+    Examples
+    --------
+    >>> get("Velocity-Verlet")
+    Integrator('leapfrog': order 2, 1 gradient per step, kick first)
+    """
+    if isinstance(integrator, Integrator):
+        return integrator
+    return choose("integrator", integrator, CATALOGUE, ALIASES)
+
+
+def _numbers(field: str, values: Iterable[float]) -> tuple[float, ...]:
+    """Return ``values`` as a tuple of finite floats."""
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{field} must be a sequence of numbers, such as (0.5, 0.5), got {values!r}") from None
+    for i, number in enumerate(numbers):
+        if not math.isfinite(number):
+            raise ValueError(f"{field} must be finite numbers, got {field}[{i}] = {number}")
+    return numbers
+
+
+def _check_flow(field: str, numbers: tuple[float, ...]) -> None:
+    """Raise unless the coefficients of one flow are consistent and a palindrome."""
+    if not numbers:
+        raise ValueError(f"{field} must not be empty; a step takes at least one kick and one drift")
+    total = math.fsum(numbers)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise ValueError(
+            f"{field} must sum to one, got {numbers}, which sum to {total!r}; correct them, or give the free "
+            "ones to Integrator.symmetric and let the others follow"
+        )
+    for i, (number, mirrored) in enumerate(zip(numbers, reversed(numbers), strict=True)):
+        if abs(number - mirrored) > PALINDROME_TOLERANCE:
+            raise ValueError(
+                f"{field} must read the same backwards (be palindromic), or the integrator is not reversible, "
+                f"got {field}[{i}] = {number!r} and {field}[{len(numbers) - 1 - i}] = {mirrored!r}; make them equal"
+            )
+
+
+def _mirror(free: tuple[float, ...], *, middle: bool) -> tuple[float, ...]:
+    """Return the palindrome that begins with ``free`` and sums to one: with a middle coefficient or without."""
+    if middle:
+        return (*free, 1 - 2 * math.fsum(free), *reversed(free))
+    half = (*free, 0.5 - math.fsum(free))
+    return half + half[::-1]
+
+
+def _kick_first(first: str) -> bool:
+    return choose("first flow", first, {"kick": True, "drift": False})
+
+
+# Papers with more than one entry.
+_YOSHIDA = "Yoshida (1990), Phys. Lett. A 150, 262-268"
+_OMELYAN_2002 = "Omelyan, Mryglod, Folk (2002), Comput. Phys. Commun. 146, 188-202"
+_OMELYAN_2003 = "Omelyan, Mryglod, Folk (2003), Comput. Phys. Commun. 151, 272-314"
+_BLANES_MOAN = "Blanes, Moan (2002), J. Comput. Appl. Math. 142, 313-330"
+_BCSS = "Blanes, Casas, Sanz-Serna (2014), SIAM J. Sci. Comput. 36, A1556-A1580"
+_KAHAN_LI = "Kahan, Li (1997), Math. Comput. 66, 1089-1099"
+
+_ENTRIES = (
+    # Order 2. Leapfrog; then those that make the energy error small at the step sizes of sampling.
+    Integrator.symmetric(
+        name="leapfrog",
+        reference="Verlet (1967), Phys. Rev. 159, 98-103; "
+        "for sampling: Duane, Kennedy, Pendleton, Roweth (1987), Phys. Lett. B 195, 216-222",
+    ),
+    # Least α² + β², with α = (1 - 6b + 6b²)/12 and β = (1 - 6b)/24 the coefficients of the two commutators
+    # in the leading error: b = 1/2 - t for the real root t of 24 t³ + t = 1, written out (0.19318332750378...).
+    Integrator.symmetric(
+        kicks=(0.5 - math.sinh(math.asinh(9 * math.sqrt(2)) / 3) / math.sqrt(18),),
+        name="minimal_error2",
+        reference=f"McLachlan (1995), SIAM J. Sci. Comput. 16, 151-168; {_OMELYAN_2003}, eqs. 25 and 31",
+    ),
+    Integrator.symmetric(
+        kicks=(0.108991425403425322,),
+        drifts=(0.290485609075128726,),
+        name="minimal_error3",
+        reference="Predescu et al. (2012), Mol. Phys. 110, 967-983, eq. 26",
+    ),
+    # For s stages: a small largest energy error over all harmonic oscillators with ω ε in (0, s). The b for
+    # s = 2 is quoted as 0.211781, and is the minimax given here to more digits; eq. 6.4 of the paper is its
+    # neighbour (3 - √3)/6 = 0.2113.
+    Integrator.symmetric(
+        kicks=(0.211780979592631,),
+        name="bcss2",
+        reference=f"{_BCSS}, minimax two-stage scheme",
+    ),
+    Integrator.symmetric(
+        kicks=(0.11888010966548,),
+        drifts=(0.29619504261126,),
+        name="bcss3",
+        reference=f"{_BCSS}, eq. 6.7",
+    ),
+    Integrator.symmetric(
+        kicks=(0.071353913450279725904, 0.268548791161230105820),
+        drifts=(0.1916678,),
+        name="bcss4",
+        reference=f"{_BCSS}, eq. 6.8",
+    ),
+    # Order 4.
+    Integrator.composed(
+        (1 / (2 - 2 ** (1 / 3)),),
+        name="yoshida4",
+        order=4,
+        reference=f"Forest, Ruth (1990), Physica D 43, 105-117; {_YOSHIDA}",
+    ),
+    Integrator.composed(
+        (1 / (4 - 4 ** (1 / 3)),) * 2,
+        name="suzuki4",
+        order=4,
+        reference="Suzuki (1990), Phys. Lett. A 146, 319-323",
+    ),
+    # In the paper's letters: drifts ξ and χ, kick (1 - 2λ)/2.
+    Integrator.symmetric(
+        drifts=(0.1786178958448091, -0.06626458266981849),
+        kicks=((1 + 2 * 0.2123418310626054) / 2,),
+        first="drift",
+        name="pefrl",
+        order=4,
+        reference=_OMELYAN_2002,
+    ),
+    # The same letters, with kicks and drifts exchanged.
+    Integrator.symmetric(
+        kicks=(0.1644986515575760, 1.235692651138917),
+        drifts=((1 + 2 * 0.02094333910398989) / 2,),
+        name="vefrl",
+        order=4,
+        reference=_OMELYAN_2002,
+    ),
+    Integrator.symmetric(
+        kicks=(0.08398315262876693, 0.6822365335719091),
+        drifts=(0.2539785108410595, -0.03230286765269967),
+        name="omelyan5",
+        order=4,
+        reference=f"{_OMELYAN_2003}, eqs. 63 and 71",
+    ),
+    Integrator.symmetric(
+        kicks=(0.0792036964311957, 0.353172906049774, -0.0420650803577195),
+        drifts=(0.209515106613362, -0.143851773179818),
+        name="blanes_moan4",
+        order=4,
+        reference=f"{_BLANES_MOAN}, table 2, S6",
+    ),
+    # Order 6.
+    Integrator.composed(
+        (0.78451361047755726382, 0.23557321335935813368, -1.17767998417887100695),
+        name="yoshida6",
+        order=6,
+        reference=f"{_YOSHIDA}, solution A",
+    ),
+    Integrator.symmetric(
+        kicks=(0.0502627644003922, 0.413514300428344, 0.0450798897943977, -0.188054853819569, 0.541960678450780),
+        drifts=(0.148816447901042, -0.132385865767784, 0.067307604692185, 0.432666402578175),
+        name="blanes_moan6",
+        order=6,
+        reference=f"{_BLANES_MOAN}, table 2, S10",
+    ),
+    # Order 8.
+    Integrator.composed(
+        (
+            0.914844246229740,
+            0.253693336566229,
+            -1.44485223686048,
+            -0.158240635368243,
+            1.93813913762276,
+            -1.96061023297549,
+            0.102799849391985,
+        ),
+        name="yoshida8",
+        order=8,
+        reference=f"{_YOSHIDA}, solution D",
+    ),
+    Integrator.composed(
+        (
+            0.74167036435061295345,
+            -0.40910082580003159400,
+            0.19075471029623837995,
+            -0.57386247111608226666,
+            0.29906418130365592384,
+            0.33462491824529818378,
+            0.31529309239676659663,
+        ),
+        name="suzuki_umeno8",
+        order=8,
+        reference="Suzuki, Umeno (1993), Springer Proc. Phys. 76, 74-86; "
+        f"McLachlan (1995), SIAM J. Sci. Comput. 16, 151-168; {_KAHAN_LI}, s15odr8",
+    ),
+    Integrator.composed(
+        (
+            0.13020248308889008088,
+            0.56116298177510838456,
+            -0.38947496264484728641,
+            0.15884190655515560090,
+            -0.39590389413323757734,
+            0.18453964097831570709,
+            0.25837438768632204729,
+            0.29501172360931029887,
+        ),
+        name="kahan_li8",
+        order=8,
+        reference=f"{_KAHAN_LI}, s17odr8a",
+    ),
+)
+
+CATALOGUE: Mapping[str, Integrator] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""The integrators that can be chosen by name."""
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "verlet": "leapfrog",
+        "velocity_verlet": "leapfrog",
+        "stormer_verlet": "leapfrog",
+        "mclachlan2": "minimal_error2",
+        "omelyan2": "minimal_error2",
+        "predescu3": "minimal_error3",
+        "forest_ruth": "yoshida4",
+        "omf4": "omelyan5",
+    }
+)
+"""Other names in use, each with the name in `CATALOGUE` that it stands for."""

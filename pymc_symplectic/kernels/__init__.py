@@ -1,0 +1,1 @@
+"""Compiled code only: NumPy and numba, nothing of PyMC."""

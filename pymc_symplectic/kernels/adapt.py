@@ -1,0 +1,130 @@
+"""What a chain learns at every draw of warm-up: its step size, and the moments that a metric is made from."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .compile import helper
+from .flow import close, copy_point, evaluate, step, total_energy
+from .kinetic import draw_momentum
+from .state import Point, State, System
+from .status import Status
+
+__all__ = ["Learning", "find_step_size", "new_learning", "restart_step_size", "store_draw", "update_step_size"]
+
+_BROKEN = int(Status.BROKEN)
+
+# Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants.
+_GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
+
+
+class Learning(NamedTuple):
+    """Everything that warm-up changes at a draw.
+
+    `step` (5,) is the state of dual averaging: log of the step size that explores, log of its average, the mean error
+    of acceptance, the number of updates, the point that it shrinks towards.  `tuning` (3,) holds the target acceptance,
+    and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws in the moments and in the memory.
+    `means` and `squares` (2, d) are running means and sums of squared deviations of draws (row 0) and of gradients
+    (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w is 0 where no metric asks for it.
+    """
+
+    step: np.ndarray
+    tuning: np.ndarray
+    counters: np.ndarray
+    means: np.ndarray
+    squares: np.ndarray
+    draws: np.ndarray
+    gradients: np.ndarray
+
+
+def new_learning(dim: int, memory: int, step_size: float, target_accept: float) -> Learning:
+    """Memory for warm-up in `dim` coordinates that remembers `memory` draws."""
+    learning = Learning(
+        step=np.zeros(5),
+        tuning=np.array([target_accept, 0.0, 0.0]),
+        counters=np.zeros(2, np.int64),
+        means=np.zeros((2, dim)),
+        squares=np.zeros((2, dim)),
+        draws=np.zeros((memory, dim)),
+        gradients=np.zeros((memory, dim)),
+    )
+    restart_step_size(learning.step, step_size)
+    return learning
+
+
+@helper
+def restart_step_size(averaging: np.ndarray, step_size: float) -> None:
+    """Forget the past and start dual averaging from a step size."""
+    averaging[0] = math.log(step_size)
+    averaging[1] = math.log(step_size)
+    averaging[2] = 0.0
+    averaging[3] = 0.0
+    averaging[4] = math.log(10.0 * step_size)
+
+
+@helper
+def update_step_size(averaging: np.ndarray, accept: float, target: float) -> None:
+    """One step of dual averaging, equation 6 of Hoffman and Gelman 2014."""
+    averaging[3] += 1.0
+    count = averaging[3]
+    weight = 1.0 / (count + _T0)
+    averaging[2] = (1.0 - weight) * averaging[2] + weight * (target - accept)
+    averaging[0] = averaging[4] - math.sqrt(count) / _GAMMA * averaging[2]
+    forget = count**-_KAPPA
+    averaging[1] = forget * averaging[0] + (1.0 - forget) * averaging[1]
+
+
+@helper
+def _update_moments(count: int, value: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+    for j in range(value.size):  # Welford's recurrence
+        delta = value[j] - mean[j]
+        mean[j] += delta / count
+        square[j] += delta * (value[j] - mean[j])
+
+
+@helper
+def store_draw(learning: Learning, point: Point) -> None:
+    """Take a draw of warm-up into the moments, and into the memory while it has room."""
+    learning.counters[0] += 1
+    count = learning.counters[0]
+    _update_moments(count, point.position, learning.means[0], learning.squares[0])
+    _update_moments(count, point.gradient, learning.means[1], learning.squares[1])
+    kept = learning.counters[1]
+    if kept < learning.draws.shape[0]:
+        learning.draws[kept, :] = point.position
+        learning.gradients[kept, :] = point.gradient
+        learning.counters[1] += 1
+
+
+@helper
+def find_step_size(system: System, state: State, eps: float, rng: np.random.Generator) -> float:
+    """Double or halve a step size until the acceptance of one step crosses 0.8; NaN where the log-density broke.
+
+    Hoffman and Gelman 2014, algorithm 4, with the threshold of Stan.  It searches 2⁻⁶⁰ to 2⁶⁰ times `eps`, and never
+    steps on in a direction that has stopped to change the acceptance (a flat log-density).
+    """
+    direction = 0
+    for _ in range(60):
+        copy_point(state.current, state.moving)
+        draw_momentum(system.kinetic, rng, state.momentum)
+        start = total_energy(system, state.moving, state.momentum)
+        status = step(system.flow, system, state, eps)
+        if status != _BROKEN and state.moving.value[0] > -np.inf:
+            status = close(system.flow, system, state)
+        if status == _BROKEN:
+            return np.nan
+        error = total_energy(system, state.moving, state.momentum) - start
+        wanted = 1 if -error > math.log(0.8) else -1
+        if direction == 0:
+            direction = wanted
+        if wanted != direction:
+            break
+        eps *= 2.0**direction
+    return eps
+
+
+@helper
+def start_point(system: System, state: State) -> int:
+    """Log-density and gradient at the current position."""
+    return evaluate(system.target, state.current, state.counters)

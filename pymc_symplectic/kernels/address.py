@@ -1,0 +1,111 @@
+"""Functions that cross into kernels by their address.
+
+A kernel that received a compiled function as such would be compiled anew for every function.  An address is an integer:
+the kernel is compiled once per machine, whatever it calls.  `AddressedFunction` makes a Python function into an address;
+the ``*_at`` intrinsics turn the address back into something callable, inside kernels.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+__all__ = ["DRAW", "ENERGY", "LOGP", "VELOCITY", "AddressedFunction", "array_at", "draw_at", "energy_at", "logp_at", "velocity_at"]
+
+_vector = types.float64[::1]
+_generator = numba.typeof(np.random.default_rng(0))
+
+LOGP = types.int64(types.int64[::1], _vector, _vector, _vector)
+"""``logp(data, position, gradient, value) -> Status``; writes the gradient, and the log-density to ``value[0]``."""
+ENERGY = types.float64(_vector, _vector)
+"""``energy(params, momentum) -> K``."""
+VELOCITY = types.void(_vector, _vector, _vector)
+"""``velocity(params, momentum, out)``; writes the gradient of K to `out`."""
+DRAW = types.void(_vector, _generator, _vector)
+"""``draw(params, rng, out)``; writes one draw from exp(-K) to `out`."""
+
+
+class AddressedFunction:
+    """A function compiled to one of the signatures above, callable from Python and by address.
+
+    Parameters
+    ----------
+    function : callable
+        What to compile, by numba, in nopython mode.
+    signature : numba signature
+        `LOGP`, `ENERGY`, `VELOCITY` or `DRAW`.
+
+    Notes
+    -----
+    An exception cannot cross an address: numba would print it and go on with garbage.  `function` has to catch its own.
+    """
+
+    _alive: ClassVar[WeakValueDictionary[int, "AddressedFunction"]] = WeakValueDictionary()
+
+    def __init__(self, function: Callable, signature: Any) -> None:
+        self._compiled = numba.cfunc(signature, error_model="numpy")(function)
+        self.python = function
+        self.address: int = self._compiled.address
+        self._alive[self.address] = self
+
+    @classmethod
+    def at(cls, address: int) -> Callable:
+        """The Python function that was compiled to `address`."""
+        return cls._alive[address].python
+
+
+def _function_at(signature: Any) -> Callable:
+    """What turns an address into a function of `signature`: natively in kernels, by look-up in plain Python."""
+    function_type = types.FunctionType(signature)
+
+    @intrinsic
+    def native(typing_context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+            function = cgutils.create_struct_proxy(function_type)(context, builder)
+            null = cgutils.get_null_value(cgutils.voidptr_t)
+            function.c_addr = builder.inttoptr(args[0], cgutils.voidptr_t)
+            function.py_addr = null
+            function.jit_addr = null  # so that the call goes through c_addr
+            return function._getvalue()
+
+        return function_type(types.int64), codegen
+
+    def at(address: int) -> Callable:
+        return AddressedFunction.at(address)
+
+    @overload(at, strict=False)
+    def _(address: int) -> Callable:
+        return lambda address: native(address)
+
+    return at
+
+
+logp_at = _function_at(LOGP)
+energy_at = _function_at(ENERGY)
+velocity_at = _function_at(VELOCITY)
+draw_at = _function_at(DRAW)
+
+
+@intrinsic
+def _pointer(typing_context: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The C-contiguous array of `shape` and `dtype` that stands at an address; kernels only."""
+    raise NotImplementedError("array_at is for compiled code")
+
+
+@overload(array_at, strict=False)
+def _(address: Any, shape: Any, dtype: Any) -> Any:
+    if len(shape) == 0:
+        return lambda address, shape, dtype: numba.carray(_pointer(address), (1,), dtype).reshape(())
+    return lambda address, shape, dtype: numba.carray(_pointer(address), shape, dtype)

@@ -1,0 +1,80 @@
+"""The entry points: what Python calls.  Everything that they call is compiled into them."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import statistics as column
+from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
+from .borrow import borrow
+from .compile import kernel, specialise
+from .metropolis import FixedStepsRule, FixedTimeRule, metropolis_transition
+from .random import generator_at
+from .state import State, System
+from .status import Status
+
+__all__ = ["advance", "evaluate_start", "search_step_size"]
+
+_OK = int(Status.OK)
+
+_TRANSITIONS = {FixedStepsRule: metropolis_transition, FixedTimeRule: metropolis_transition}
+
+
+def transition(
+    rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
+    """One draw by the trajectory `rule`."""
+    return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
+
+
+specialise(transition, _TRANSITIONS)
+
+
+@kernel
+def advance(
+    system: System,
+    rule: Any,
+    state: State,
+    learning: Learning,
+    random: np.ndarray,
+    draws: np.ndarray,
+    rows: np.ndarray,
+) -> tuple[int, int]:
+    """Make ``len(draws)`` draws; write positions to `draws` (n, d) and statistics to `rows` (n, N_COLUMNS).
+
+    Returns the number of draws made and the status; fewer than asked only where the log-density is broken.
+    """
+    system, rule, state, learning = borrow(system), borrow(rule), borrow(state), borrow(learning)
+    draws, rows, rng = borrow(draws), borrow(rows), generator_at(random)
+    averaging = learning.step
+    for i in range(draws.shape[0]):
+        tuning = learning.tuning[1] > 0.0
+        eps = math.exp(averaging[0] if tuning else averaging[1])
+        row = rows[i]
+        status = transition(rule, system, state, eps, rng, row)
+        if status != _OK:
+            return i, status
+        if tuning:
+            update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0])
+        if learning.tuning[2] > 0.0:
+            store_draw(learning, state.current)
+        row[column.MODEL_LOGP] = state.current.value[0]
+        row[column.STEP_SIZE] = eps
+        row[column.STEP_SIZE_BAR] = math.exp(averaging[1])
+        row[column.N_GRADIENTS] = state.counters[0]
+        state.counters[0] = 0
+        draws[i, :] = state.current.position
+    return draws.shape[0], _OK
+
+
+@kernel
+def evaluate_start(system: System, state: State) -> int:
+    """Log-density and gradient at ``state.current.position``, in place."""
+    return start_point(borrow(system), borrow(state))
+
+
+@kernel
+def search_step_size(system: System, state: State, eps: float, random: np.ndarray) -> float:
+    """A step size whose first step is neither refused nor wastefully small; NaN where the log-density broke."""
+    return find_step_size(borrow(system), borrow(state), eps, generator_at(random))

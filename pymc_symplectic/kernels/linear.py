@@ -1,0 +1,78 @@
+"""The two things kernels ask of a metric, M⁻¹ = L Lᵀ, without ever forming it.
+
+======  =====================================  =============================
+kick    r += c Lᵀ g                            flow of the potential energy
+drift   q += c L v                             flow of the kinetic energy
+======  =====================================  =============================
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .compile import helper, specialise
+
+__all__ = ["DenseMap", "DiagonalMap", "drift", "kick"]
+
+
+class DiagonalMap(NamedTuple):
+    """L = diag(scale), `scale` of shape (d,)."""
+
+    scale: np.ndarray
+
+
+class DenseMap(NamedTuple):
+    """L = `factor`, lower triangular, of shape (d, d)."""
+
+    factor: np.ndarray
+
+
+@helper
+def _kick_diagonal(metric: DiagonalMap, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(momentum.size):
+        momentum[j] += c * scale[j] * gradient[j]
+
+
+@helper
+def _drift_diagonal(metric: DiagonalMap, c: float, velocity: np.ndarray, position: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(position.size):
+        position[j] += c * scale[j] * velocity[j]
+
+
+@helper
+def _kick_dense(metric: DenseMap, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:
+    factor = metric.factor
+    for i in range(momentum.size):  # along rows, which are contiguous
+        c_i = c * gradient[i]
+        for j in range(i + 1):
+            momentum[j] += c_i * factor[i, j]
+
+
+@helper
+def _drift_dense(metric: DenseMap, c: float, velocity: np.ndarray, position: np.ndarray) -> None:
+    factor = metric.factor
+    for i in range(position.size):
+        total = 0.0
+        for j in range(i + 1):
+            total += factor[i, j] * velocity[j]
+        position[i] += c * total
+
+
+_KICKS = {DiagonalMap: _kick_diagonal, DenseMap: _kick_dense}
+_DRIFTS = {DiagonalMap: _drift_diagonal, DenseMap: _drift_dense}
+
+
+def kick(metric: Any, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:
+    """``momentum += c Lᵀ gradient``, in place."""
+    _KICKS[type(metric)](metric, c, gradient, momentum)
+
+
+def drift(metric: Any, c: float, velocity: np.ndarray, position: np.ndarray) -> None:
+    """``position += c L velocity``, in place."""
+    _DRIFTS[type(metric)](metric, c, velocity, position)
+
+
+specialise(kick, _KICKS)
+specialise(drift, _DRIFTS)

@@ -1,0 +1,113 @@
+"""Trajectories of a length chosen beforehand, accepted or refused by a Metropolis test at their end.
+
+Every flow here is reversible and preserves volume, and every kinetic energy is even, so accepting with probability
+min(1, exp(-ΔH)) leaves exp(-H) invariant, whatever the length, as long as the length does not depend on the point.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import statistics as column
+from .compile import helper, specialise
+from .flow import close, copy_point, is_closed, step, total_energy
+from .kinetic import draw_momentum
+from .state import State, System
+from .status import Status
+
+__all__ = ["FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
+
+_OK = int(Status.OK)
+_BROKEN = int(Status.BROKEN)
+
+
+class FixedStepsRule(NamedTuple):
+    """A number of steps uniform on the integers of [steps (1 - jitter), steps (1 + jitter)]."""
+
+    steps: int
+    jitter: float
+    max_energy_error: float
+
+
+class FixedTimeRule(NamedTuple):
+    """A time uniform on [time (1 - jitter), time (1 + jitter)], in steps no longer than the step size."""
+
+    time: float
+    jitter: float
+    max_steps: int
+    max_energy_error: float
+
+
+@helper
+def _plan_steps(rule: FixedStepsRule, eps: float, rng: np.random.Generator) -> tuple[int, float]:
+    # rounded inwards, less a hair so that 10 (1 - 0.3) is 7 in floating point too
+    low = max(1, math.ceil(rule.steps * (1.0 - rule.jitter) - 1e-9))
+    high = max(low, math.floor(rule.steps * (1.0 + rule.jitter) + 1e-9))
+    steps = low + math.floor(rng.random() * (high - low + 1))
+    return steps, eps
+
+
+@helper
+def _plan_time(rule: FixedTimeRule, eps: float, rng: np.random.Generator) -> tuple[int, float]:
+    time = rule.time * (1.0 + rule.jitter * (2.0 * rng.random() - 1.0))
+    wanted = np.ceil(time / eps)
+    if wanted > rule.max_steps:
+        return rule.max_steps, eps
+    steps = max(1, int(wanted))
+    return steps, time / steps
+
+
+_PLANS = {FixedStepsRule: _plan_steps, FixedTimeRule: _plan_time}
+
+
+def plan(rule: Any, eps: float, rng: np.random.Generator) -> tuple[int, float]:
+    """Number of steps, and the size of each, of the next trajectory."""
+    return _PLANS[type(rule)](rule, eps, rng)
+
+
+specialise(plan, _PLANS)
+
+
+@helper
+def metropolis_transition(
+    rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
+    """One draw: new momentum, a trajectory, a Metropolis test.  Changes ``state.current`` and fills `row`."""
+    point, momentum = state.moving, state.momentum
+    steps, eps = plan(rule, eps, rng)
+    draw_momentum(system.kinetic, rng, momentum)
+    copy_point(state.current, point)
+    start = total_energy(system, point, momentum)
+    error, largest = 0.0, 0.0
+    diverging, taken = False, 0
+    for taken in range(1, steps + 1):
+        status = step(system.flow, system, state, eps)
+        if status == _BROKEN:
+            return status
+        ended = taken == steps
+        if ended and point.value[0] > -np.inf:
+            status = close(system.flow, system, state)
+            if status == _BROKEN:
+                return status
+        if ended or is_closed(system.flow) or point.value[0] == -np.inf:
+            error = total_energy(system, point, momentum) - start
+            if not error <= rule.max_energy_error:  # NaN too
+                diverging = True
+                error = np.inf
+            if abs(error) > abs(largest):
+                largest = error
+            if diverging:
+                break
+    accept = math.exp(min(0.0, -error))
+    accepted = rng.random() < accept
+    if accepted:
+        copy_point(point, state.current)
+    row[column.ENERGY] = start + error if accepted else start
+    row[column.ENERGY_ERROR] = error if accepted else 0.0
+    row[column.MAX_ENERGY_ERROR] = largest
+    row[column.MEAN_TREE_ACCEPT] = accept
+    row[column.TREE_SIZE] = taken
+    row[column.DIVERGING] = diverging
+    row[column.INDEX_IN_TRAJECTORY] = taken if accepted else 0
+    return _OK

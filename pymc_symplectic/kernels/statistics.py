@@ -1,0 +1,17 @@
+"""What a transition reports, as columns of one row of floats.  Integers are exact in them; names are given in Python."""
+
+ENERGY = 0
+ENERGY_ERROR = 1
+MAX_ENERGY_ERROR = 2
+MODEL_LOGP = 3
+MEAN_TREE_ACCEPT = 4
+STEP_SIZE = 5
+STEP_SIZE_BAR = 6
+TREE_SIZE = 7
+N_GRADIENTS = 8
+DIVERGING = 9
+DEPTH = 10
+REACHED_MAX_TREEDEPTH = 11
+INDEX_IN_TRAJECTORY = 12
+
+N_COLUMNS = 13

@@ -1,0 +1,89 @@
+"""Everything that a user chooses about a sampler, looked up and checked before any model is compiled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+
+from . import integrators, kinetic, metrics, trajectories
+from .integrators import Integrator
+from .kinetic import KineticEnergy
+from .metrics import Metric
+from .trajectories import Trajectory
+
+__all__ = ["Options", "Settings"]
+
+
+class Options(TypedDict, total=False):
+    """The options of a sampler, as `pymc_symplectic.HMC` describes them."""
+
+    integrator: str | Integrator
+    kinetic: str | KineticEnergy
+    metric: str | Metric | np.ndarray
+    trajectory: str | Trajectory
+    step_size: float | None
+    target_accept: float | None
+    max_energy_error: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One configuration of the sampler.
+
+    Made by `Settings.choose`, from names or objects.
+    """
+
+    integrator: Integrator
+    kinetic: KineticEnergy
+    metric: Metric
+    trajectory: Trajectory
+    step_size: float | None
+    target_accept: float
+    max_energy_error: float
+
+    @classmethod
+    def choose(cls, **options: Unpack[Options]) -> Settings:
+        """Look names up in their catalogues and check numbers; see `pymc_symplectic.HMC` for their meaning."""
+        unknown = [name for name in options if name not in Options.__annotations__]
+        if unknown:
+            raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(Options.__annotations__)}")
+        scheme = integrators.get(options.get("integrator", "leapfrog"))
+        step_size, target_accept = options.get("step_size"), options.get("target_accept")
+        return cls(
+            integrator=scheme,
+            kinetic=kinetic.get(options.get("kinetic", "gaussian")),
+            metric=metrics.get(options.get("metric", "diagonal")),
+            trajectory=trajectories.get(options.get("trajectory", "fixed_time")),
+            step_size=None if step_size is None else _positive("step_size", step_size),
+            target_accept=scheme.target_accept if target_accept is None else _share("target_accept", target_accept),
+            max_energy_error=_positive("max_energy_error", options.get("max_energy_error", 1000.0)),
+        )
+
+    @property
+    def adapts_step_size(self) -> bool:
+        """Whether warm-up tunes the step size."""
+        return self.step_size is None
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def _positive(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return number
+
+
+def _share(name: str, value: Any) -> float:
+    number = _number(name, value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
+    return number

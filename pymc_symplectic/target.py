@@ -1,0 +1,259 @@
+"""From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+from numba.core.errors import NumbaError
+from pymc.pytensorf import compile as pm_compile
+from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
+from pymc.util import get_value_vars_from_user_vars
+from pytensor.tensor.type import TensorType
+
+from .kernels.address import LOGP, AddressedFunction, array_at
+from .kernels.state import Target
+from .kernels.status import Status
+
+__all__ = ["LogDensity"]
+
+_log = logging.getLogger(__name__)
+_SHAREABLE = "bif"  # kinds of NumPy dtypes that a compiled function can read through a pointer
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
+
+
+class LogDensity:
+    r"""The log-density of a model and its gradient, as a function of one flat vector, behind a function address.
+
+    Parameters
+    ----------
+    vars : sequence of variables, optional
+        Random or value variables to be sampled; all continuous ones by default.  The model's other variables are
+        held at the values last given to `hold`.
+    model : pymc.Model, optional
+        By default the model of the context.
+    initial_point : dict, optional
+        Gives the shape of every variable; by default ``model.initial_point()``.
+    compile_kwargs : dict, optional
+        Handed to PyTensor's compiler, e.g. ``{"mode": "FAST_COMPILE"}``.
+
+    Attributes
+    ----------
+    dim : int
+        Number of unconstrained parameters, `d`.
+    native : bool
+        Whether kernels call machine code.  Where PyTensor compiles with another backend than numba (or with an
+        operation that numba lacks), they call back into Python instead: slower, with the same numbers.
+
+    Notes
+    -----
+    The density is of the *unconstrained* value variables, with the Jacobian of their transforms, as PyMC defines it:
+    :math:`\log\pi(q) = \log p(x(q), y) + \log|\partial x/\partial q|`.
+
+    Shared data (`pymc.Data`, and the variables held fixed) are read through pointers at every call: after
+    `pymc.set_data`, `refresh` is all it takes.  No exception leaves the address: an arithmetic error is a status, and
+    counts as a log-density of -inf.
+    """
+
+    def __init__(
+        self,
+        vars: Sequence[Any] | None = None,
+        *,
+        model: pm.Model | None = None,
+        initial_point: Mapping[str, np.ndarray] | None = None,
+        compile_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = pm.modelcontext(model)
+        self.vars = _value_variables(vars, self.model)
+        point = dict(initial_point) if initial_point is not None else self.model.initial_point()
+        self._layout = {var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars}
+        self.sizes = {name: int(np.prod(shape, dtype=int)) for name, (shape, _) in self._layout.items()}
+        self.dim = sum(self.sizes.values())
+        self.error: BaseException | None = None
+        """What a call back into Python raised last, if anything."""
+
+        self._held = {
+            var.name: pytensor.shared(np.array(point[var.name]), f"{var.name}_held", shape=np.shape(point[var.name]))
+            for var in self.model.value_vars
+            if var not in self.vars
+        }
+        self._function = self._compile(point, dict(compile_kwargs or {}))
+        self._cells = self._function.input_storage[1:]
+        self._seen: list[Any] = [None] * len(self._cells)
+        self._pinned: list[Any] = [None] * len(self._cells)
+        types = [variable.type for variable in self._function.maker.fgraph.inputs[1:]]
+        self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
+        self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
+        self._addressed, self.native = self._make_addressed(types)
+        self.refresh()
+        self.target = Target(self._addressed.address, self._data)
+
+    def _compile(self, point: Mapping[str, np.ndarray], compile_kwargs: dict[str, Any]) -> Any:
+        with self.model:
+            cost = rewrite_pregrad(self.model.logp())
+            gradients = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
+            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
+            held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
+            outputs, joined = join_nonshared_inputs(
+                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs=held
+            )
+            function = pm_compile([joined], outputs, **compile_kwargs)
+        function.trust_input = True
+        self._dtype = joined.dtype
+        return function
+
+    def _make_addressed(self, types: Sequence[Any]) -> tuple[AddressedFunction, bool]:
+        raw = getattr(self._function.vm, "jit_fn", None)
+        shareable = all(isinstance(t, TensorType) and np.dtype(t.dtype).kind in _SHAREABLE for t in types)
+        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable:
+            try:
+                return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
+            except NumbaError as error:
+                _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
+        self._callback = _CALLBACK(self._call_back)
+        return AddressedFunction(_through_python(self._callback), LOGP), False
+
+    def _call_back(self, position: Any, gradient: Any, value: Any) -> int:
+        try:
+            result, slope = self(np.ctypeslib.as_array(position, (self.dim,)))
+            np.ctypeslib.as_array(gradient, (self.dim,))[:] = slope
+            value[0] = result
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            self.error = error
+            return Status.FAILED
+        except BaseException as error:  # interrupts too: nothing may unwind through compiled code
+            self.error = error
+            return Status.BROKEN
+        return Status.OK
+
+    def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log-density and gradient (d,) at an unconstrained `position` (d,), through PyTensor's own function."""
+        value, gradient = self._function(np.array(position, dtype=self._dtype))
+        return float(value), np.asarray(gradient, dtype=float)
+
+    def hold(self, point: Mapping[str, np.ndarray]) -> bool:
+        """Fix the variables that are not sampled at their values in `point`; returns whether any of them changed."""
+        changed = False
+        for name, shared in self._held.items():
+            if not np.array_equal(shared.get_value(borrow=True), point[name]):
+                shared.set_value(np.array(point[name], dtype=shared.dtype))
+                changed = True
+        return changed
+
+    def refresh(self) -> bool:
+        """Point the compiled function at the current shared data; returns whether any of it was replaced."""
+        changed = False
+        for i, cell in enumerate(self._cells):
+            value = cell.storage[0]
+            if value is self._seen[i]:
+                continue
+            changed = True
+            self._seen[i] = value
+            if self.native:
+                self._pinned[i] = np.require(value, requirements=["C", "A"])
+                record = [self._pinned[i].ctypes.data, *self._pinned[i].shape]
+                self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
+        return changed
+
+    def to_vector(self, point: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The sampled variables of `point`, raveled and joined, as floats (d,)."""
+        if len(self._layout) == 1:
+            (name,) = self._layout
+            return np.array(point[name], dtype=float).reshape(-1)
+        return np.concatenate([np.asarray(point[name], dtype=float).reshape(-1) for name in self._layout])
+
+    def to_point(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """The inverse of `to_vector`: arrays of each variable's shape and dtype."""
+        point, start = {}, 0
+        for name, (shape, dtype) in self._layout.items():
+            stop = start + self.sizes[name]
+            point[name] = vector[start:stop].reshape(shape).astype(dtype, copy=False)
+            start = stop
+        return point
+
+    def names_of(self, coordinates: np.ndarray) -> list[str]:
+        """Names of the variables that the given coordinates of the flat vector belong to."""
+        owners = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))
+        names = list(self.sizes)
+        return [names[i] for i in np.unique(owners[coordinates])]
+
+    def blame(self, position: np.ndarray) -> str:
+        """Say which variables make the log-density at `position` infinite or undefined."""
+        point = {name: shared.get_value() for name, shared in self._held.items()}
+        point.update(self.to_point(np.asarray(position)))
+        if not np.all(np.isfinite(position)):
+            return f"the start of {', '.join(self.names_of(~np.isfinite(position)))} is not finite"
+        try:
+            terms = self.model.point_logps(point, round_vals=10)
+        except Exception as error:
+            return f"evaluating the model's terms raised {type(error).__name__}: {error}"
+        bad = {name: float(value) for name, value in terms.items() if not np.isfinite(value)}
+        if bad:
+            return "; ".join(f"{name} has log-density {value}" for name, value in bad.items())
+        return f"no single variable stands out; the model's terms are {terms}"
+
+
+def _value_variables(vars: Sequence[Any] | None, model: pm.Model) -> list[Any]:
+    """Value variables to sample, checked: of this model, and continuous."""
+    if vars is None:
+        chosen = list(model.continuous_value_vars)
+    else:
+        vars = list(vars) if isinstance(vars, Sequence) else [vars]
+        vars = [model[v] if isinstance(v, str) and v in model else v for v in vars]
+        known = {*model.free_RVs, *model.value_vars}
+        strangers = [str(getattr(v, "name", v)) for v in vars if v not in known]
+        if strangers:
+            names = ", ".join(rv.name for rv in model.free_RVs)
+            raise ValueError(
+                f"vars: {', '.join(strangers)} is not a free variable of this model; its free variables are {names}"
+            )
+        chosen = get_value_vars_from_user_vars(vars, model)
+    discrete = [model.values_to_rvs[v].name for v in chosen if v.dtype not in pm.vartypes.float_types]
+    if discrete:
+        raise TypeError(
+            f"vars: {', '.join(discrete)} is discrete, and Hamiltonian Monte Carlo needs a gradient; sample it with "
+            "another step of pm.sample(step=[...]), and give HMC the continuous variables by vars=[...]"
+        )
+    if not chosen:
+        raise ValueError("vars: there is no free continuous variable to sample")
+    return chosen
+
+
+def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:
+    """A Python function of signature `LOGP` that reads shared data from the record and calls `raw`."""
+    names: dict[str, Any] = {"raw": raw, "array_at": array_at, "OK": int(Status.OK), "FAILED": int(Status.FAILED)}
+    shared = []
+    for i, (typ, offset) in enumerate(zip(types, offsets, strict=False)):
+        names[f"dtype{i}"] = np.dtype(typ.dtype)
+        shape = ", ".join(f"data[{offset + 1 + axis}]" for axis in range(typ.ndim))
+        shared.append(f"array_at(data[{offset}], ({shape}{',' if typ.ndim == 1 else ''}), dtype{i})")
+    position = "position" if dtype == "float64" else f"position.astype('{dtype}')"
+    source = f"""
+def logp(data, position, gradient, value):
+    try:
+        result, slope = raw({", ".join([position, *shared])})
+        value[0] = result.item()
+        gradient[:] = slope
+        return OK
+    except Exception:
+        return FAILED
+"""
+    exec(compile(source, "<log-density>", "exec"), names)
+    return names["logp"]
+
+
+def _through_python(callback: Any) -> Any:
+    """A Python function of signature `LOGP` that calls back into the interpreter."""
+
+    def logp(data: Any, position: Any, gradient: Any, value: Any) -> Any:
+        return callback(position.ctypes, gradient.ctypes, value.ctypes)
+
+    return logp

@@ -1,0 +1,120 @@
+"""How far a chain travels before it draws, and which point of the way it keeps."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from .kernels.metropolis import FixedStepsRule, FixedTimeRule
+from .names import choose
+
+__all__ = ["CATALOGUE", "FixedSteps", "FixedTime", "Trajectory", "get"]
+
+
+class Trajectory(ABC):
+    """A rule for the length of a trajectory and the choice of a point on it."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def record(self, max_energy_error: float) -> Any:
+        """What kernels run; a trajectory whose energy error exceeds `max_energy_error` is a divergence."""
+
+
+@dataclass(frozen=True)
+class FixedSteps(Trajectory):
+    """A given number of integrator steps, then a Metropolis test.
+
+    Parameters
+    ----------
+    steps : int
+        How many steps, at least 1.
+    jitter : float, optional
+        In [0, 1].  The number is drawn anew for each trajectory, uniformly from the integers of
+        ``[steps (1 - jitter), steps (1 + jitter)]``, and is at least 1.  Without it a trajectory may return to where
+        it began, again and again.
+
+    Raises
+    ------
+    ValueError
+        When `steps` is not a positive integer or `jitter` is outside [0, 1].
+    """
+
+    steps: int = 10
+    jitter: float = 0.0
+    name: ClassVar[str] = "fixed_steps"
+
+    def __post_init__(self) -> None:
+        if int(self.steps) != self.steps or self.steps < 1:
+            raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
+        _check_jitter(self.jitter)
+
+    def record(self, max_energy_error: float) -> FixedStepsRule:
+        """What kernels run."""
+        return FixedStepsRule(int(self.steps), float(self.jitter), float(max_energy_error))
+
+
+@dataclass(frozen=True)
+class FixedTime(Trajectory):
+    r"""A given time of travel, then a Metropolis test.
+
+    Parameters
+    ----------
+    time : float, optional
+        How long, in the time of Hamilton's equations under the metric: on a standard normal, π/2 is the time that
+        turns all momentum into position, and is the default.
+    jitter : float, optional
+        In [0, 1].  The time is drawn anew for each trajectory, uniformly from ``[time (1 - jitter),
+        time (1 + jitter)]``.
+    max_steps : int, optional
+        A trajectory that would need more steps than this is cut short there.
+
+    Raises
+    ------
+    ValueError
+        When `time` is not positive and finite, `jitter` is outside [0, 1] or `max_steps` is below 1.
+
+    Notes
+    -----
+    A time T takes ``ceil(T / ε)`` steps of equal length, none longer than the step size ε, so that the time is kept
+    exactly.  The number depends on T and ε alone, never on the point, which is what leaves the target invariant.
+    """
+
+    time: float = math.pi / 2
+    jitter: float = 0.5
+    max_steps: int = 1024
+    name: ClassVar[str] = "fixed_time"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.time < math.inf:
+            raise ValueError(f"time must be positive and finite, got {self.time!r}")
+        if int(self.max_steps) != self.max_steps or self.max_steps < 1:
+            raise ValueError(f"max_steps must be a positive integer, got {self.max_steps!r}")
+        _check_jitter(self.jitter)
+
+    def record(self, max_energy_error: float) -> FixedTimeRule:
+        """What kernels run."""
+        return FixedTimeRule(float(self.time), float(self.jitter), int(self.max_steps), float(max_energy_error))
+
+
+CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType({cls.name: cls for cls in (FixedSteps, FixedTime)})
+
+
+def get(trajectory: str | Trajectory) -> Trajectory:
+    """Look a trajectory up by name, with its defaults; a `Trajectory` is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        When there is no such name.  The message lists those there are.
+    """
+    return trajectory if isinstance(trajectory, Trajectory) else choose("trajectory", trajectory, CATALOGUE)()
+
+
+def _check_jitter(jitter: float) -> None:
+    if not 0 <= jitter <= 1:
+        raise ValueError(f"jitter must be in [0, 1], got {jitter!r}")
