@@ -4,7 +4,7 @@ from . import integrators, kinetic, metrics, trajectories
 from .integrators import Integrator
 from .metrics import Dense, Diagonal, Identity
 from .step import HMC
-from .trajectories import FixedSteps, FixedTime
+from .trajectories import FixedSteps, FixedTime, NoUTurn
 
 __all__ = [
     "HMC",
@@ -14,6 +14,7 @@ __all__ = [
     "FixedTime",
     "Identity",
     "Integrator",
+    "NoUTurn",
     "integrators",
     "kinetic",
     "metrics",

@@ -17,9 +17,11 @@ from .kernels.statistics import N_COLUMNS
 from .kernels.status import Status
 from .settings import Settings
 from .target import LogDensity
+from .trajectories import NoUTurn, Trajectory
 
 __all__ = ["Chain"]
 
+_FIRST_DEPTH = 6  # doublings at most while nothing is known of the scales
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
 
@@ -47,8 +49,8 @@ class Chain:
         self.count = 0
         self._random = generator_record(rng)
         self._state = new_state(target.dim)
-        self._rule = settings.trajectory.record(settings.max_energy_error)
         self._windows = window_ends(tune) if settings.metric.adapts and target.dim else []
+        self._rule = self._trajectory_at(0).record(target.dim, settings.max_energy_error)
         longest = max(np.diff([0, *self._windows]), default=0) if settings.metric.needs_memory else 0
         self._learning = new_learning(target.dim, longest, settings.step_size or 1.0, settings.target_accept)
         self._use(settings.metric.start(np.ones(target.dim)))
@@ -57,10 +59,24 @@ class Chain:
     def _use(self, metric: Any) -> None:
         self._system = System(self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record())
 
+    def _trajectory_at(self, count: int) -> Trajectory:
+        """The trajectory of the draw after `count` draws.
+
+        A trajectory of fixed length is helpless, and costly, until the metric is known: it gives way to one that finds
+        its own length for all windows but the last, and to a short one of that kind in the first.
+        """
+        if self._windows and count < self._windows[0]:
+            return NoUTurn(_FIRST_DEPTH)
+        if len(self._windows) > 1 and count < self._windows[-2] and not isinstance(self.settings.trajectory, NoUTurn):
+            return NoUTurn()
+        return self.settings.trajectory
+
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
         empty = np.zeros((0, self.target.dim)), np.zeros((0, N_COLUMNS))
-        kernels.advance(self._system, self._rule, self._state, self._learning, self._random, *empty)
+        for trajectory in (self.settings.trajectory, NoUTurn()):
+            rule = trajectory.record(self.target.dim, self.settings.max_energy_error)
+            kernels.advance(self._system, rule, self._state, self._learning, self._random, *empty)
 
     @property
     def position(self) -> np.ndarray:
@@ -152,6 +168,7 @@ class Chain:
         elif self.count in self._windows:
             self._use(self.settings.metric.fit(self._system.metric, self._learning))
             self._forget()
+            self._rule = self._trajectory_at(self.count).record(self.target.dim, self.settings.max_energy_error)
             if self.count == self._windows[-1]:
                 self._learning.tuning[_LEARNS_METRIC] = 0.0
             if self.settings.adapts_step_size:
@@ -195,3 +212,4 @@ class Chain:
         self._state.counters[0] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]
         self.count, self._started = snapshot["count"], True
+        self._rule = self._trajectory_at(self.count).record(self.target.dim, self.settings.max_energy_error)

@@ -23,6 +23,7 @@ from .names import choose
 __all__ = ["CATALOGUE", "Dense", "Diagonal", "Identity", "Metric", "get"]
 
 _SMALLEST, _LARGEST = 1e-20, 1e20  # variances beyond these are numerical accidents
+_EXTRA_DRAWS = 5.0  # weight of the metric in use when draws correct it
 
 
 class Metric(ABC):
@@ -137,7 +138,7 @@ class Diagonal(Metric):
             if self.fit_to == "gradients":
                 variance = np.sqrt(drawn / steep)
             else:
-                variance = (count * drawn + 5 * old) / (count + 5)
+                variance = (count * drawn + _EXTRA_DRAWS * old) / (count + _EXTRA_DRAWS)
         # a parameter that never moved, or whose gradient never did, has told nothing
         known = (drawn > 0) & (steep > 0) & np.isfinite(variance)
         return DiagonalMap(np.sqrt(np.clip(np.where(known, variance, old), _SMALLEST, _LARGEST)))
@@ -166,9 +167,10 @@ class Dense(Metric):
 
     Notes
     -----
-    Both covariances are taken in the coordinates whitened by the metric in use, and shrunk towards the identity there:
-    with n draws, :math:`(n S + \kappa I) / (n + \kappa)`.  So a metric is only ever corrected as far as draws speak
-    for it, and each window works on what the last left over, however ill-conditioned the target.
+    Both covariances are taken in the coordinates whitened by the metric in use and then by the best diagonal, and are
+    shrunk towards the identity there: with n draws, :math:`(n S + \kappa I) / (n + \kappa)`.  So a metric is only ever
+    corrected as far as draws speak for it, and each window works on what the last left over, however ill-conditioned
+    the target.
 
     References
     ----------
@@ -230,13 +232,13 @@ class Dense(Metric):
         draws, gradients = learning.draws[:count], learning.gradients[:count]
         white = scipy.linalg.solve_triangular(old, (draws - draws.mean(axis=0)).T, lower=True)
         slope = old.T @ (gradients - gradients.mean(axis=0)).T
-        identity = np.eye(len(old))
+        scale = _fisher_scale(white, slope) if self.fit_to == "gradients" else np.ones(len(old))
+        white, slope = white / scale[:, None], slope * scale[:, None]
         try:
+            inner = _shrunk(white)
             if self.fit_to == "gradients":
-                inner = _geometric_mean(_shrunk(white, identity), _shrunk(slope, identity))
-            else:
-                inner = _shrunk(white, identity)
-            factor = old @ np.linalg.cholesky(inner)
+                inner = _geometric_mean(inner, _shrunk(slope))
+            factor = (old * scale) @ np.linalg.cholesky(inner)
         except (np.linalg.LinAlgError, ValueError):
             return current
         return DenseMap(np.ascontiguousarray(factor)) if np.all(np.isfinite(factor)) else current
@@ -264,17 +266,29 @@ def get(metric: str | Metric | np.ndarray) -> Metric:
 
 
 def _scale_from_gradient(gradient: np.ndarray) -> np.ndarray:
-    """|g|^{-1/2}, or 1 where the gradient is zero and says nothing."""
-    with np.errstate(divide="ignore"):
-        variance = 1.0 / np.abs(gradient)
-    return np.sqrt(np.clip(np.where(np.isfinite(variance), variance, 1.0), _SMALLEST, _LARGEST))
+    """|g|^{-1/2}, which lies between no information, 1, and a start one deviation from the mode, 1/|g|.
+
+    A gradient near zero says that the start is near the mode in that direction, not that the scale is enormous, so the
+    small ones are raised to a tenth of the median.
+    """
+    size = np.abs(gradient)
+    if not size.any():
+        return np.ones(gradient.size)
+    size = np.maximum(size, 0.1 * np.median(size[size > 0]))
+    return np.clip(size, 1 / _LARGEST, 1 / _SMALLEST) ** -0.5
 
 
-def _shrunk(centred: np.ndarray, identity: np.ndarray) -> np.ndarray:
+def _fisher_scale(white: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """The diagonal that is best for centred draws and gradients (d, n); 1 where either never varied."""
+    drawn, steep = (white**2).sum(axis=1), (slope**2).sum(axis=1)
+    known = (drawn > 0) & (steep > 0)
+    return np.where(known, drawn / np.where(known, steep, 1.0), 1.0) ** 0.25
+
+
+def _shrunk(centred: np.ndarray) -> np.ndarray:
     """Covariance of the columns of `centred` (d, n), shrunk towards the identity as if by a few draws more."""
-    count = centred.shape[1]
-    weight = 5.0
-    return (centred @ centred.T + weight * identity) / (count - 1 + weight)
+    dim, count = centred.shape
+    return (centred @ centred.T + _EXTRA_DRAWS * np.eye(dim)) / (count - 1 + _EXTRA_DRAWS)
 
 
 def _geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ class Settings:
             integrator=scheme,
             kinetic=kinetic.get(options.get("kinetic", "gaussian")),
             metric=metrics.get(options.get("metric", "diagonal")),
-            trajectory=trajectories.get(options.get("trajectory", "fixed_time")),
+            trajectory=trajectories.get(options.get("trajectory", "no_u_turn")),
             step_size=None if step_size is None else _positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else _share("target_accept", target_accept),
             max_energy_error=_positive("max_energy_error", options.get("max_energy_error", 1000.0)),

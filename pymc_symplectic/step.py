@@ -34,6 +34,8 @@ _STATISTICS: Mapping[str, tuple[int, Any]] = {
     "tree_size": (column.TREE_SIZE, np.float64),
     "n_gradients": (column.N_GRADIENTS, int),
     "diverging": (column.DIVERGING, bool),
+    "depth": (column.DEPTH, np.int64),
+    "reached_max_treedepth": (column.REACHED_MAX_TREEDEPTH, bool),
     "index_in_trajectory": (column.INDEX_IN_TRAJECTORY, np.int64),
 }
 
@@ -71,7 +73,7 @@ class HMC(BlockedStep):
         ``"identity"``, ``"diagonal"`` or ``"dense"``, the latter two learned in warm-up; or a vector of variances, or a
         covariance matrix, of the unconstrained parameters.
     trajectory : str or Trajectory, optional
-        `FixedTime`, the default, or `FixedSteps`.
+        `NoUTurn`, the default, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is known.
     step_size : float, optional
         The size ε of one integrator step; by default tuned in warm-up, given it stays as it is.
     target_accept : float, optional

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from .kernels.metropolis import FixedStepsRule, FixedTimeRule
+from .kernels.nouturn import NoUTurnRule, new_tree
 from .names import choose
 
-__all__ = ["CATALOGUE", "FixedSteps", "FixedTime", "Trajectory", "get"]
+__all__ = ["ALIASES", "CATALOGUE", "FixedSteps", "FixedTime", "NoUTurn", "Trajectory", "get"]
 
 
 class Trajectory(ABC):
@@ -21,8 +22,8 @@ class Trajectory(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def record(self, max_energy_error: float) -> Any:
-        """What kernels run; a trajectory whose energy error exceeds `max_energy_error` is a divergence."""
+    def record(self, dim: int, max_energy_error: float) -> Any:
+        """What kernels run in `dim` coordinates; an energy error beyond `max_energy_error` is a divergence."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class FixedSteps(Trajectory):
             raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
         _check_jitter(self.jitter)
 
-    def record(self, max_energy_error: float) -> FixedStepsRule:
+    def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
         """What kernels run."""
         return FixedStepsRule(int(self.steps), float(self.jitter), float(max_energy_error))
 
@@ -96,12 +97,57 @@ class FixedTime(Trajectory):
             raise ValueError(f"max_steps must be a positive integer, got {self.max_steps!r}")
         _check_jitter(self.jitter)
 
-    def record(self, max_energy_error: float) -> FixedTimeRule:
+    def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
         """What kernels run."""
         return FixedTimeRule(float(self.time), float(self.jitter), int(self.max_steps), float(max_energy_error))
 
 
-CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType({cls.name: cls for cls in (FixedSteps, FixedTime)})
+@dataclass(frozen=True)
+class NoUTurn(Trajectory):
+    r"""A trajectory that doubles until it turns back on itself: it finds its own length.
+
+    Parameters
+    ----------
+    max_depth : int, optional
+        At most so many doublings, :math:`2^{\text{max\_depth}} - 1` steps; at least 1.
+
+    Raises
+    ------
+    ValueError
+        When `max_depth` is not a positive integer, or above 30.
+
+    Notes
+    -----
+    The trajectory is extended to a random side, by as many steps as it has [1]_.  It stops when a span of it turns: with
+    v = ∇K(r) the velocity and ρ the sum of velocities over the span, when :math:`\rho\cdot v \le 0` at either end.
+    ρ is the displacement in whitened coordinates, so this is the moment at which the ends come no further apart, for
+    every kinetic energy.  Spans are the sub-trees, and each sub-tree with the nearest point of its neighbour.  The draw
+    is taken with weights exp(-H), with a bias towards the later doublings [2]_.
+
+    ``n_gradients`` counts every gradient, those of the last doubling, which is thrown away, too.
+
+    References
+    ----------
+    .. [1] M. D. Hoffman, A. Gelman (2014). The No-U-Turn sampler. J. Mach. Learn. Res. 15, 1593-1623.
+    .. [2] M. Betancourt (2017). A conceptual introduction to Hamiltonian Monte Carlo. arXiv:1701.02434, appendix A.
+    """
+
+    max_depth: int = 10
+    name: ClassVar[str] = "no_u_turn"
+
+    def __post_init__(self) -> None:
+        if int(self.max_depth) != self.max_depth or not 1 <= self.max_depth <= 30:
+            raise ValueError(f"max_depth must be an integer from 1 to 30, got {self.max_depth!r}")
+
+    def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
+        """What kernels run."""
+        return NoUTurnRule(int(self.max_depth), float(max_energy_error), new_tree(dim, int(self.max_depth)))
+
+
+CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType(
+    {cls.name: cls for cls in (FixedSteps, FixedTime, NoUTurn)}
+)
+ALIASES: Mapping[str, str] = MappingProxyType({"nuts": "no_u_turn", "nouturn": "no_u_turn"})
 
 
 def get(trajectory: str | Trajectory) -> Trajectory:
@@ -112,7 +158,7 @@ def get(trajectory: str | Trajectory) -> Trajectory:
     ValueError
         When there is no such name.  The message lists those there are.
     """
-    return trajectory if isinstance(trajectory, Trajectory) else choose("trajectory", trajectory, CATALOGUE)()
+    return trajectory if isinstance(trajectory, Trajectory) else choose("trajectory", trajectory, CATALOGUE, ALIASES)()
 
 
 def _check_jitter(jitter: float) -> None:

@@ -10,6 +10,7 @@ from .flow import close, copy_point, evaluate, step, total_energy
 from .kinetic import draw_momentum
 from .state import Point, State, System
 from .status import Status
+from .vectors import assign
 
 __all__ = ["Learning", "find_step_size", "new_learning", "restart_step_size", "store_draw", "update_step_size"]
 
@@ -92,8 +93,8 @@ def store_draw(learning: Learning, point: Point) -> None:
     _update_moments(count, point.gradient, learning.means[1], learning.squares[1])
     kept = learning.counters[1]
     if kept < learning.draws.shape[0]:
-        learning.draws[kept, :] = point.position
-        learning.gradients[kept, :] = point.gradient
+        assign(learning.draws[kept], point.position)
+        assign(learning.gradients[kept], point.gradient)
         learning.counters[1] += 1
 
 

@@ -7,18 +7,23 @@ import numpy as np
 
 from . import statistics as column
 from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
-from .borrow import borrow
 from .compile import kernel, specialise
 from .metropolis import FixedStepsRule, FixedTimeRule, metropolis_transition
+from .nouturn import NoUTurnRule, no_u_turn_transition
 from .random import generator_at
 from .state import State, System
 from .status import Status
+from .vectors import assign
 
 __all__ = ["advance", "evaluate_start", "search_step_size"]
 
 _OK = int(Status.OK)
 
-_TRANSITIONS = {FixedStepsRule: metropolis_transition, FixedTimeRule: metropolis_transition}
+_TRANSITIONS = {
+    FixedStepsRule: metropolis_transition,
+    FixedTimeRule: metropolis_transition,
+    NoUTurnRule: no_u_turn_transition,
+}
 
 
 def transition(
@@ -45,8 +50,7 @@ def advance(
 
     Returns the number of draws made and the status; fewer than asked only where the log-density is broken.
     """
-    system, rule, state, learning = borrow(system), borrow(rule), borrow(state), borrow(learning)
-    draws, rows, rng = borrow(draws), borrow(rows), generator_at(random)
+    rng = generator_at(random)
     averaging = learning.step
     for i in range(draws.shape[0]):
         tuning = learning.tuning[1] > 0.0
@@ -64,17 +68,17 @@ def advance(
         row[column.STEP_SIZE_BAR] = math.exp(averaging[1])
         row[column.N_GRADIENTS] = state.counters[0]
         state.counters[0] = 0
-        draws[i, :] = state.current.position
+        assign(draws[i], state.current.position)
     return draws.shape[0], _OK
 
 
 @kernel
 def evaluate_start(system: System, state: State) -> int:
     """Log-density and gradient at ``state.current.position``, in place."""
-    return start_point(borrow(system), borrow(state))
+    return start_point(system, state)
 
 
 @kernel
 def search_step_size(system: System, state: State, eps: float, random: np.ndarray) -> float:
     """A step size whose first step is neither refused nor wastefully small; NaN where the log-density broke."""
-    return find_step_size(borrow(system), borrow(state), eps, generator_at(random))
+    return find_step_size(system, state, eps, generator_at(random))

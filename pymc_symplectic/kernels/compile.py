@@ -20,7 +20,9 @@ __all__ = ["cache_directory", "helper", "kernel", "specialise"]
 
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
 # Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, which divergences rest on.
-_OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+# Without numba's run time nothing is allocated and no reference counted: the caller of an entry point owns all arrays
+# while it runs, and for small models the atomic counting would cost several times the arithmetic.
+_OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "_nrt": False}
 
 
 def _source_hash(folder: Path) -> str:

@@ -10,6 +10,7 @@ from .kinetic import kinetic_energy, velocity_of
 from .linear import drift, kick
 from .state import Point, State, System, Target
 from .status import Status
+from .vectors import assign
 
 __all__ = ["Composition", "close", "copy_point", "evaluate", "is_closed", "step", "total_energy"]
 
@@ -37,8 +38,8 @@ def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
 @helper
 def copy_point(source: Point, destination: Point) -> None:
     """Copy position, gradient and value."""
-    destination.position[:] = source.position
-    destination.gradient[:] = source.gradient
+    assign(destination.position, source.position)
+    assign(destination.gradient, source.gradient)
     destination.value[0] = source.value[0]
 
 

@@ -1,0 +1,360 @@
+"""What a run cost and what its draws are worth: gradients, effective sample sizes, and samplers side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_base import dataset_to_dataarray
+
+__all__ = ["GradientCount", "compare", "gradients", "min_ess"]
+
+_SAMPLE = ("chain", "draw")
+_KINDS = ["bulk", "tail", "squares"]
+_STEPS = ("n_steps", "tree_size", "num_integration_steps", "num_steps")
+# Gradients per draw beside one per leapfrog step: PyMC evaluates the start of each trajectory again.
+_BESIDE_STEPS: Mapping[str, int] = {"pymc": 1, "nutpie": 0, "numpyro": 0, "blackjax": 0}
+# Statistics that one library alone records tell more than an attribute, which others may have written.
+_SIGNATURES = {"process_time_diff": "pymc", "mean_tree_accept_sym": "nutpie", "num_integration_steps": "blackjax"}
+
+
+class GradientCount(NamedTuple):
+    """How many gradients of the log density a run evaluated, over all chains; NaN where that cannot be known."""
+
+    sampling: float
+    warmup: float
+    notes: tuple[str, ...] = ()
+
+
+def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] | None = None) -> pd.DataFrame:
+    """Samplers side by side: what each run cost, and what its draws are worth.
+
+    Parameters
+    ----------
+    samplers : mapping of name to DataTree
+        Results of `pymc.sample` (this package's samplers, PyMC's, nutpie, NumPyro, BlackJAX), of ``nutpie.sample`` or
+        of ``arviz_base.from_numpyro``.
+    var_names : str or sequence of str, optional
+        Which variables of the posterior are scored; by default all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each sampler, also for one without draws.  What cannot be known is NaN, and `notes` says why.
+
+        - ``chains``, ``draws``: draws of each chain, after warm-up.
+        - ``gradients``, ``warmup_gradients``: gradients evaluated by all chains, see `gradients`.
+        - ``divergences``: after warm-up.
+        - ``max_r_hat``: the largest rank-normalized split R-hat [1]_.
+        - ``min_bfmi``: the smallest E-BFMI of a chain [2]_.
+        - ``min_ess_bulk``, ``min_ess_tail``, ``min_ess_squares``: see `min_ess`; ``min_ess`` is the least of the three.
+        - ``min_ess_per_1000_gradients``: of those after warm-up; ``..._with_warmup``: of all.
+        - ``min_ess_per_second``: of the time in which any chain was past its warm-up, which PyMC's own samplers record;
+          ``..._with_warmup``: of ``time``.
+        - ``time``: seconds of warm-up and sampling, the attribute ``sampling_time``.
+        - ``notes``: what is not known, what was left out, and why.
+
+    Raises
+    ------
+    TypeError
+        When `samplers` is not a mapping, or one of its values is not a DataTree.
+    ValueError
+        When `samplers` is empty, or a posterior lacks one of `var_names`.
+
+    References
+    ----------
+    .. [1] A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Bürkner (2021). Rank-normalization, folding, and
+       localization: an improved R-hat for assessing convergence of MCMC. Bayesian Analysis 16, 667-718.
+    .. [2] M. Betancourt (2016). Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo.
+       arXiv:1604.00695.
+
+    Examples
+    --------
+    >>> import numpy as np, arviz_base
+    >>> draws = np.random.default_rng(1).normal(size=(4, 500))
+    >>> statistics = {"n_gradients": np.full((4, 500), 3), "diverging": np.zeros((4, 500), bool)}
+    >>> run = arviz_base.from_dict({"posterior": {"x": draws}, "sample_stats": statistics})
+    >>> compare({"HMC": run}).loc["HMC", ["chains", "draws", "gradients", "divergences"]].tolist()
+    [4, 500, 6000, 0]
+    """
+    if isinstance(samplers, xr.DataTree) or not isinstance(samplers, Mapping):
+        raise TypeError(f"samplers must be a mapping of names to DataTrees, got a {type(samplers).__name__}")
+    if not samplers:
+        raise ValueError("samplers is empty: there is nothing to compare")
+    runs = [_Run(idata, f"samplers[{name!r}]", var_names) for name, idata in samplers.items()]
+    scored = [set(run.variables) for run in runs if run.variables]
+    rows = [_row(run) for run in runs]
+    for run, row in zip(runs, rows, strict=True):
+        if more := set(run.variables) - set.intersection(*scored, set(run.variables)):
+            run.notes.append(f"not every posterior has {_some(more)}: give var_names")
+        row["notes"] = "; ".join(run.notes)
+    return pd.DataFrame(rows, index=pd.Index(list(samplers), name="sampler"))
+
+
+def min_ess(idata: xr.DataTree, var_names: str | Sequence[str] | None = None) -> pd.DataFrame:
+    r"""The smallest effective sample sizes of bulk, tail and squares, and the variables that have them.
+
+    Parameters
+    ----------
+    idata : DataTree
+        With a group ``posterior`` of dimensions ``chain`` and ``draw``.
+    var_names : str or sequence of str, optional
+        Which variables of the posterior are scored; by default all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``bulk``, ``tail`` and ``squares``; columns ``ess`` and ``variable``, which are NaN and None where there is
+        nothing to score.  ``attrs["notes"]`` says what was left out.
+
+    Raises
+    ------
+    TypeError
+        When `idata` is not a DataTree.
+    ValueError
+        When the posterior lacks one of `var_names`.
+
+    Notes
+    -----
+    Each element of each variable is scored, on the scale that the posterior has it on.  Bulk and tail are as in [1]_:
+    of the rank-normalized draws, and the lesser of the 5 % and 95 % quantiles.  Squares is the bulk ESS of
+
+    .. math:: (x_i - \bar x)^2, \qquad \bar x \text{ the mean over all chains and draws},
+
+    which tells how well the second moment is known.  Trajectories of one length make successive draws antithetic, and
+    the bulk ESS larger than the number of draws, while the distance from the mean hardly changes: squares show that.
+
+    Left out are elements that are constant up to rounding, as the diagonal of a correlation matrix is, or NaN
+    throughout.  One that is not finite in some draws has no ESS, and so leaves no minimum.
+
+    References
+    ----------
+    .. [1] A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Bürkner (2021). Rank-normalization, folding, and
+       localization: an improved R-hat for assessing convergence of MCMC. Bayesian Analysis 16, 667-718.
+    """
+    run = _Run(idata, "idata", var_names)
+    result = _least(_scores(_draws(run)))
+    result.attrs["notes"] = run.notes
+    return result
+
+
+def gradients(idata: xr.DataTree) -> GradientCount:
+    """How many gradients of the log density a run evaluated, over all chains.
+
+    Parameters
+    ----------
+    idata : DataTree
+        With a group ``sample_stats``, and ``warmup_sample_stats`` where warm-up was kept.
+
+    Returns
+    -------
+    GradientCount
+        Counts of ``sampling`` and ``warmup``, and ``notes``.  What cannot be known is NaN, and a note says why.
+
+    Raises
+    ------
+    TypeError
+        When `idata` is not a DataTree.
+
+    Notes
+    -----
+    This package records its gradients as ``n_gradients``.  The others record leapfrog steps, each of which takes one
+    gradient, and count those of a subtree that NUTS discards.  PyMC evaluates the gradient once more where a trajectory
+    starts; nutpie, NumPyro and BlackJAX keep it from the draw before.
+
+    What these others evaluate outside of trajectories is not recorded: initial points, and in warm-up the searches for
+    a step size of nutpie and NumPyro.  Chains that JAX runs as one vector wait for the longest trajectory among them;
+    counted are the steps that each has used.
+    """
+    run = _Run(idata)
+    return GradientCount(*_gradients(run), tuple(run.notes))
+
+
+class _Run:
+    """What is read of one run, groups that it lacks being empty, and the notes that gather on the way."""
+
+    def __init__(self, idata: xr.DataTree, name: str = "idata", var_names: str | Sequence[str] | None = None) -> None:
+        if not isinstance(idata, xr.DataTree):
+            raise TypeError(f"{name} must be an xarray.DataTree, as pymc.sample returns, got a {type(idata).__name__}")
+        self.posterior, self.stats, self.warmup = (
+            idata[group].to_dataset() if group in idata.children else xr.Dataset()
+            for group in ("posterior", "sample_stats", "warmup_sample_stats")
+        )
+        self.attrs = {**self.stats.attrs, **self.posterior.attrs}
+        signs = [library for sign, library in _SIGNATURES.items() if sign in self.stats]
+        self.library = signs[0] if signs else str(self.attrs.get("inference_library", "")).lower()
+        self.notes: list[str] = []
+        self.variables = self._choose(name, [var_names] if isinstance(var_names, str) else var_names)
+
+    def _choose(self, name: str, var_names: Sequence[str] | None) -> list[str]:
+        """The variables to score: those that are asked for and have a number in each draw."""
+        draws = self.posterior
+        if missing := set(var_names or ()) - set(draws if draws else var_names or ()):
+            raise ValueError(f"{name} has no variable {_some(missing)} in its posterior, which has {_some(draws, 20)}")
+        asked = [str(v) for v in draws if var_names is None or v in var_names]
+        chosen = [v for v in asked if set(_SAMPLE) <= set(draws[v].dims) and draws[v].dtype.kind in "biuf"]
+        if others := set(asked) - set(chosen):
+            self.notes.append(f"left out, not a number in each draw: {_some(others)}")
+        return [v for v in chosen if draws[v].size]
+
+    def unknown(self, why: str) -> float:
+        """NaN, and a note."""
+        self.notes.append(why)
+        return math.nan
+
+
+def _row(run: _Run) -> dict[str, Any]:
+    """The numbers of one run."""
+    scores = _scores(_draws(run))
+    least = _least(scores)["ess"]
+    worst = least.min(skipna=False)
+    sampling, warmup = _gradients(run)
+    time, sampling_time = _times(run)
+    return {
+        "chains": run.posterior.sizes.get("chain", 0),
+        "draws": run.posterior.sizes.get("draw", 0),
+        "gradients": sampling,
+        "warmup_gradients": warmup,
+        "divergences": _divergences(run),
+        "max_r_hat": scores["r_hat"].max(),
+        "min_bfmi": _min_bfmi(run),
+        **{f"min_ess_{kind}": least[kind] for kind in _KINDS},
+        "min_ess": worst,
+        "min_ess_per_1000_gradients": _per(1000 * worst, sampling),
+        "min_ess_per_1000_gradients_with_warmup": _per(1000 * worst, sampling + warmup),
+        "min_ess_per_second": _per(worst, sampling_time),
+        "min_ess_per_second_with_warmup": _per(worst, time),
+        "time": time,
+    }
+
+
+def _draws(run: _Run) -> xr.DataArray:
+    """The draws to score, of dimensions chain, draw and label."""
+    nothing = xr.DataArray(np.empty((0, 0, 0)), dims=(*_SAMPLE, "label"))
+    if not run.variables:
+        run.notes.append("no draws to score")
+        return nothing
+    draws = dataset_to_dataarray(run.posterior[run.variables], sample_dims=_SAMPLE).transpose(*_SAMPLE, "label")
+    labels, values = draws["label"].values, draws.values if draws.dtype.kind == "f" else draws.values.astype(float)
+    missing, finite = np.isnan(values).all((0, 1)), np.isfinite(values).all((0, 1))
+    constant = missing | (finite & ~_varies(values))
+    if constant.any():
+        run.notes.append(f"left out, constant: {_some(labels[constant])}")
+    if (broken := ~finite & ~missing).any():
+        run.notes.append(f"no ESS and R-hat, for draws that are not finite: {_some(labels[broken])}")
+        return nothing
+    if draws.sizes["draw"] < 4:
+        run.notes.append("no ESS and R-hat, for fewer than 4 draws a chain")
+    elif draws.sizes["chain"] == 1:
+        run.notes.append("no R-hat, for a single chain")
+    return draws.astype(float)[:, :, ~constant]
+
+
+def _scores(draws: xr.DataArray) -> pd.DataFrame:
+    """ESS of bulk, tail and squares, and R-hat, of each label."""
+    if not draws.size:
+        return pd.DataFrame(columns=[*_KINDS, "r_hat"], dtype=float)
+    centred = draws - draws.mean(_SAMPLE)
+    squares = (centred / abs(centred).max(_SAMPLE)) ** 2  # scaled, which changes no rank, so that none underflows
+    with np.errstate(all="ignore"):
+        scores = {
+            "bulk": arviz_stats.ess(draws, sample_dims=_SAMPLE, method="bulk"),
+            "tail": arviz_stats.ess(draws, sample_dims=_SAMPLE, method="tail", prob=(0.05, 0.95)),
+            "squares": arviz_stats.ess(squares, sample_dims=_SAMPLE, method="bulk").where(_varies(squares.values)),
+            "r_hat": arviz_stats.rhat(draws, sample_dims=_SAMPLE, method="rank"),
+        }
+    return pd.DataFrame({name: score.values for name, score in scores.items()}, index=draws["label"].values)
+
+
+def _least(scores: pd.DataFrame) -> pd.DataFrame:
+    """The smallest ESS of each kind, and the label that has it."""
+    where = [scores[kind].idxmin() if scores[kind].notna().any() else None for kind in _KINDS]
+    return pd.DataFrame({"ess": scores[_KINDS].min(), "variable": pd.Series(where, index=_KINDS, dtype=object)})
+
+
+def _varies(values: np.ndarray) -> np.ndarray:
+    """Whether the draws of each label differ by more than a few rounding errors."""
+    return np.ptp(values, axis=(0, 1)) > 8 * np.finfo(values.dtype).eps * abs(values).max((0, 1))
+
+
+def _gradients(run: _Run) -> tuple[float, float]:
+    """The gradients after warm-up, and of warm-up."""
+    sampling = _count(run, run.stats)
+    if run.attrs.get("tuning_steps") == 0:
+        return sampling, 0
+    if math.isnan(sampling):
+        return sampling, sampling
+    if not run.warmup:
+        return sampling, run.unknown("warm-up was not kept, so its gradients are not known")
+    if run.library == "nutpie":
+        run.notes.append("warm-up gradients lack nutpie's searches for a step size, some ten a chain")
+    return sampling, _count(run, run.warmup)
+
+
+def _count(run: _Run, stats: xr.Dataset) -> float:
+    """The gradients of one group of statistics."""
+    name = next((name for name in ("n_gradients", *_STEPS) if name in stats), None)
+    if name is None:
+        return run.unknown("no statistic counts gradients or leapfrog steps")
+    if name == "n_gradients" and "largest_eigval" in stats:
+        return run.unknown("gradients are not known where steps of this package and PyMC's are mixed")
+    if name != "n_gradients" and run.library not in _BESIDE_STEPS:
+        return run.unknown(f"how {run.library or 'an unnamed library'} counts {name} is not known, so nor are gradients")
+    if (np.diff(stats["draw"]) != 1).any() or not np.isfinite(stats[name]).all():
+        return run.unknown(f"gradients are not known, for {name} lacks draws (thinned?) or values")
+    return int((stats[name] + (0 if name == "n_gradients" else _BESIDE_STEPS[run.library])).sum())
+
+
+def _min_bfmi(run: _Run) -> float:
+    """The smallest E-BFMI of a chain."""
+    if "energy" not in run.stats:
+        return run.unknown("no E-BFMI, for energies are not recorded")
+    if run.library == "pymc" and "path_length" in run.stats:
+        return run.unknown("no E-BFMI, for PyMC's HamiltonianMC records the energies of refused proposals")
+    with np.errstate(all="ignore"):
+        least = float(np.min(arviz_stats.bfmi(run.stats["energy"].astype(float), sample_dims=_SAMPLE)))
+    return least if math.isfinite(least) else run.unknown("no E-BFMI, for energies that do not vary or are missing")
+
+
+def _divergences(run: _Run) -> float:
+    """How many draws diverged."""
+    name = "is_divergent" if "is_divergent" in run.stats else "diverging"
+    return int(run.stats[name].sum()) if name in run.stats else run.unknown("divergences are not recorded")
+
+
+def _times(run: _Run) -> tuple[float, float]:
+    """Seconds of the whole run, and of the part after warm-up."""
+    whole = float(run.attrs.get("sampling_time") or math.nan)
+    if math.isnan(whole):
+        return whole, run.unknown("no attribute sampling_time")
+    if {"perf_counter_start", "perf_counter_diff"} <= set(run.stats):
+        starts = run.stats["perf_counter_start"]
+        ends = starts + run.stats["perf_counter_diff"].values
+        inner = set(starts.dims) - {"chain"}
+        return whole, _covered(starts.min(inner).values, ends.max(inner).values)
+    if run.attrs.get("tuning_steps") == 0:
+        return whole, whole
+    compiling = "compilation and " if run.library in ("numpyro", "blackjax") else ""
+    return whole, run.unknown(f"time includes {compiling}warm-up, which was not timed apart")
+
+
+def _covered(starts: np.ndarray, ends: np.ndarray) -> float:
+    """The length of a union of intervals."""
+    order = np.argsort(starts)
+    starts, reached = starts[order], np.maximum.accumulate(ends[order])
+    gaps = np.maximum(starts[1:] - reached[:-1], 0)
+    return float(reached[-1] - starts[0] - gaps.sum())
+
+
+def _per(amount: float, cost: float) -> float:
+    return amount / cost if cost > 0 else math.nan
+
+
+def _some(names: Iterable[Any], most: int = 4) -> str:
+    names = sorted(map(str, names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

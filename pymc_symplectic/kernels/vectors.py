@@ -1,0 +1,21 @@
+"""Loops over whole vectors.  Slices would do in NumPy, but in compiled code they allocate where memory may overlap."""
+
+import numpy as np
+
+from .compile import helper
+
+__all__ = ["assign", "fill"]
+
+
+@helper
+def assign(out: np.ndarray, values: np.ndarray) -> None:
+    """``out[:] = values``."""
+    for j in range(out.size):
+        out[j] = values[j]
+
+
+@helper
+def fill(out: np.ndarray, value: float) -> None:
+    """``out[:] = value``."""
+    for j in range(out.size):
+        out[j] = value
