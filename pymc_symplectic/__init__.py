@@ -1,8 +1,9 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
 from . import integrators, kinetic, metrics, trajectories
+from .diagnostics import compare, gradients, min_ess
 from .integrators import Integrator
-from .metrics import Dense, Diagonal, Identity
+from .metrics import Dense, Diagonal, Identity, LowRank
 from .step import HMC
 from .trajectories import FixedSteps, FixedTime, NoUTurn
 
@@ -14,10 +15,14 @@ __all__ = [
     "FixedTime",
     "Identity",
     "Integrator",
+    "LowRank",
     "NoUTurn",
+    "compare",
+    "gradients",
     "integrators",
     "kinetic",
     "metrics",
+    "min_ess",
     "trajectories",
 ]
 

@@ -21,7 +21,7 @@ from .trajectories import NoUTurn, Trajectory
 
 __all__ = ["Chain"]
 
-_FIRST_DEPTH = 6  # doublings at most while nothing is known of the scales
+_FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
 
@@ -44,32 +44,38 @@ class Chain:
     """
 
     def __init__(self, target: LogDensity, settings: Settings, rng: np.random.Generator, tune: int = 0) -> None:
-        settings.metric.check(target.dim)
+        self._metric = settings.metric.resolve(target.dim)
+        self._metric.check(target.dim)
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
         self.count = 0
         self._random = generator_record(rng)
         self._state = new_state(target.dim)
-        self._windows = window_ends(tune) if settings.metric.adapts and target.dim else []
+        self._windows = window_ends(tune) if self._metric.adapts and target.dim else []
         self._rule = self._trajectory_at(0).record(target.dim, settings.max_energy_error)
-        longest = max(np.diff([0, *self._windows]), default=0) if settings.metric.needs_memory else 0
-        self._learning = new_learning(target.dim, longest, settings.step_size or 1.0, settings.target_accept)
-        self._use(settings.metric.start(np.ones(target.dim)))
+        longest = int(max(np.diff([0, *self._windows]), default=0))
+        memory = min(longest, self._metric.memory)
+        self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
+        self._use(self._metric.start(np.ones(target.dim)))
         self._started = False
 
     def _use(self, metric: Any) -> None:
-        self._system = System(self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record())
+        self._system = System(
+            self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record()
+        )
 
     def _trajectory_at(self, count: int) -> Trajectory:
         """The trajectory of the draw after `count` draws.
 
-        A trajectory of fixed length is helpless, and costly, until the metric is known: it gives way to one that finds
-        its own length for all windows but the last, and to a short one of that kind in the first.
+        A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last it
+        gives way to one that finds its own length.  The first windows allow few doublings, as pairs of position and
+        gradient tell the scales however near they are to each other.
         """
-        if self._windows and count < self._windows[0]:
-            return NoUTurn(_FIRST_DEPTH)
-        if len(self._windows) > 1 and count < self._windows[-2] and not isinstance(self.settings.trajectory, NoUTurn):
-            return NoUTurn()
-        return self.settings.trajectory
+        window = sum(end <= count for end in self._windows)
+        chosen = self.settings.trajectory
+        if window >= len(self._windows) - 1:
+            return chosen
+        depth = _FIRST_DEPTH + window
+        return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
@@ -119,7 +125,7 @@ class Chain:
     def start(self, position: np.ndarray) -> None:
         """Begin at a position: the first metric, and the first step size."""
         self.move_to(position)
-        self._use(self.settings.metric.start(self._state.current.gradient))
+        self._use(self._metric.start(self._state.current.gradient))
         self._learning.tuning[_LEARNS_METRIC] = float(bool(self._windows))
         if self.settings.adapts_step_size:
             self._search_step_size(1.0)
@@ -148,9 +154,7 @@ class Chain:
         while made < count:
             stop = made + min(count - made, self._draws_to_next_event())
             block = draws[made:stop], rows[made:stop]
-            drawn, status = kernels.advance(
-                self._system, self._rule, self._state, self._learning, self._random, *block
-            )
+            drawn, status = kernels.advance(self._system, self._rule, self._state, self._learning, self._random, *block)
             self.count += drawn
             made += drawn
             self._raise_if_broken(status)
@@ -166,7 +170,7 @@ class Chain:
         if self.count == self.tune:
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
         elif self.count in self._windows:
-            self._use(self.settings.metric.fit(self._system.metric, self._learning))
+            self._use(self._metric.fit(self._system.metric, self._learning))
             self._forget()
             self._rule = self._trajectory_at(self.count).record(self.target.dim, self.settings.max_energy_error)
             if self.count == self._windows[-1]:

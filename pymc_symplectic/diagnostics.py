@@ -19,7 +19,7 @@ _KINDS = ["bulk", "tail", "squares"]
 _STEPS = ("n_steps", "tree_size", "num_integration_steps", "num_steps")
 # Gradients per draw beside one per leapfrog step: PyMC evaluates the start of each trajectory again.
 _BESIDE_STEPS: Mapping[str, int] = {"pymc": 1, "nutpie": 0, "numpyro": 0, "blackjax": 0}
-# Statistics that one library alone records tell more than an attribute, which others may have written.
+# Statistics that one library alone records, which are surer than an attribute.
 _SIGNATURES = {"process_time_diff": "pymc", "mean_tree_accept_sym": "nutpie", "num_integration_steps": "blackjax"}
 
 
@@ -47,8 +47,8 @@ def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] 
     pandas.DataFrame
         A row for each sampler, also for one without draws.  What cannot be known is NaN, and `notes` says why.
 
-        - ``chains``, ``draws``: draws of each chain, after warm-up.
-        - ``gradients``, ``warmup_gradients``: gradients evaluated by all chains, see `gradients`.
+        - ``chains``, ``draws``: chains, and draws of each after warm-up.
+        - ``gradients``, ``warmup_gradients``: evaluations of the gradient by all chains, see `gradients`.
         - ``divergences``: after warm-up.
         - ``max_r_hat``: the largest rank-normalized split R-hat [1]_.
         - ``min_bfmi``: the smallest E-BFMI of a chain [2]_.
@@ -56,8 +56,9 @@ def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] 
         - ``min_ess_per_1000_gradients``: of those after warm-up; ``..._with_warmup``: of all.
         - ``min_ess_per_second``: of the time in which any chain was past its warm-up, which PyMC's own samplers record;
           ``..._with_warmup``: of ``time``.
-        - ``time``: seconds of warm-up and sampling, the attribute ``sampling_time``.
-        - ``notes``: what is not known, what was left out, and why.
+        - ``time``: seconds of warm-up and sampling, the attribute ``sampling_time``, which has in it what is compiled
+          then: by JAX, and by PyMC's worker processes.
+        - ``notes``: what is not known or was left out, and why.
 
     Raises
     ------
@@ -76,21 +77,21 @@ def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] 
     Examples
     --------
     >>> import numpy as np, arviz_base
-    >>> draws = np.random.default_rng(1).normal(size=(4, 500))
     >>> statistics = {"n_gradients": np.full((4, 500), 3), "diverging": np.zeros((4, 500), bool)}
-    >>> run = arviz_base.from_dict({"posterior": {"x": draws}, "sample_stats": statistics})
-    >>> compare({"HMC": run}).loc["HMC", ["chains", "draws", "gradients", "divergences"]].tolist()
+    >>> posterior = {"x": np.random.default_rng(1).normal(size=(4, 500))}
+    >>> table = compare({"HMC": arviz_base.from_dict({"posterior": posterior, "sample_stats": statistics})})
+    >>> table.loc["HMC", ["chains", "draws", "gradients", "divergences"]].tolist()
     [4, 500, 6000, 0]
     """
     if isinstance(samplers, xr.DataTree) or not isinstance(samplers, Mapping):
         raise TypeError(f"samplers must be a mapping of names to DataTrees, got a {type(samplers).__name__}")
     if not samplers:
         raise ValueError("samplers is empty: there is nothing to compare")
-    runs = [_Run(idata, f"samplers[{name!r}]", var_names) for name, idata in samplers.items()]
-    scored = [set(run.variables) for run in runs if run.variables]
-    rows = [_row(run) for run in runs]
+    runs = [_Run(idata, f"samplers[{name!r}]") for name, idata in samplers.items()]
+    rows = [_row(run, var_names) for run in runs]
+    common: set[str] = set.intersection(*([set(run.variables) for run in runs if run.variables] or [set()]))
     for run, row in zip(runs, rows, strict=True):
-        if more := set(run.variables) - set.intersection(*scored, set(run.variables)):
+        if more := set(run.variables) - common:
             run.notes.append(f"not every posterior has {_some(more)}: give var_names")
         row["notes"] = "; ".join(run.notes)
     return pd.DataFrame(rows, index=pd.Index(list(samplers), name="sampler"))
@@ -109,20 +110,14 @@ def min_ess(idata: xr.DataTree, var_names: str | Sequence[str] | None = None) ->
     Returns
     -------
     pandas.DataFrame
-        Rows ``bulk``, ``tail`` and ``squares``; columns ``ess`` and ``variable``, which are NaN and None where there is
-        nothing to score.  ``attrs["notes"]`` says what was left out.
-
-    Raises
-    ------
-    TypeError
-        When `idata` is not a DataTree.
-    ValueError
-        When the posterior lacks one of `var_names`.
+        Rows ``bulk``, ``tail`` and ``squares``; columns ``ess`` and ``variable``, NaN and None without draws to score.
+        ``attrs["notes"]`` says what was left out.
 
     Notes
     -----
-    Each element of each variable is scored, on the scale that the posterior has it on.  Bulk and tail are as in [1]_:
-    of the rank-normalized draws, and the lesser of the 5 % and 95 % quantiles.  Squares is the bulk ESS of
+    Each element of each variable is scored, on the scale that the posterior has it on.  Bulk and tail are those of
+    Vehtari et al. (2021, see `compare`): of the rank-normalized draws, and the lesser of the 5 % and 95 % quantiles.
+    Squares is the bulk ESS of
 
     .. math:: (x_i - \bar x)^2, \qquad \bar x \text{ the mean over all chains and draws},
 
@@ -131,14 +126,9 @@ def min_ess(idata: xr.DataTree, var_names: str | Sequence[str] | None = None) ->
 
     Left out are elements that are constant up to rounding, as the diagonal of a correlation matrix is, or NaN
     throughout.  One that is not finite in some draws has no ESS, and so leaves no minimum.
-
-    References
-    ----------
-    .. [1] A. Vehtari, A. Gelman, D. Simpson, B. Carpenter, P.-C. Bürkner (2021). Rank-normalization, folding, and
-       localization: an improved R-hat for assessing convergence of MCMC. Bayesian Analysis 16, 667-718.
     """
-    run = _Run(idata, "idata", var_names)
-    result = _least(_scores(_draws(run)))
+    run = _Run(idata, "idata")
+    result = _least(_scores(_draws(run, var_names)))
     result.attrs["notes"] = run.notes
     return result
 
@@ -156,11 +146,6 @@ def gradients(idata: xr.DataTree) -> GradientCount:
     GradientCount
         Counts of ``sampling`` and ``warmup``, and ``notes``.  What cannot be known is NaN, and a note says why.
 
-    Raises
-    ------
-    TypeError
-        When `idata` is not a DataTree.
-
     Notes
     -----
     This package records its gradients as ``n_gradients``.  The others record leapfrog steps, each of which takes one
@@ -171,36 +156,24 @@ def gradients(idata: xr.DataTree) -> GradientCount:
     a step size of nutpie and NumPyro.  Chains that JAX runs as one vector wait for the longest trajectory among them;
     counted are the steps that each has used.
     """
-    run = _Run(idata)
-    return GradientCount(*_gradients(run), tuple(run.notes))
+    run = _Run(idata, "idata")
+    sampling, warmup = _gradients(run)
+    return GradientCount(sampling, warmup, tuple(run.notes))
 
 
 class _Run:
-    """What is read of one run, groups that it lacks being empty, and the notes that gather on the way."""
+    """What a run recorded, groups that it lacks being empty, and the notes that gather as it is read."""
 
-    def __init__(self, idata: xr.DataTree, name: str = "idata", var_names: str | Sequence[str] | None = None) -> None:
+    def __init__(self, idata: xr.DataTree, name: str) -> None:
         if not isinstance(idata, xr.DataTree):
             raise TypeError(f"{name} must be an xarray.DataTree, as pymc.sample returns, got a {type(idata).__name__}")
-        self.posterior, self.stats, self.warmup = (
-            idata[group].to_dataset() if group in idata.children else xr.Dataset()
-            for group in ("posterior", "sample_stats", "warmup_sample_stats")
-        )
-        self.attrs = {**self.stats.attrs, **self.posterior.attrs}
+        groups = ("posterior", "sample_stats", "warmup_sample_stats")
+        found = [idata[group].to_dataset() if group in idata.children else xr.Dataset() for group in groups]
+        self.posterior, (self.stats, self.warmup) = found[0], [g[[v for v in g if _sampled(g[v])]] for g in found[1:]]
+        self.attrs = {**found[1].attrs, **found[0].attrs}
         signs = [library for sign, library in _SIGNATURES.items() if sign in self.stats]
         self.library = signs[0] if signs else str(self.attrs.get("inference_library", "")).lower()
-        self.notes: list[str] = []
-        self.variables = self._choose(name, [var_names] if isinstance(var_names, str) else var_names)
-
-    def _choose(self, name: str, var_names: Sequence[str] | None) -> list[str]:
-        """The variables to score: those that are asked for and have a number in each draw."""
-        draws = self.posterior
-        if missing := set(var_names or ()) - set(draws if draws else var_names or ()):
-            raise ValueError(f"{name} has no variable {_some(missing)} in its posterior, which has {_some(draws, 20)}")
-        asked = [str(v) for v in draws if var_names is None or v in var_names]
-        chosen = [v for v in asked if set(_SAMPLE) <= set(draws[v].dims) and draws[v].dtype.kind in "biuf"]
-        if others := set(asked) - set(chosen):
-            self.notes.append(f"left out, not a number in each draw: {_some(others)}")
-        return [v for v in chosen if draws[v].size]
+        self.name, self.notes, self.variables = name, list[str](), list[str]()
 
     def unknown(self, why: str) -> float:
         """NaN, and a note."""
@@ -208,34 +181,38 @@ class _Run:
         return math.nan
 
 
-def _row(run: _Run) -> dict[str, Any]:
+def _row(run: _Run, var_names: str | Sequence[str] | None) -> dict[str, Any]:
     """The numbers of one run."""
-    scores = _scores(_draws(run))
+    scores = _scores(_draws(run, var_names))
     least = _least(scores)["ess"]
     worst = least.min(skipna=False)
     sampling, warmup = _gradients(run)
     time, sampling_time = _times(run)
+    costs = {"1000_gradients": sampling / 1000, "1000_gradients_with_warmup": (sampling + warmup) / 1000}
+    costs |= {"second": sampling_time, "second_with_warmup": time}
+    divergences = next((run.stats[name] for name in ("diverging", "is_divergent") if name in run.stats), None)
     return {
         "chains": run.posterior.sizes.get("chain", 0),
         "draws": run.posterior.sizes.get("draw", 0),
         "gradients": sampling,
         "warmup_gradients": warmup,
-        "divergences": _divergences(run),
+        "divergences": run.unknown("no divergences recorded") if divergences is None else int(divergences.sum()),
         "max_r_hat": scores["r_hat"].max(),
         "min_bfmi": _min_bfmi(run),
         **{f"min_ess_{kind}": least[kind] for kind in _KINDS},
         "min_ess": worst,
-        "min_ess_per_1000_gradients": _per(1000 * worst, sampling),
-        "min_ess_per_1000_gradients_with_warmup": _per(1000 * worst, sampling + warmup),
-        "min_ess_per_second": _per(worst, sampling_time),
-        "min_ess_per_second_with_warmup": _per(worst, time),
+        **{f"min_ess_per_{unit}": worst / cost if cost > 0 else math.nan for unit, cost in costs.items()},
         "time": time,
     }
 
 
-def _draws(run: _Run) -> xr.DataArray:
+def _draws(run: _Run, var_names: str | Sequence[str] | None) -> xr.DataArray:
     """The draws to score, of dimensions chain, draw and label."""
     nothing = xr.DataArray(np.empty((0, 0, 0)), dims=(*_SAMPLE, "label"))
+    asked = [var_names] if isinstance(var_names, str) else list(run.posterior if var_names is None else var_names)
+    if run.posterior and (absent := set(asked) - set(run.posterior)):
+        raise ValueError(f"the posterior of {run.name} has no {_some(absent)}; it has {_some(run.posterior, 20)}")
+    run.variables = [str(v) for v in asked if v in run.posterior and _sampled(run.posterior[v])]
     if not run.variables:
         run.notes.append("no draws to score")
         return nothing
@@ -277,18 +254,13 @@ def _least(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"ess": scores[_KINDS].min(), "variable": pd.Series(where, index=_KINDS, dtype=object)})
 
 
-def _varies(values: np.ndarray) -> np.ndarray:
-    """Whether the draws of each label differ by more than a few rounding errors."""
-    return np.ptp(values, axis=(0, 1)) > 8 * np.finfo(values.dtype).eps * abs(values).max((0, 1))
-
-
 def _gradients(run: _Run) -> tuple[float, float]:
     """The gradients after warm-up, and of warm-up."""
     sampling = _count(run, run.stats)
     if run.attrs.get("tuning_steps") == 0:
         return sampling, 0
     if math.isnan(sampling):
-        return sampling, sampling
+        return sampling, math.nan
     if not run.warmup:
         return sampling, run.unknown("warm-up was not kept, so its gradients are not known")
     if run.library == "nutpie":
@@ -300,11 +272,11 @@ def _count(run: _Run, stats: xr.Dataset) -> float:
     """The gradients of one group of statistics."""
     name = next((name for name in ("n_gradients", *_STEPS) if name in stats), None)
     if name is None:
-        return run.unknown("no statistic counts gradients or leapfrog steps")
+        return run.unknown("gradients are not known, for neither they nor leapfrog steps are recorded")
     if name == "n_gradients" and "largest_eigval" in stats:
         return run.unknown("gradients are not known where steps of this package and PyMC's are mixed")
     if name != "n_gradients" and run.library not in _BESIDE_STEPS:
-        return run.unknown(f"how {run.library or 'an unnamed library'} counts {name} is not known, so nor are gradients")
+        return run.unknown(f"gradients are not known, nor what {name} counts in {run.library or 'this library'}")
     if (np.diff(stats["draw"]) != 1).any() or not np.isfinite(stats[name]).all():
         return run.unknown(f"gradients are not known, for {name} lacks draws (thinned?) or values")
     return int((stats[name] + (0 if name == "n_gradients" else _BESIDE_STEPS[run.library])).sum())
@@ -314,17 +286,11 @@ def _min_bfmi(run: _Run) -> float:
     """The smallest E-BFMI of a chain."""
     if "energy" not in run.stats:
         return run.unknown("no E-BFMI, for energies are not recorded")
-    if run.library == "pymc" and "path_length" in run.stats:
+    if "path_length" in run.stats and "largest_eigval" in run.stats:
         return run.unknown("no E-BFMI, for PyMC's HamiltonianMC records the energies of refused proposals")
     with np.errstate(all="ignore"):
         least = float(np.min(arviz_stats.bfmi(run.stats["energy"].astype(float), sample_dims=_SAMPLE)))
     return least if math.isfinite(least) else run.unknown("no E-BFMI, for energies that do not vary or are missing")
-
-
-def _divergences(run: _Run) -> float:
-    """How many draws diverged."""
-    name = "is_divergent" if "is_divergent" in run.stats else "diverging"
-    return int(run.stats[name].sum()) if name in run.stats else run.unknown("divergences are not recorded")
 
 
 def _times(run: _Run) -> tuple[float, float]:
@@ -334,8 +300,7 @@ def _times(run: _Run) -> tuple[float, float]:
         return whole, run.unknown("no attribute sampling_time")
     if {"perf_counter_start", "perf_counter_diff"} <= set(run.stats):
         starts = run.stats["perf_counter_start"]
-        ends = starts + run.stats["perf_counter_diff"].values
-        inner = set(starts.dims) - {"chain"}
+        ends, inner = starts + run.stats["perf_counter_diff"].values, set(starts.dims) - {"chain"}
         return whole, _covered(starts.min(inner).values, ends.max(inner).values)
     if run.attrs.get("tuning_steps") == 0:
         return whole, whole
@@ -347,12 +312,17 @@ def _covered(starts: np.ndarray, ends: np.ndarray) -> float:
     """The length of a union of intervals."""
     order = np.argsort(starts)
     starts, reached = starts[order], np.maximum.accumulate(ends[order])
-    gaps = np.maximum(starts[1:] - reached[:-1], 0)
-    return float(reached[-1] - starts[0] - gaps.sum())
+    return float(reached[-1] - starts[0] - np.maximum(starts[1:] - reached[:-1], 0).sum())
 
 
-def _per(amount: float, cost: float) -> float:
-    return amount / cost if cost > 0 else math.nan
+def _sampled(values: xr.DataArray) -> bool:
+    """Whether there is a number, or an array of them, for each draw."""
+    return set(_SAMPLE) <= set(values.dims) and values.dtype.kind in "biuf" and values.size > 0
+
+
+def _varies(values: np.ndarray) -> np.ndarray:
+    """Whether the draws of each label differ by more than a few rounding errors."""
+    return np.ptp(values, axis=(0, 1)) > 8 * np.finfo(values.dtype).eps * abs(values).max((0, 1))
 
 
 def _some(names: Iterable[Any], most: int = 4) -> str:

@@ -241,7 +241,8 @@ def logp(data, position, gradient, value):
     try:
         result, slope = raw({", ".join([position, *shared])})
         value[0] = result.item()
-        gradient[:] = slope
+        for j in range(gradient.size):  # a slice would test for overlap, at several times the price
+            gradient[j] = slope[j]
         return OK
     except Exception:
         return FAILED

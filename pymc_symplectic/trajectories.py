@@ -118,8 +118,8 @@ class NoUTurn(Trajectory):
 
     Notes
     -----
-    The trajectory is extended to a random side, by as many steps as it has [1]_.  It stops when a span of it turns: with
-    v = ∇K(r) the velocity and ρ the sum of velocities over the span, when :math:`\rho\cdot v \le 0` at either end.
+    The trajectory is extended to a random side, by as many steps as it has [1]_.  It stops when a span of it turns:
+    with v = ∇K(r) the velocity and ρ the sum of velocities over the span, when :math:`\rho\cdot v \le 0` at an end.
     ρ is the displacement in whitened coordinates, so this is the moment at which the ends come no further apart, for
     every kinetic energy.  Spans are the sub-trees, and each sub-tree with the nearest point of its neighbour.  The draw
     is taken with weights exp(-H), with a bias towards the later doublings [2]_.

@@ -25,9 +25,10 @@ class Learning(NamedTuple):
 
     `step` (5,) is the state of dual averaging: log of the step size that explores, log of its average, the mean error
     of acceptance, the number of updates, the point that it shrinks towards.  `tuning` (3,) holds the target acceptance,
-    and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws in the moments and in the memory.
-    `means` and `squares` (2, d) are running means and sums of squared deviations of draws (row 0) and of gradients
-    (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w is 0 where no metric asks for it.
+    and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws taken into the moments and
+    into the memory.  `means` and `squares` (2, d) are running means and sums of squared deviations of draws (row 0) and
+    of gradients (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w is 0 where no metric
+    asks for it.
     """
 
     step: np.ndarray
@@ -86,15 +87,16 @@ def _update_moments(count: int, value: np.ndarray, mean: np.ndarray, square: np.
 
 @helper
 def store_draw(learning: Learning, point: Point) -> None:
-    """Take a draw of warm-up into the moments, and into the memory while it has room."""
+    """Take a draw of warm-up into the moments, and into the memory in place of the oldest one there."""
     learning.counters[0] += 1
     count = learning.counters[0]
     _update_moments(count, point.position, learning.means[0], learning.squares[0])
     _update_moments(count, point.gradient, learning.means[1], learning.squares[1])
-    kept = learning.counters[1]
-    if kept < learning.draws.shape[0]:
-        assign(learning.draws[kept], point.position)
-        assign(learning.gradients[kept], point.gradient)
+    room = learning.draws.shape[0]
+    if room > 0:
+        oldest = learning.counters[1] % room
+        assign(learning.draws[oldest], point.position)
+        assign(learning.gradients[oldest], point.gradient)
         learning.counters[1] += 1
 
 

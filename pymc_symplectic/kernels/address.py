@@ -1,8 +1,8 @@
 """Functions that cross into kernels by their address.
 
-A kernel that received a compiled function as such would be compiled anew for every function.  An address is an integer:
-the kernel is compiled once per machine, whatever it calls.  `AddressedFunction` makes a Python function into an address;
-the ``*_at`` intrinsics turn the address back into something callable, inside kernels.
+A kernel that received a compiled function as such would be compiled anew for every function.  An address is an
+integer: the kernel is compiled once per machine, whatever it calls.  `AddressedFunction` makes a Python function into
+an address; the ``*_at`` functions turn the address back into something callable, inside kernels.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-__all__ = ["DRAW", "ENERGY", "LOGP", "VELOCITY", "AddressedFunction", "array_at", "draw_at", "energy_at", "logp_at", "velocity_at"]
+__all__ = [
+    "DRAW",
+    "ENERGY",
+    "LOGP",
+    "VELOCITY",
+    "AddressedFunction",
+    "array_at",
+    "draw_at",
+    "energy_at",
+    "logp_at",
+    "velocity_at",
+]
 
 _vector = types.float64[::1]
 _generator = numba.typeof(np.random.default_rng(0))

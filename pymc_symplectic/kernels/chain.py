@@ -26,9 +26,7 @@ _TRANSITIONS = {
 }
 
 
-def transition(
-    rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
-) -> int:
+def transition(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
     """One draw by the trajectory `rule`."""
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 

@@ -1,7 +1,7 @@
 """The three things kernels ask of a kinetic energy K(r) of the whitened momentum r: its value, its gradient, a draw.
 
 A kinetic energy is `Addressed`: three function addresses and a parameter vector, so that any of them runs on the same
-compiled kernels.  The Gaussian one is built in, because there the velocity *is* the momentum and nothing need be copied.
+compiled kernels.  The Gaussian one is built in, because there the velocity *is* the momentum and need not be copied.
 """
 
 from typing import Any, NamedTuple

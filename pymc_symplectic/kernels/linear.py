@@ -12,7 +12,7 @@ import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "drift", "kick"]
+__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick"]
 
 
 class DiagonalMap(NamedTuple):
@@ -25,6 +25,18 @@ class DenseMap(NamedTuple):
     """L = `factor`, lower triangular, of shape (d, d)."""
 
     factor: np.ndarray
+
+
+class LowRankMap(NamedTuple):
+    """L = diag(scale) (I + Vᵀ (diag(stretch) - I) V), the rows of V = `directions` (k, d) orthonormal, `stretch` (k,).
+
+    A few directions are stretched, all others keep their scale: with D = diag(scale),
+    M⁻¹ = D (I + Vᵀ (diag(stretch)² - I) V) D.
+    """
+
+    scale: np.ndarray
+    directions: np.ndarray
+    stretch: np.ndarray
 
 
 @helper
@@ -60,8 +72,38 @@ def _drift_dense(metric: DenseMap, c: float, velocity: np.ndarray, position: np.
         position[i] += c * total
 
 
-_KICKS = {DiagonalMap: _kick_diagonal, DenseMap: _kick_dense}
-_DRIFTS = {DiagonalMap: _drift_diagonal, DenseMap: _drift_dense}
+@helper
+def _kick_low_rank(metric: LowRankMap, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(momentum.size):
+        momentum[j] += c * scale[j] * gradient[j]
+    for i in range(metric.stretch.size):
+        direction = metric.directions[i]
+        along = 0.0
+        for j in range(momentum.size):
+            along += direction[j] * scale[j] * gradient[j]
+        along *= c * (metric.stretch[i] - 1.0)
+        for j in range(momentum.size):
+            momentum[j] += along * direction[j]
+
+
+@helper
+def _drift_low_rank(metric: LowRankMap, c: float, velocity: np.ndarray, position: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(position.size):
+        position[j] += c * scale[j] * velocity[j]
+    for i in range(metric.stretch.size):
+        direction = metric.directions[i]
+        along = 0.0
+        for j in range(position.size):
+            along += direction[j] * velocity[j]
+        along *= c * (metric.stretch[i] - 1.0)
+        for j in range(position.size):
+            position[j] += along * scale[j] * direction[j]
+
+
+_KICKS = {DiagonalMap: _kick_diagonal, DenseMap: _kick_dense, LowRankMap: _kick_low_rank}
+_DRIFTS = {DiagonalMap: _drift_diagonal, DenseMap: _drift_dense, LowRankMap: _drift_low_rank}
 
 
 def kick(metric: Any, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:

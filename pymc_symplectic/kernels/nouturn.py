@@ -1,8 +1,8 @@
 """Trajectories that double until they turn back, and keep a point with probability proportional to exp(-H).
 
-Hoffman and Gelman 2014 with the multinomial weights and the biased progressive choice of Betancourt 2017, and the checks
-across sub-trees of Stan.  A doubling of 2^k steps is walked leaf by leaf.  Completed sub-trees wait in slots, one for
-each power of two, and merge as the digits of a binary counter carry: no recursion, no memory but these slots.
+Hoffman and Gelman 2014 with the multinomial weights and the biased progressive choice of Betancourt 2017, and the
+checks across sub-trees of Stan.  A doubling of 2^k steps is walked leaf by leaf.  Completed sub-trees wait in slots,
+one for each power of two, and merge as the digits of a binary counter carry: no recursion, no memory but these slots.
 
 Whether a span turns is read from velocities v = ∇K: with ρ the sum of v over its points, which is the displacement in
 whitened coordinates up to the step size, the distance between its ends has stopped to grow where ρ·v ≤ 0 at either end.
@@ -32,8 +32,8 @@ class Tree(NamedTuple):
     """Memory of a trajectory.
 
     `left` and `right` are its ends in time, with their momenta and velocities (2, d); `rho` (d,) is the sum of its
-    velocities; `proposal` is the point that a doubling offers.  `begins`, `ends` and `totals` (max_depth + 1, d) are the
-    slots: velocities at the first and the last leaf of a sub-tree, and the sum over it.  `carry` (d,) is such a sum
+    velocities; `proposal` is the point that a doubling offers.  `begins`, `ends` and `totals` (max_depth + 1, d) are
+    the slots: velocities at the first and the last leaf of a sub-tree, and the sum over it.  `carry` (d,) is such a sum
     under way.  `scalars` (6,) is what a doubling and a trajectory report, by the indices below.
     """
 

@@ -29,7 +29,7 @@ def generator_record(rng: np.random.Generator) -> np.ndarray:
 
 @intrinsic
 def _assemble(typing_context: Any, state: Any, uint64: Any, uint32: Any, double: Any) -> Any:
-    """numba's own representation of a generator, from addresses; nothing in it is counted or owned."""
+    """Numba's own representation of a generator, from addresses; nothing in it is counted or owned."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         generator = cgutils.create_struct_proxy(_generator_type)(context, builder)

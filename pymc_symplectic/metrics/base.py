@@ -1,0 +1,44 @@
+"""The contract that every metric keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..kernels.adapt import Learning
+
+__all__ = ["Metric"]
+
+
+class Metric(ABC):
+    """A linear map L, given or learned."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def adapts(self) -> bool:
+        """Whether warm-up learns it."""
+
+    @property
+    def memory(self) -> int:
+        """How many of the latest draws `fit` reads, beyond the running moments of all of the window."""
+        return 0
+
+    def resolve(self, dim: int) -> Metric:
+        """The metric to use for `dim` parameters: itself, unless it leaves the choice open."""
+        return self
+
+    @abstractmethod
+    def check(self, dim: int) -> None:
+        """Raise a ValueError unless the metric serves `dim` parameters."""
+
+    @abstractmethod
+    def start(self, gradient: np.ndarray) -> Any:
+        """What kernels run at first, given the gradient (d,) at the start."""
+
+    def fit(self, current: Any, learning: Learning) -> Any:
+        """What kernels run next, given what they ran and the draws made with it."""
+        return current

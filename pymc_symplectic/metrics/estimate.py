@@ -1,0 +1,73 @@
+"""What draws and their gradients say about scales and covariances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernels.adapt import Learning
+
+__all__ = [
+    "EXTRA_DRAWS",
+    "LARGEST",
+    "SMALLEST",
+    "fisher_scale",
+    "geometric_mean",
+    "remembered",
+    "scale_from_gradient",
+    "shrunk",
+    "span",
+]
+
+SMALLEST, LARGEST = 1e-20, 1e20  # variances beyond these are numerical accidents
+EXTRA_DRAWS = 5.0  # weight of the metric in use when draws correct it
+
+
+def scale_from_gradient(gradient: np.ndarray) -> np.ndarray:
+    """|g|^{-1/2}, which lies between no information, 1, and a start one deviation from the mode, 1/|g|.
+
+    A gradient near zero says that the start is near the mode in that direction, not that the scale is enormous, so the
+    small ones are raised to a tenth of the median.
+    """
+    size = np.abs(gradient)
+    if not size.any():
+        return np.ones(gradient.size)
+    size = np.maximum(size, 0.1 * np.median(size[size > 0]))
+    return np.clip(size, 1 / LARGEST, 1 / SMALLEST) ** -0.5
+
+
+def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
+    """Draws and gradients of the current window, (n, d) each, those that memory still holds."""
+    count = min(learning.counters[1], len(learning.draws))
+    return learning.draws[:count], learning.gradients[:count]
+
+
+def span(columns: np.ndarray) -> np.ndarray:
+    """An orthonormal basis (d, m) of the span of the columns."""
+    basis, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return basis[:, sizes > 1e-10 * sizes[0]] if sizes.size else basis
+
+
+def fisher_scale(white: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """The diagonal that is best for centred draws and gradients (d, n); 1 where either never varied."""
+    drawn, steep = (white**2).sum(axis=1), (slope**2).sum(axis=1)
+    known = (drawn > 0) & (steep > 0)
+    return np.where(known, drawn / np.where(known, steep, 1.0), 1.0) ** 0.25
+
+
+def shrunk(centred: np.ndarray) -> np.ndarray:
+    """Covariance of the columns of `centred` (d, n), shrunk towards the identity as if by a few draws more."""
+    dim, count = centred.shape
+    return (centred @ centred.T + EXTRA_DRAWS * np.eye(dim)) / (count - 1 + EXTRA_DRAWS)
+
+
+def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The positive definite X with X B X = A, which is B^{-1/2} (B^{1/2} A B^{1/2})^{1/2} B^{-1/2}."""
+    root = _power(b, 0.5)
+    inverse = _power(b, -0.5)
+    return inverse @ _power(root @ a @ root, 0.5) @ inverse
+
+
+def _power(a: np.ndarray, exponent: float) -> np.ndarray:
+    """A power of a positive definite matrix, kept definite where rounding has the last word."""
+    values, vectors = np.linalg.eigh((a + a.T) / 2)
+    return (vectors * np.maximum(values, 1e-15 * values[-1]) ** exponent) @ vectors.T

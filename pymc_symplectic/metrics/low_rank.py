@@ -1,0 +1,111 @@
+"""The metric of a scale for each parameter and a few stretched directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..kernels.adapt import Learning
+from ..kernels.linear import LowRankMap
+from .base import Metric
+from .estimate import fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk, span
+
+__all__ = ["LowRank"]
+
+
+@dataclass(frozen=True)
+class LowRank(Metric):
+    r"""M⁻¹ = D (I + Vᵀ (Λ - I) V) D: a scale for each parameter, and a stretch along a few directions.
+
+    A step costs O(d k) for k directions, and no d × d matrix is ever formed.
+
+    Parameters
+    ----------
+    max_rank : int, optional
+        At most so many directions; by default as many as there is evidence for, up to 100.
+    cutoff : float, optional
+        A direction is kept when its variance differs from 1 by more than this factor.
+    window : int, optional
+        The number of latest draws that it is fitted to.
+
+    Raises
+    ------
+    ValueError
+        When `max_rank` is negative or exceeds the number of parameters, `cutoff` is not above 1, or `window` is below
+        10.
+
+    Notes
+    -----
+    D is the diagonal of `Diagonal`, from draws and gradients.  In its coordinates, whitened further by the directions
+    in use, the geometric mean of Cov(q) and Cov(g)⁻¹ is taken within the span of draws and gradients [1]_, both shrunk
+    towards the identity; the old and the new directions are then merged, and those that matter kept.  So each window
+    corrects the last one, and a scale that hides behind another is found in turn.  Where draws are fewer than
+    dimensions, everything outside their span keeps its scale.
+
+    References
+    ----------
+    .. [1] A. Seyboldt, E. L. Carlson, B. Carpenter (2026). Preconditioning Hamiltonian Monte Carlo by minimizing
+       Fisher divergence. arXiv:2603.18845.
+    """
+
+    max_rank: int | None = None
+    cutoff: float = 1.5
+    window: int = 400
+    name: ClassVar[str] = "low_rank"
+    adapts: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.max_rank is not None and (int(self.max_rank) != self.max_rank or self.max_rank < 0):
+            raise ValueError(f"metric: max_rank must be a non-negative integer, got {self.max_rank!r}")
+        if not self.cutoff > 1:
+            raise ValueError(f"metric: cutoff must be above 1, got {self.cutoff!r}")
+        if int(self.window) != self.window or self.window < 10:
+            raise ValueError(f"metric: window must be an integer of at least 10, got {self.window!r}")
+
+    @property
+    def memory(self) -> int:
+        """Draws that `fit` reads."""
+        return int(self.window)
+
+    def check(self, dim: int) -> None:
+        """Raise when more directions are asked for than there are."""
+        if self.max_rank is not None and self.max_rank > dim:
+            raise ValueError(f"metric: max_rank is {self.max_rank}, but there are only {dim} unconstrained parameters")
+
+    def start(self, gradient: np.ndarray) -> LowRankMap:
+        """The diagonal that one gradient suggests."""
+        return LowRankMap(scale_from_gradient(gradient), np.zeros((0, gradient.size)), np.ones(0))
+
+    def fit(self, current: LowRankMap, learning: Learning) -> LowRankMap:
+        """The scale and the directions that the draws of the last window ask for."""
+        draws, gradients = remembered(learning)
+        if len(draws) < 3:
+            return current
+        white, slope = (draws - draws.mean(axis=0)).T, (gradients - gradients.mean(axis=0)).T
+        scale = current.scale * fisher_scale(white / current.scale[:, None], slope * current.scale[:, None])
+        white, slope = white / scale[:, None], slope * scale[:, None]
+        # the old directions, carried over to the new scale
+        old = np.linalg.qr((current.directions * (current.scale / scale)).T)[0]
+        stretch = current.stretch
+        white += old @ ((1 / stretch - 1)[:, None] * (old.T @ white))
+        slope += old @ ((stretch - 1)[:, None] * (old.T @ slope))
+        try:
+            seen = span(np.hstack([white, slope]))
+            inner = geometric_mean(shrunk(seen.T @ white), shrunk(seen.T @ slope))
+            # both corrections act within the span of all directions together, and there they are small matrices
+            basis = span(np.hstack([old, seen]))
+            outer = np.eye(basis.shape[1]) + (basis.T @ old) * (stretch - 1) @ (old.T @ basis)
+            inside = basis.T @ seen
+            middle = np.eye(basis.shape[1]) + inside @ (inner - np.eye(len(inner))) @ inside.T
+            values, vectors = np.linalg.eigh(outer @ middle @ outer.T)
+        except np.linalg.LinAlgError:
+            return current
+        strength = np.abs(np.log(np.maximum(values, np.finfo(float).tiny)))
+        rank = min(100, len(scale)) if self.max_rank is None else self.max_rank
+        kept = np.argsort(strength)[::-1][:rank]
+        kept = kept[strength[kept] > np.log(self.cutoff)]
+        directions = np.ascontiguousarray((basis @ vectors[:, kept]).T)
+        fitted = LowRankMap(np.ascontiguousarray(scale), directions, np.sqrt(values[kept]))
+        return fitted if all(np.all(np.isfinite(array)) for array in fitted) else current
