@@ -2,7 +2,7 @@
 
 from . import integrators, kinetic, metrics, trajectories
 from .diagnostics import compare, gradients, min_ess
-from .integrators import Integrator
+from .integrators import ImplicitMidpoint, Integrator
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .step import HMC
 from .trajectories import FixedSteps, FixedTime, NoUTurn
@@ -14,6 +14,7 @@ __all__ = [
     "FixedSteps",
     "FixedTime",
     "Identity",
+    "ImplicitMidpoint",
     "Integrator",
     "LowRank",
     "NoUTurn",

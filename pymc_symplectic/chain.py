@@ -60,7 +60,7 @@ class Chain:
 
     def _use(self, metric: Any) -> None:
         self._system = System(
-            self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record()
+            self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record(self.target.dim)
         )
 
     def _trajectory_at(self, count: int) -> Trajectory:

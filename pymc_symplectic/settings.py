@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from . import integrators, kinetic, metrics, trajectories
-from .integrators import Integrator
+from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
 from .trajectories import Trajectory
@@ -20,7 +20,7 @@ __all__ = ["Options", "Settings"]
 class Options(TypedDict, total=False):
     """The options of a sampler, as `pymc_symplectic.HMC` describes them."""
 
-    integrator: str | Integrator
+    integrator: str | AnyIntegrator
     kinetic: str | KineticEnergy
     metric: str | Metric | np.ndarray
     trajectory: str | Trajectory
@@ -36,7 +36,7 @@ class Settings:
     Made by `Settings.choose`, from names or objects.
     """
 
-    integrator: Integrator
+    integrator: AnyIntegrator
     kinetic: KineticEnergy
     metric: Metric
     trajectory: Trajectory

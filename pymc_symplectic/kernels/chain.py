@@ -65,7 +65,9 @@ def advance(
         row[column.STEP_SIZE] = eps
         row[column.STEP_SIZE_BAR] = math.exp(averaging[1])
         row[column.N_GRADIENTS] = state.counters[0]
+        row[column.SOLVER_FAILURES] = state.counters[1]
         state.counters[0] = 0
+        state.counters[1] = 0
         assign(draws[i], state.current.position)
     return draws.shape[0], _OK
 

@@ -38,7 +38,7 @@ class State(NamedTuple):
     """One chain between transitions, and the working memory of a transition.
 
     `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; ``counters[0]``
-    is the number of gradients evaluated since the chain began.
+    is the number of gradients evaluated, and ``counters[1]`` of implicit steps that failed, since the last draw.
     """
 
     current: Point
@@ -55,4 +55,4 @@ def new_point(dim: int) -> Point:
 
 def new_state(dim: int) -> State:
     """Memory for a chain in `dim` coordinates."""
-    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), np.zeros(1, np.int64))
+    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), np.zeros(2, np.int64))

@@ -1,0 +1,38 @@
+"""The log-density at a point, and the energy there."""
+
+import numpy as np
+
+from .address import logp_at
+from .compile import helper
+from .kinetic import kinetic_energy
+from .state import Point, System, Target
+from .status import Status
+from .vectors import assign
+
+__all__ = ["copy_point", "evaluate", "total_energy"]
+
+_OK = int(Status.OK)
+
+
+@helper
+def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
+    """Log-density and gradient at a point, in place.  What is not a finite log-density becomes -inf."""
+    counters[0] += 1
+    status = logp_at(target.address)(target.data, point.position, point.gradient, point.value)
+    if status != _OK or not np.isfinite(point.value[0]):
+        point.value[0] = -np.inf
+    return status
+
+
+@helper
+def copy_point(source: Point, destination: Point) -> None:
+    """Copy position, gradient and value."""
+    assign(destination.position, source.position)
+    assign(destination.gradient, source.gradient)
+    destination.value[0] = source.value[0]
+
+
+@helper
+def total_energy(system: System, point: Point, momentum: np.ndarray) -> float:
+    """H = U(q) + K(r), with U = -log π."""
+    return kinetic_energy(system.kinetic, momentum) - point.value[0]
