@@ -4,6 +4,7 @@ from . import integrators, kinetic, metrics, trajectories
 from .diagnostics import compare, gradients, min_ess
 from .integrators import ImplicitMidpoint, Integrator
 from .metrics import Dense, Diagonal, Identity, LowRank
+from .starts import initial_points
 from .step import HMC
 from .trajectories import FixedSteps, FixedTime, NoUTurn
 
@@ -20,6 +21,7 @@ __all__ = [
     "NoUTurn",
     "compare",
     "gradients",
+    "initial_points",
     "integrators",
     "kinetic",
     "metrics",

@@ -50,6 +50,7 @@ class Tree(NamedTuple):
     scalars: np.ndarray
 
 
+_LARGEST_EXPONENT = 300.0
 _LOG_WEIGHT, _PROPOSAL_ERROR, _PROPOSAL_INDEX, _ACCEPT_SUM, _LEAVES, _LARGEST_ERROR = range(6)
 
 
@@ -164,7 +165,7 @@ def _double(
     ``tree.proposal`` becomes one of the new points, drawn with probability proportional to exp(-H).
     """
     tree, scalars, point = rule.tree, rule.tree.scalars, state.moving
-    scalars[_LOG_WEIGHT] = -np.inf
+    total, shift = 0.0, 0.0  # the weights so far sum to total exp(shift); the shift keeps them from overflowing
     for leaf in range(1, 2**depth + 1):
         status = step(system.flow, system, state, eps)
         if status != _BROKEN and point.value[0] > -np.inf:
@@ -177,15 +178,20 @@ def _double(
             scalars[_LARGEST_ERROR] = error
         if not error <= rule.max_energy_error:  # NaN too
             return _DIVERGED
-        scalars[_ACCEPT_SUM] += math.exp(min(0.0, -error))
-        scalars[_LOG_WEIGHT] = _log_add(scalars[_LOG_WEIGHT], -error)
-        if math.log1p(-rng.random()) < -error - scalars[_LOG_WEIGHT]:
+        if -error - shift > _LARGEST_EXPONENT:
+            total *= math.exp(shift + error)
+            shift = -error
+        weight = math.exp(-error - shift)
+        total += weight
+        scalars[_ACCEPT_SUM] += 1.0 if error <= 0.0 else (weight if shift == 0.0 else math.exp(-error))
+        if rng.random() * total < weight:
             copy_point(point, tree.proposal)
             scalars[_PROPOSAL_ERROR] = error
             scalars[_PROPOSAL_INDEX] = leaf
         velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
         if _add_leaf(tree, leaf, velocity):
             return _TURNED
+    scalars[_LOG_WEIGHT] = math.log(total) + shift
     return _COMPLETE
 
 
