@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.schedule import window_ends
 from .kernels import chain as kernels
 from .kernels.adapt import new_learning, restart_step_size
+from .kernels.compile import bind
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.statistics import N_COLUMNS
@@ -51,7 +53,6 @@ class Chain:
         self._random = generator_record(rng)
         self._state = new_state(target.dim)
         self._windows = window_ends(tune) if self._metric.adapts and target.dim else []
-        self._rule = self._trajectory_at(0).record(target.dim, settings.max_energy_error)
         longest = int(max(np.diff([0, *self._windows]), default=0))
         memory = min(longest, self._metric.memory)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
@@ -59,9 +60,16 @@ class Chain:
         self._started = False
 
     def _use(self, metric: Any) -> None:
-        self._system = System(
-            self.target.target, self.settings.kinetic.record(), metric, self.settings.integrator.record(self.target.dim)
-        )
+        """Draw with this metric from now on, by the trajectory that is due."""
+        settings, dim = self.settings, self.target.dim
+        self._rule = self._trajectory_at(self.count).record(dim, settings.max_energy_error)
+        self._system = System(self.target.target, settings.kinetic.record(), metric, settings.integrator.record(dim))
+        self._advance = self._bind(self._rule)
+        self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
+
+    def _bind(self, rule: Any) -> Callable[..., tuple[int, int]]:
+        draws, rows = np.empty((0, self.target.dim)), np.empty((0, N_COLUMNS))
+        return bind(kernels.advance, self._system, rule, self._state, self._learning, self._random, draws, rows)
 
     def _trajectory_at(self, count: int) -> Trajectory:
         """The trajectory of the draw after `count` draws.
@@ -79,10 +87,8 @@ class Chain:
 
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
-        empty = np.zeros((0, self.target.dim)), np.zeros((0, N_COLUMNS))
         for trajectory in (self.settings.trajectory, NoUTurn()):
-            rule = trajectory.record(self.target.dim, self.settings.max_energy_error)
-            kernels.advance(self._system, rule, self._state, self._learning, self._random, *empty)
+            self._bind(trajectory.record(self.target.dim, self.settings.max_energy_error))
 
     @property
     def position(self) -> np.ndarray:
@@ -152,31 +158,28 @@ class Chain:
         draws, rows = np.empty((count, self.target.dim)), np.zeros((count, N_COLUMNS))
         made = 0
         while made < count:
-            stop = made + min(count - made, self._draws_to_next_event())
+            stop = min(count, made + self._next_event - self.count)
             block = draws[made:stop], rows[made:stop]
-            drawn, status = kernels.advance(self._system, self._rule, self._state, self._learning, self._random, *block)
+            drawn, status = self._advance(self._system, self._rule, self._state, self._learning, self._random, *block)
             self.count += drawn
             made += drawn
             self._raise_if_broken(status)
-            self._after_draw()
+            if self.count == self._next_event:
+                self._after_window()
         return draws, rows
 
-    def _draws_to_next_event(self) -> int:
-        events = [end for end in (*self._windows, self.tune) if end > self.count]
-        return min(events, default=np.iinfo(np.int64).max) - self.count
-
-    def _after_draw(self) -> None:
+    def _after_window(self) -> None:
         """Refit at the end of a window, and freeze everything at the end of warm-up."""
         if self.count == self.tune:
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
-        elif self.count in self._windows:
-            self._use(self._metric.fit(self._system.metric, self._learning))
-            self._forget()
-            self._rule = self._trajectory_at(self.count).record(self.target.dim, self.settings.max_energy_error)
-            if self.count == self._windows[-1]:
-                self._learning.tuning[_LEARNS_METRIC] = 0.0
-            if self.settings.adapts_step_size:
-                self._search_step_size(self.step_size)
+            self._use(self._system.metric)
+            return
+        self._use(self._metric.fit(self._system.metric, self._learning))
+        self._forget()
+        if self.count == self._windows[-1]:
+            self._learning.tuning[_LEARNS_METRIC] = 0.0
+        if self.settings.adapts_step_size:
+            self._search_step_size(self.step_size)
 
     def _forget(self) -> None:
         self._learning.counters[:] = 0
@@ -210,10 +213,9 @@ class Chain:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Become what `snapshot` describes, of a chain with the same target, settings and warm-up."""
         self.move_to(snapshot["position"])
+        self.count, self._started = snapshot["count"], True
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
         for name, array in snapshot["learning"].items():
             getattr(self._learning, name)[...] = array
         self._state.counters[0] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]
-        self.count, self._started = snapshot["count"], True
-        self._rule = self._trajectory_at(self.count).record(self.target.dim, self.settings.max_energy_error)

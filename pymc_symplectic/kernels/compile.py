@@ -16,7 +16,7 @@ from typing import Any
 import numba
 from numba.extending import overload, register_jitable
 
-__all__ = ["cache_directory", "helper", "kernel", "specialise"]
+__all__ = ["bind", "cache_directory", "helper", "kernel", "specialise"]
 
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
 # Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, which divergences rest on.
@@ -64,6 +64,15 @@ def kernel(function: Callable) -> Callable:
 def helper(function: Callable) -> Callable:
     """Compile a function that only kernels call; in Python it stays the plain function."""
     return register_jitable(**_OPTIONS, forceinline=True)(function)
+
+
+def bind(entry: Any, *arguments: Any) -> Callable:
+    """The machine code of a kernel for arguments of these types, compiled or loaded from the cache.
+
+    It must only be called with arguments of exactly these types.  A kernel called by its name looks at the type of
+    every argument first, at several times the price of a short transition.
+    """
+    return entry.compile(tuple(numba.typeof(argument) for argument in arguments))
 
 
 def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
