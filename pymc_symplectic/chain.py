@@ -24,6 +24,7 @@ from .trajectories import NoUTurn, Trajectory
 __all__ = ["Chain"]
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
+_RESTARTS = 3  # windows after which the step size is searched for anew
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
 
@@ -174,11 +175,14 @@ class Chain:
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
             self._use(self._system.metric)
             return
+        before = type(self._rule)
         self._use(self._metric.fit(self._system.metric, self._learning))
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
-        if self.settings.adapts_step_size:
+        # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
+        unlike = self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
+        if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
     def _forget(self) -> None:

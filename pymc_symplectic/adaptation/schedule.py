@@ -2,16 +2,17 @@
 
 __all__ = ["window_ends"]
 
-_FIRST = 10  # draws of the first window
+_FIRST, _EQUAL = 10, 3  # draws of the first windows, and how many of them there are
 _FINAL_SHARE, _FINAL_LEAST = 0.1, 50
 
 
 def window_ends(tune: int) -> list[int]:
     """Draws of warm-up after which the metric is fitted, to the draws since the last such moment.
 
-    Each window is twice as long as the one before, so that early draws, made far from the typical set and with a poor
-    metric, are forgotten.  A last stretch of a tenth of warm-up, and at least 50 draws where there is room, is left to
-    the step size alone; where no window fits, the list is empty and the metric stays as it began.
+    After three windows of ten draws, each is twice as long as the one before, so that early draws, made far from the
+    typical set and with a poor metric, are forgotten.  A last stretch of a tenth of warm-up, and at least 50 draws
+    where there is room, is left to the step size alone; where no window fits, the list is empty and the metric stays as
+    it began.
 
     Parameters
     ----------
@@ -21,9 +22,9 @@ def window_ends(tune: int) -> list[int]:
     Examples
     --------
     >>> window_ends(1000)
-    [10, 30, 70, 150, 310, 900]
+    [10, 20, 30, 50, 90, 170, 330, 900]
     >>> window_ends(100)
-    [10, 30, 50]
+    [10, 20, 30, 50]
     >>> window_ends(12)
     []
     """
@@ -32,9 +33,10 @@ def window_ends(tune: int) -> list[int]:
     length, start = _FIRST, 0
     while start + length <= last:
         end = start + length
+        following = length if len(ends) + 1 < _EQUAL else 2 * length
         # a window that would leave less than the next one needs takes the rest
-        if last - end < 2 * length:
+        if last - end < following:
             end = last
         ends.append(end)
-        start, length = end, 2 * length
+        start, length = end, following
     return ends

@@ -52,7 +52,7 @@ class ImplicitMidpoint:
     max_iterations: int = 100
     name: ClassVar[str] = "implicit_midpoint"
     order: ClassVar[int] = 2
-    target_accept: ClassVar[float] = 0.8
+    target_accept: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
         for field in ("tolerance", "reverse_tolerance"):

@@ -66,13 +66,13 @@ def restart_step_size(averaging: np.ndarray, step_size: float) -> None:
 
 
 @helper
-def update_step_size(averaging: np.ndarray, accept: float, target: float) -> None:
-    """One step of dual averaging, equation 6 of Hoffman and Gelman 2014."""
+def update_step_size(averaging: np.ndarray, accept: float, target: float, log_longest: float = np.inf) -> None:
+    """One step of dual averaging, equation 6 of Hoffman and Gelman 2014, to no more than a longest step."""
     averaging[3] += 1.0
     count = averaging[3]
     weight = 1.0 / (count + _T0)
     averaging[2] = (1.0 - weight) * averaging[2] + weight * (target - accept)
-    averaging[0] = averaging[4] - math.sqrt(count) / _GAMMA * averaging[2]
+    averaging[0] = min(averaging[4] - math.sqrt(count) / _GAMMA * averaging[2], log_longest)
     forget = count**-_KAPPA
     averaging[1] = forget * averaging[0] + (1.0 - forget) * averaging[1]
 

@@ -8,8 +8,8 @@ import numpy as np
 from . import statistics as column
 from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
 from .compile import kernel, specialise
-from .metropolis import FixedStepsRule, FixedTimeRule, metropolis_transition
-from .nouturn import NoUTurnRule, no_u_turn_transition
+from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
+from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
 from .state import State, System
 from .status import Status
@@ -31,7 +31,16 @@ def transition(rule: Any, system: System, state: State, eps: float, rng: np.rand
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 
 
+_LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn}
+
+
+def longest_step(rule: Any) -> float:
+    """The step size beyond which a longer one makes no difference to `rule`."""
+    return _LONGEST_STEPS[type(rule)](rule)
+
+
 specialise(transition, _TRANSITIONS)
+specialise(longest_step, _LONGEST_STEPS)
 
 
 @kernel
@@ -49,7 +58,7 @@ def advance(
     Returns the number of draws made and the status; fewer than asked only where the log-density is broken.
     """
     rng = generator_at(random)
-    averaging = learning.step
+    averaging, longest = learning.step, math.log(longest_step(rule))
     for i in range(draws.shape[0]):
         tuning = learning.tuning[1] > 0.0
         eps = math.exp(averaging[0] if tuning else averaging[1])
@@ -58,7 +67,7 @@ def advance(
         if status != _OK:
             return i, status
         if tuning:
-            update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0])
+            update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0], longest)
         if learning.tuning[2] > 0.0:
             store_draw(learning, state.current)
         row[column.MODEL_LOGP] = state.current.value[0]

@@ -16,7 +16,7 @@ from .kinetic import draw_momentum
 from .state import State, System
 from .status import Status
 
-__all__ = ["FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
+__all__ = ["LONGEST_STEPS", "FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
 
 _OK = int(Status.OK)
 _BROKEN = int(Status.BROKEN)
@@ -67,6 +67,19 @@ def plan(rule: Any, eps: float, rng: np.random.Generator) -> tuple[int, float]:
 
 
 specialise(plan, _PLANS)
+
+
+@helper
+def _longest_of_steps(rule: FixedStepsRule) -> float:
+    return np.inf
+
+
+@helper
+def _longest_of_time(rule: FixedTimeRule) -> float:
+    return rule.time * (1.0 + rule.jitter)
+
+
+LONGEST_STEPS = {FixedStepsRule: _longest_of_steps, FixedTimeRule: _longest_of_time}
 
 
 @helper

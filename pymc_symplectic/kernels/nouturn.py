@@ -21,7 +21,7 @@ from .state import Point, State, System, new_point
 from .status import Status
 from .vectors import assign, fill
 
-__all__ = ["NoUTurnRule", "Tree", "new_tree", "no_u_turn_transition"]
+__all__ = ["NoUTurnRule", "Tree", "longest_of_no_u_turn", "new_tree", "no_u_turn_transition"]
 
 _OK = int(Status.OK)
 _BROKEN = int(Status.BROKEN)
@@ -60,6 +60,12 @@ class NoUTurnRule(NamedTuple):
     max_depth: int
     max_energy_error: float
     tree: Tree
+
+
+@helper
+def longest_of_no_u_turn(rule: NoUTurnRule) -> float:
+    """No step is too long to be told from a shorter one."""
+    return np.inf
 
 
 @helper
