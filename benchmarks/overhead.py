@@ -84,7 +84,9 @@ def seconds(function: Callable[[], object]) -> float:
     return time.thread_time() - start
 
 
-def gradient_costs(model: pm.Model, metrics: Iterable[str], rounds: int, budget: float) -> dict[str, tuple[float, float]]:
+def gradient_costs(
+    model: pm.Model, metrics: Iterable[str], rounds: int, budget: float
+) -> dict[str, tuple[float, float]]:
     """Nanoseconds a gradient, and the median ratio to the raw log-density, of every way to spend one."""
     target = LogDensity(model=model)
     dim = target.dim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from .trajectories import NoUTurn, Trajectory
 __all__ = ["Chain"]
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
+_ENDLESS = 1e50  # no posterior reaches so far
 _RESTARTS = 3  # windows after which the step size is searched for anew
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
@@ -58,7 +60,7 @@ class Chain:
         memory = min(longest, self._metric.memory)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
         self._use(self._metric.start(np.ones(target.dim)))
-        self._started = False
+        self._started = self._warned = False
 
     def _use(self, metric: Any) -> None:
         """Draw with this metric from now on, by the trajectory that is due."""
@@ -175,6 +177,7 @@ class Chain:
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
             self._use(self._system.metric)
             return
+        self._warn_if_improper()
         before = type(self._rule)
         self._use(self._metric.fit(self._system.metric, self._learning))
         self._forget()
@@ -184,6 +187,21 @@ class Chain:
         unlike = self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
         if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
+
+    def _warn_if_improper(self) -> None:
+        """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""
+        flat = (self._learning.means[1] == 0) & (self._learning.squares[1] == 0)
+        endless = np.abs(self._state.current.position) > _ENDLESS
+        if self._warned or not (flat | endless).any():
+            return
+        self._warned = True
+        names = ", ".join(self.target.names_of(flat | endless))
+        warnings.warn(
+            f"The log-density does not hold {names} back: the posterior is improper there, and its draws mean nothing. "
+            "Give it a prior, or data that depend on it.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _forget(self) -> None:
         self._learning.counters[:] = 0

@@ -8,7 +8,7 @@ import numpy as np
 from .compile import helper
 from .flow import close, copy_point, evaluate, step, total_energy
 from .kinetic import draw_momentum
-from .state import Point, State, System
+from .state import LONGEST, Point, State, System
 from .status import Status
 from .vectors import assign
 
@@ -104,11 +104,10 @@ def store_draw(learning: Learning, point: Point) -> None:
 def find_step_size(system: System, state: State, eps: float, rng: np.random.Generator) -> float:
     """Double or halve a step size until the acceptance of one step crosses 0.8; NaN where the log-density broke.
 
-    Hoffman and Gelman 2014, algorithm 4, with the threshold of Stan.  It searches 2⁻⁶⁰ to 2⁶⁰ times `eps`, and never
-    steps on in a direction that has stopped to change the acceptance (a flat log-density).
+    Hoffman and Gelman 2014, algorithm 4, with the threshold of Stan.
     """
     direction = 0
-    for _ in range(60):
+    for _ in range(60):  # in case that nothing is ever accepted
         copy_point(state.current, state.moving)
         draw_momentum(system.kinetic, rng, state.momentum)
         start = total_energy(system, state.moving, state.momentum)
@@ -121,7 +120,7 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
         wanted = 1 if -error > math.log(0.8) else -1
         if direction == 0:
             direction = wanted
-        if wanted != direction:
+        if wanted != direction or (direction > 0 and eps >= LONGEST):
             break
         eps *= 2.0**direction
     return eps

@@ -13,7 +13,7 @@ from . import statistics as column
 from .compile import helper, specialise
 from .flow import close, copy_point, is_closed, step, total_energy
 from .kinetic import draw_momentum
-from .state import State, System
+from .state import LONGEST, State, System
 from .status import Status
 
 __all__ = ["LONGEST_STEPS", "FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
@@ -71,7 +71,7 @@ specialise(plan, _PLANS)
 
 @helper
 def _longest_of_steps(rule: FixedStepsRule) -> float:
-    return np.inf
+    return LONGEST
 
 
 @helper

@@ -17,7 +17,7 @@ from . import statistics as column
 from .compile import helper
 from .flow import close, copy_point, step, total_energy
 from .kinetic import draw_momentum, velocity_of
-from .state import Point, State, System, new_point
+from .state import LONGEST, Point, State, System, new_point
 from .status import Status
 from .vectors import assign, fill
 
@@ -64,8 +64,8 @@ class NoUTurnRule(NamedTuple):
 
 @helper
 def longest_of_no_u_turn(rule: NoUTurnRule) -> float:
-    """No step is too long to be told from a shorter one."""
-    return np.inf
+    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it."""
+    return LONGEST
 
 
 @helper

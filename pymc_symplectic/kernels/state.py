@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Point", "State", "System", "Target", "new_point", "new_state"]
+__all__ = ["LONGEST", "Point", "State", "System", "Target", "new_point", "new_state"]
+
+LONGEST = 2.0**30
+"""No step is longer than this, in whitened coordinates, where one of the order of 1 suits a well-fitted metric."""
 
 
 class Target(NamedTuple):

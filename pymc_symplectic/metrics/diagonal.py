@@ -96,7 +96,7 @@ class Diagonal(Metric):
             return current
         old = current.scale**2
         drawn, steep = learning.squares / (count - 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if self.fit_to == "gradients":
                 variance = np.sqrt(drawn / steep)
             else:

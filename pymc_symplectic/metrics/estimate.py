@@ -36,9 +36,11 @@ def scale_from_gradient(gradient: np.ndarray) -> np.ndarray:
 
 
 def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
-    """Draws and gradients of the current window, (n, d) each, those that memory still holds."""
+    """Draws and gradients of the current window, (n, d) each, those that memory still holds and that can be squared."""
     count = min(learning.counters[1], len(learning.draws))
-    return learning.draws[:count], learning.gradients[:count]
+    draws, gradients = learning.draws[:count], learning.gradients[:count]
+    fit = (np.abs(draws) < 1e100).all(axis=1) & (np.abs(gradients) < 1e100).all(axis=1)
+    return draws[fit], gradients[fit]
 
 
 def span(columns: np.ndarray) -> np.ndarray:
