@@ -79,8 +79,8 @@ class Posterior:
         dict of str to np.ndarray
             Draws of shape (chains, draws), by the names in `reference`.
         """
-        group = samples["posterior"] if "posterior" in samples else samples
-        return {name: np.asarray(group[variable])[(..., *index)] for name, (variable, index) in self.index.items()}
+        group = samples.get("posterior", samples)
+        return {name: np.asarray(group[variable])[:, :, *index] for name, (variable, index) in self.index.items()}
 
     def z_scores(self, samples: Any) -> dict[str, tuple[float, float]]:
         """Compare draws with the reference draws.
@@ -137,7 +137,9 @@ def posterior_database(path: str | os.PathLike[str] | None = None) -> Path:
     folder = Path(given).expanduser()
     missing = [name for name in FOLDERS if not (folder / name).is_dir()]
     if missing:
-        raise FileNotFoundError(f"{str(folder)!r} does not hold {' and '.join(f'`{name}/`' for name in missing)}. {HELP}")
+        raise FileNotFoundError(
+            f"{str(folder)!r} does not hold {' and '.join(f'`{name}/`' for name in missing)}. {HELP}"
+        )
     return folder
 
 
@@ -187,8 +189,8 @@ def _parse(parameter: str) -> tuple[str, tuple[int, ...]]:
 
 def _z_score(draws: np.ndarray, reference: np.ndarray) -> float:
     """Difference of two means in units of its Monte Carlo standard error."""
-    errors = [float(array_stats.mcse(values)) for values in (draws, reference)]
-    return float((draws.mean() - reference.mean()) / np.hypot(*errors))
+    error = np.hypot(float(array_stats.mcse(draws)), float(array_stats.mcse(reference)))
+    return float((draws.mean() - reference.mean()) / error)
 
 
 def _register(name: str) -> Callable[[Builder], Builder]:
@@ -358,31 +360,29 @@ def low_dim_gauss_mix(data: Data) -> pm.Model:
 def hmm_example(data: Data) -> pm.Model:
     """Hidden Markov chain with two states and normal emissions; the states are summed out.
 
-    The likelihood is a product of 2 × 2 matrices, one for each time, ``theta[i, j] * emission[t, j]``. It is associative,
-    so that neighbours are multiplied pairwise, all pairs at once, until one matrix is left. A product is rescaled before
-    it can underflow; the scales' logarithms are added up.
+    The likelihood is a product of 2 × 2 matrices, one for each time, ``theta[i, j] * emission[t, j]``. It is
+    associative, so that neighbours are multiplied pairwise, all pairs at once, until one matrix is left. Every third
+    time the products are rescaled, lest they underflow, and the logarithms of the scales are added up.
     """
     y = data["y"]
     with pm.Model() as model:
         theta = pt.stack([pm.Dirichlet(name, np.ones(2)) for name in ("theta1", "theta2")])
         mu = pm.Normal("mu", [3, 10], 1, transform=transforms.Ordered(positive=True), initval=[3, 10])
         log_emission = pm.logp(pm.Normal.dist(mu, 1), y[:, None])
-        scale = log_emission.max(axis=1, keepdims=True)
-        emission = pt.exp(log_emission - scale)
-        log_likelihood = scale.sum()
-        product = theta * emission[1:, None, :]
-        size = y.size - 1
-        while size > 1:
-            pairs = size // 2
-            left, right = product[: 2 * pairs : 2], product[1 : 2 * pairs : 2]
-            multiplied = (left[:, :, :, None] * right[:, None, :, :]).sum(axis=2)
-            product = pt.concatenate([multiplied, product[-1:]]) if size % 2 else multiplied
-            size -= pairs
-            # the value does not depend on the scale, so that no gradient need flow through it
-            scale = pytensor.gradient.disconnected_grad(product.max(axis=(1, 2), keepdims=True))
-            product = product / scale
-            log_likelihood += pt.log(scale).sum()
-        pm.Potential("y", log_likelihood + pt.log((emission[0] @ product[0]).sum()))
+        log_scale = log_emission.max(axis=1)
+        emission = pt.exp(log_emission - log_scale[:, None])
+        log_likelihood = log_scale.sum()
+        levels = (y.size - 2).bit_length()
+        identity = np.broadcast_to(np.eye(2), (2**levels - (y.size - 1), 2, 2))
+        product = pt.concatenate([theta * emission[1:, None, :], identity])
+        for level in range(1, levels + 1):
+            product = (product[::2, :, :, None] * product[1::2, None, :, :]).sum(axis=2)
+            if level % 3 == 0:
+                # the likelihood does not depend on the scale, so that no gradient need flow through it
+                scale = pytensor.gradient.disconnected_grad(product.sum(axis=(1, 2)))
+                product = product / scale[:, None, None]
+                log_likelihood += pt.log(scale).sum()
+        pm.Potential("y", log_likelihood + pt.log((emission[0][:, None] * product[0]).sum()))
     return model
 
 
@@ -394,8 +394,8 @@ def lotka_volterra(data: Data) -> pm.Model:
     """
     observed = np.vstack([data["y_init"], data["y"]])
     with pm.Model() as model:
-        scale = np.array([0.5, 0.05, 0.5, 0.05])
-        theta = pm.TruncatedNormal("theta", mu=np.array([1, 0.05, 1, 0.05]), sigma=scale, lower=0)
+        mean, sd = np.array([1, 0.05, 1, 0.05]), np.array([0.5, 0.05, 0.5, 0.05])
+        theta = pm.TruncatedNormal("theta", mu=mean, sigma=sd, lower=0)
         z_init = pm.LogNormal("z_init", np.log(10), 1, shape=2)
         sigma = pm.LogNormal("sigma", -1, 1, shape=2)
         pm.LogNormal("y", _predator_prey(theta, z_init, data["ts"]), sigma, observed=observed)
@@ -430,10 +430,10 @@ def _predator_prey(theta: Any, z_init: Any, times: np.ndarray, substeps: int = 2
         raise ValueError("Times must be 1, 2, 3, ..., and `unrolled` must divide `substeps`.")
     step = 1 / substeps
 
-    def derivatives(u, v, alpha, beta, gamma, delta):
+    def derivatives(u: Any, v: Any, alpha: Any, beta: Any, gamma: Any, delta: Any) -> tuple[Any, Any]:
         return alpha - beta * pt.exp(v), delta * pt.exp(u) - gamma
 
-    def advance(u, v, *rates):
+    def advance(u: Any, v: Any, *rates: Any) -> tuple[Any, Any]:
         for _ in range(unrolled):
             du1, dv1 = derivatives(u, v, *rates)
             du2, dv2 = derivatives(u + step / 2 * du1, v + step / 2 * dv1, *rates)

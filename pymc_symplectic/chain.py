@@ -25,6 +25,7 @@ from .trajectories import NoUTurn, Trajectory
 __all__ = ["Chain"]
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
+_WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
 _RESTARTS = 3  # windows after which the step size is searched for anew
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
@@ -65,7 +66,10 @@ class Chain:
     def _use(self, metric: Any) -> None:
         """Draw with this metric from now on, by the trajectory that is due."""
         settings, dim = self.settings, self.target.dim
-        self._rule = self._trajectory_at(self.count).record(dim, settings.max_energy_error)
+        limit = settings.max_energy_error
+        # in warm-up, falling from a bad start matters more than an exact limit
+        limit = max(limit, _WARMUP_LIMIT) if self.count < self.tune else limit
+        self._rule = self._trajectory_at(self.count).record(dim, limit)
         self._system = System(self.target.target, settings.kinetic.record(), metric, settings.integrator.record(dim))
         self._advance = self._bind(self._rule)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)

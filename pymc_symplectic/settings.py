@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -47,15 +49,17 @@ class Settings:
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
         """Look names up in their catalogues and check numbers; see `pymc_symplectic.HMC` for their meaning."""
-        unknown = [name for name in options if name not in Options.__annotations__]
-        if unknown:
-            raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(Options.__annotations__)}")
+        for name in options:
+            if name not in Options.__annotations__:
+                near = difflib.get_close_matches(name, Options.__annotations__, n=1)
+                hint = f". Did you mean {near[0]!r}?" if near else ""
+                raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
         scheme = integrators.get(options.get("integrator", "leapfrog"))
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
         return cls(
             integrator=scheme,
             kinetic=kinetic.get(options.get("kinetic", "gaussian")),
-            metric=metrics.get(options.get("metric", "diagonal")),
+            metric=metrics.get(options.get("metric", "auto")),
             trajectory=trajectories.get(options.get("trajectory", "no_u_turn")),
             step_size=None if step_size is None else _positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else _share("target_accept", target_accept),
@@ -69,10 +73,11 @@ class Settings:
 
 
 def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    # float() would also take "0.1", True, or the one entry of an array, none of which is likely to be meant
+    if not isinstance(value, str | bytes | bool | np.bool) and np.ndim(value) == 0:
+        with suppress(TypeError, ValueError):
+            return float(value)
+    raise TypeError(f"{name} must be a number, got {value!r}")
 
 
 def _positive(name: str, value: Any) -> float:

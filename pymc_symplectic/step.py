@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+import io
+import logging
+import pickle
+from collections.abc import Callable, Mapping
 from dataclasses import field
+from operator import itemgetter
 from typing import Any, ClassVar, Unpack
 
+import cloudpickle
 import numpy as np
 import pymc as pm
 from pymc.blocking import PointType, StatsType
@@ -18,9 +24,11 @@ from rich.table import Column
 from .chain import Chain
 from .kernels import statistics as column
 from .settings import Options, Settings
-from .target import LogDensity
+from .target import LogDensity, value_variables
 
 __all__ = ["HMC"]
+
+_log = logging.getLogger(__name__)
 
 # PyMC's own names and dtypes, so that steps can be mixed and every tool that reads NUTS reads these.
 _STATISTICS: Mapping[str, tuple[int, Any]] = {
@@ -40,7 +48,9 @@ _STATISTICS: Mapping[str, tuple[int, Any]] = {
 }
 
 
-_WHOLE = [name for name, (_, dtype) in _STATISTICS.items() if dtype in (int, np.int64)]
+_NAMES = tuple(_STATISTICS)
+_pick = itemgetter(*(place for place, _ in _STATISTICS.values()))
+_WHOLE = [(name, bool if dtype is bool else int) for name, (_, dtype) in _STATISTICS.items() if dtype is not np.float64]
 _PROGRESS = (
     ("divergences", "Divergences", ""),
     ("step_size", "Step size", ":0.3f"),
@@ -54,6 +64,9 @@ class HMCState(StepMethodState):
     """What PyMC keeps of a step between chains."""
 
     tune: bool
+    warmup: int
+    divergences: int
+    # last, because the chain that it is restored to is made from the others
     chain_snapshot: dict[str, Any] | None = field(default=None)
 
 
@@ -62,16 +75,16 @@ class HMC(BlockedStep):
 
     Parameters
     ----------
-    vars : sequence of variables, optional
+    vars : sequence of variables or names, optional
         What to sample; all continuous free variables by default.
-    integrator : str or Integrator, optional
-        A name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, ``"yoshida4"``, ``"bcss3"``, ...) or your own
-        coefficients.
+    integrator : str, Integrator or ImplicitMidpoint, optional
+        A name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, the default, ``"yoshida4"``, ``"bcss3"``,
+        ...) or your own coefficients.
     kinetic : str or KineticEnergy, optional
         The kinetic energy; ``"gaussian"`` by default.
     metric : str, Metric or array, optional
-        ``"identity"``, ``"diagonal"`` or ``"dense"``, the latter two learned in warm-up; or a vector of variances, or a
-        covariance matrix, of the unconstrained parameters.
+        A name in `pymc_symplectic.metrics.CATALOGUE` (``"auto"``, the default, ``"diagonal"``, ``"dense"``, ...), to be
+        learned in warm-up; or a vector of variances, or a covariance matrix, of the unconstrained parameters.
     trajectory : str or Trajectory, optional
         `NoUTurn`, the default, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is known.
     step_size : float, optional
@@ -107,10 +120,11 @@ class HMC(BlockedStep):
     :math:`\min(1, e^{-\Delta H})`, which leaves π invariant [1]_.  All of it is one call of compiled code.
 
     Statistics describe the draw that is stored: ``energy`` and ``energy_error`` (0 where the proposal was refused),
-    ``max_energy_error`` of the whole trajectory, ``model_logp``, ``mean_tree_accept`` (the acceptance probability, which
-    ArviZ calls acceptance_rate), ``step_size``, ``step_size_bar``, ``tree_size`` (integrator steps, which ArviZ calls
-    n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
-    ``divergences`` (so far, without warm-up's) and ``index_in_trajectory``.
+    ``max_energy_error`` of the whole trajectory, ``model_logp``, ``mean_tree_accept`` (the acceptance probability,
+    which ArviZ calls acceptance_rate), ``step_size``, ``step_size_bar``, ``tree_size`` (integrator steps, which ArviZ
+    calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
+    ``divergences`` (so far, without warm-up's), ``index_in_trajectory``, and of `NoUTurn` ``depth`` (doublings, which
+    ArviZ calls tree_depth) and ``reached_max_treedepth``.
 
     References
     ----------
@@ -128,15 +142,24 @@ class HMC(BlockedStep):
 
     name = "symplectic_hmc"
     default_blocked = True
-    stats_dtypes_shapes: ClassVar = {
+    stats_dtypes_shapes: ClassVar[dict[str, tuple[Any, list[int]]]] = {
         **{name: (dtype, []) for name, (_, dtype) in _STATISTICS.items()},
         "divergences": (int, []),
     }
     _state_class = HMCState
+    _snapshot: dict[str, Any] | None
+    _bytes: bytes | None
+    """The position that the chain stands at, as `point` would give it; None before the first draw."""
+
+    def __new__(cls, vars: Any = None, **kwargs: Any) -> Any:
+        """Make the step; with ``blocked=False``, one for each of `vars`, in a `CompoundStep`."""
+        # Settled here because PyMC takes None for all variables, discrete ones too, and remembers that for unpickling.
+        kwargs["model"] = model = pm.modelcontext(kwargs.get("model"))
+        return super().__new__(cls, value_variables(vars, model), **kwargs)
 
     def __init__(
         self,
-        vars: Sequence[Any] | None = None,
+        vars: Any = None,
         *,
         model: pm.Model | None = None,
         rng: RandomGenerator = None,
@@ -149,59 +172,70 @@ class HMC(BlockedStep):
         self.target = LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
         self.vars = self.target.vars
         self.blocked = blocked
-        self.tune = True
         # Compiles everything now, so that forked workers inherit it.
         self.setup_chain(get_random_generator(rng), 0, 0)
         self._chain.compile()
 
+    __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what help() shows
+
     def setup_chain(self, rng: RandomGenerator, tune: int, draws: int) -> None:
         """Begin a new chain; PyMC calls it once per chain."""
         super().setup_chain(rng, tune, draws)
-        self._chain = Chain(self.target, self.settings, self.rng, tune)
-        self._position: np.ndarray | None = None
-        self._divergences = 0
-        self.tune = tune > 0
+        self.tune, self.warmup, self.divergences = tune > 0, tune, 0
+        self.chain_snapshot = None
 
     def reset_tuning(self) -> None:
         """Nothing to do: `setup_chain` has begun anew, in parallel sampling as well."""
 
     def step(self, point: PointType) -> tuple[PointType, StatsType]:
         """Make one draw from `point`, a dictionary of all value variables."""
-        held = self.target.hold(point)
-        changed = self.target.refresh() or held
-        position = self.target.to_vector(point)
-        if self._position is None:
-            self._chain.start(position)
-        elif changed or not np.array_equal(position, self._position):
+        target = self.target
+        if self._bytes is None:
+            target.check(point)
+        held = target.hold(point)
+        changed = target.refresh() or held
+        position = target.to_vector(point)
+        if self._bytes is None:
+            self._begin(position)
+        elif changed or position.tobytes() != self._bytes:
             self._chain.move_to(position)
         draws, rows = self._chain.advance(1)
-        new = self.target.to_point(draws[0])
-        self._position = self.target.to_vector(new)
-        return {**point, **new}, [self._statistics(rows[0])]
+        # in the order of `point`, by which PyMC's trace reads the values
+        new = {**point, **target.to_point(draws[0])}
+        self._bytes = draws.tobytes() if target.lossless else target.to_vector(new).tobytes()
+        return new, [self._statistics(rows[0])]
+
+    def _begin(self, position: np.ndarray) -> None:
+        """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
+        if self._snapshot is None:
+            self._chain.start(position)
+            return
+        self._chain.restore(self._snapshot)
+        self._snapshot = None
+        was = self.target.to_vector(self.target.to_point(self._chain.position))
+        if not np.array_equal(position, was):
+            self._chain.move_to(position)
 
     def _statistics(self, row: np.ndarray) -> dict[str, Any]:
-        values = row.tolist()
-        stats = {name: values[i] for name, (i, _) in _STATISTICS.items()}
-        for name in _WHOLE:
-            stats[name] = int(stats[name])
-        stats["diverging"] = diverging = bool(stats["diverging"])
-        if diverging and not self.tune:
-            self._divergences += 1
-        stats["divergences"] = self._divergences
+        stats = dict(zip(_NAMES, _pick(row.tolist()), strict=True))
+        for name, kind in _WHOLE:
+            stats[name] = kind(stats[name])
+        if stats["diverging"] and not self.tune:
+            self.divergences += 1
+        stats["divergences"] = self.divergences
         return stats
 
     @property
     def chain_snapshot(self) -> dict[str, Any] | None:
         """State of the chain that is running, for `sampling_state`; None before its first draw."""
-        return None if self._position is None else self._chain.snapshot()
+        return self._snapshot if self._bytes is None else self._chain.snapshot()
 
     @chain_snapshot.setter
     def chain_snapshot(self, snapshot: dict[str, Any] | None) -> None:
-        if snapshot is not None:
-            self._chain.restore(snapshot)
-            self._position = self._chain.position
-        else:
-            self._position = None
+        # Restored at the next draw, when shared data and the other variables are as they will be: between two runs
+        # they may have changed so that the log-density is not even defined where the old chain stands.
+        self._chain = Chain(self.target, self.settings, self.rng, self.warmup)
+        self._snapshot, self._bytes = snapshot, None
 
     @staticmethod
     def competence(var: Any, has_grad: bool) -> Competence:
@@ -209,12 +243,23 @@ class HMC(BlockedStep):
         return Competence.COMPATIBLE if has_grad else Competence.INCOMPATIBLE
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is compiled: it is built anew from the arguments, where the step is unpickled."""
-        return {"sampling_state": self.sampling_state, "kwargs": self.__getnewargs_ex__()}
+        """Leave out what is compiled: it is compiled anew where the step is unpickled."""
+        state = {name: getattr(self, name) for name in ("settings", "target", "blocked", "sampling_state")}
+        try:
+            cloudpickle.dump((self.__getnewargs_ex__(), state), _Nowhere())
+        except Exception as error:
+            message = (
+                f"{self.target.unpicklable()} cannot be pickled ({type(error).__name__}: {error}), so the step cannot "
+                "be sent to other processes; sample with cores=1 or mp_ctx='fork', or take that object out of the model"
+            )
+            _log.warning(message)  # PyMC goes on with one process, and does not say why
+            raise pickle.PicklingError(message) from error
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        args, kwargs = state["kwargs"]
-        self.__init__(*args, **kwargs)  # type: ignore[misc]
+        self.settings, self.target, self.blocked = state["settings"], state["target"], state["blocked"]
+        self.vars = self.target.vars
+        self.setup_chain(None, 0, 0)
         self.sampling_state = state["sampling_state"]
 
     @staticmethod
@@ -231,3 +276,13 @@ class HMC(BlockedStep):
             return {name: stats[name] for name, _, _ in _PROGRESS} | {"failing": stats["divergences"] > 0}
 
         return (update,)
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that forgets what is written to it."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)

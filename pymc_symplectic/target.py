@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Mapping, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import cloudpickle
 import numba
 import numpy as np
 import pymc as pm
@@ -15,19 +18,21 @@ import pytensor.tensor as pt
 from numba.core.errors import NumbaError
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
-from pymc.util import get_value_vars_from_user_vars
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 
 from .kernels.address import LOGP, AddressedFunction, array_at
 from .kernels.state import Target
 from .kernels.status import Status
 
-__all__ = ["LogDensity"]
+__all__ = ["LogDensity", "value_variables"]
 
 _log = logging.getLogger(__name__)
-_SHAREABLE = "bif"  # kinds of NumPy dtypes that a compiled function can read through a pointer
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, _DOUBLES, _DOUBLES, _DOUBLES)
+_SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
+_INTERPRETED = "Numba will use object mode"  # how PyTensor warns of an operation that it can only interpret
+_ARITHMETIC = (ArithmeticError, ValueError, np.linalg.LinAlgError)  # what another point may cure
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class LogDensity:
@@ -72,66 +77,105 @@ class LogDensity:
         compile_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = pm.modelcontext(model)
-        self.vars = _value_variables(vars, self.model)
-        point = dict(initial_point) if initial_point is not None else self.model.initial_point()
+        self.vars = value_variables(vars, self.model)
+        point = dict(initial_point or {})
+        if any(var.name not in point for var in self.model.value_vars):
+            point = {**self.model.initial_point(), **point}
         self._layout = {var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars}
         self.sizes = {name: int(np.prod(shape, dtype=int)) for name, (shape, _) in self._layout.items()}
         self.dim = sum(self.sizes.values())
-        self.error: BaseException | None = None
-        """What a call back into Python raised last, if anything."""
-
         self._held = {
-            var.name: pytensor.shared(np.array(point[var.name]), f"{var.name}_held", shape=np.shape(point[var.name]))
+            var.name: pytensor.shared(
+                np.array(point[var.name], dtype=var.dtype), f"{var.name}_held", shape=np.shape(point[var.name])
+            )
             for var in self.model.value_vars
             if var not in self.vars
         }
-        self._function = self._compile(point, dict(compile_kwargs or {}))
+        self._graph = self._join(point)
+        self._compile_kwargs = dict(compile_kwargs or {})
+        self._compile()
+
+    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[Any, list[Any]]:
+        """The graphs of log-density and gradient, and the one vector that they are functions of."""
+        with self.model:
+            cost = rewrite_pregrad(self.model.logp())
+            gradients: Any = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
+            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
+            held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
+            outputs, joined = join_nonshared_inputs(
+                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs=held
+            )
+        return joined, outputs
+
+    def _compile(self) -> None:
+        """Everything that belongs to this process alone."""
+        self.error: BaseException | None = None
+        """What a call back into Python raised last, if anything."""
+
+        joined, outputs = self._graph
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.filterwarnings("always", _INTERPRETED, UserWarning)
+            self._function = pm_compile([joined], outputs, **self._compile_kwargs)
+        for told in heard:
+            warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)
+        interpreted = any(re.match(_INTERPRETED, str(told.message)) for told in heard)
+        self._function.trust_input = True
+        self._dtype = joined.dtype
         self._cells = self._function.input_storage[1:]
         self._seen: list[Any] = [None] * len(self._cells)
         self._pinned: list[Any] = [None] * len(self._cells)
         types = [variable.type for variable in self._function.maker.fgraph.inputs[1:]]
         self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
         self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
-        self._addressed, self.native = self._make_addressed(types)
+        self._addressed, self.native = self._make_addressed(types, interpreted)
         self.refresh()
         self.target = Target(self._addressed.address, self._data)
 
-    def _compile(self, point: Mapping[str, np.ndarray], compile_kwargs: dict[str, Any]) -> Any:
-        with self.model:
-            cost = rewrite_pregrad(self.model.logp())
-            gradients = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
-            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
-            held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
-            outputs, joined = join_nonshared_inputs(
-                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs=held
-            )
-            function = pm_compile([joined], outputs, **compile_kwargs)
-        function.trust_input = True
-        self._dtype = joined.dtype
-        return function
+        self._names = tuple(self._layout)
+        ends = np.cumsum(list(self.sizes.values())).tolist()
+        self._slices = [
+            (name, end - self.sizes[name], end, None if len(shape) == 1 else shape, dtype)
+            for end, (name, (shape, dtype)) in zip(ends, self._layout.items(), strict=True)
+        ]
+        self.lossless = all(dtype == "float64" for _, dtype in self._layout.values())
+        """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
 
-    def _make_addressed(self, types: Sequence[Any]) -> tuple[AddressedFunction, bool]:
+    def __getstate__(self) -> dict[str, Any]:
+        """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
+        kept = ("model", "vars", "_layout", "sizes", "dim", "_held", "_graph", "_compile_kwargs")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._compile()
+
+    def _make_addressed(self, types: Sequence[Any], interpreted: bool) -> tuple[AddressedFunction, bool]:
         raw = getattr(self._function.vm, "jit_fn", None)
         shareable = all(isinstance(t, TensorType) and np.dtype(t.dtype).kind in _SHAREABLE for t in types)
-        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable:
+        # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
+        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interpreted:
             try:
                 return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
+        self._doubles = ctypes.c_double * self.dim
         self._callback = _CALLBACK(self._call_back)
         return AddressedFunction(_through_python(self._callback), LOGP), False
 
-    def _call_back(self, position: Any, gradient: Any, value: Any) -> int:
+    def _call_back(self, position: int, gradient: int, value: int) -> int:
         try:
-            result, slope = self(np.ctypeslib.as_array(position, (self.dim,)))
-            np.ctypeslib.as_array(gradient, (self.dim,))[:] = slope
-            value[0] = result
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the values
+                result, slope = self(np.frombuffer(self._doubles.from_address(position)))
+            np.frombuffer(self._doubles.from_address(gradient))[:] = slope
+            ctypes.c_double.from_address(value).value = result
+        except _ARITHMETIC as error:
             self.error = error
             return Status.FAILED
         except BaseException as error:  # interrupts too: nothing may unwind through compiled code
             self.error = error
             return Status.BROKEN
+        if isinstance(self.error, _ARITHMETIC):
+            self.error = None  # of another point; an error that broke a chain stays until the chain has told it
         return Status.OK
 
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
@@ -163,20 +207,27 @@ class LogDensity:
                 self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
         return changed
 
+    def check(self, point: Mapping[str, np.ndarray]) -> None:
+        """Raise a ValueError unless every variable of `point` has the shape that it was compiled for."""
+        shapes = {name: shape for name, (shape, _) in self._layout.items()}
+        shapes |= {name: shared.type.shape for name, shared in self._held.items()}
+        for name, shape in shapes.items():
+            if np.shape(point[name]) != shape:
+                raise ValueError(
+                    f"{name} has shape {np.shape(point[name])}, and had shape {shape} when the step was made; after a "
+                    "change of dimensions make a new step"
+                )
+
     def to_vector(self, point: Mapping[str, np.ndarray]) -> np.ndarray:
         """The sampled variables of `point`, raveled and joined, as floats (d,)."""
-        if len(self._layout) == 1:
-            (name,) = self._layout
-            return np.array(point[name], dtype=float).reshape(-1)
-        return np.concatenate([np.asarray(point[name], dtype=float).reshape(-1) for name in self._layout])
+        return np.concatenate([point[name] for name in self._names], axis=None, dtype=float)
 
     def to_point(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """The inverse of `to_vector`: arrays of each variable's shape and dtype."""
-        point, start = {}, 0
-        for name, (shape, dtype) in self._layout.items():
-            stop = start + self.sizes[name]
-            point[name] = vector[start:stop].reshape(shape).astype(dtype, copy=False)
-            start = stop
+        """The inverse of `to_vector`: arrays of each variable's shape and dtype; views of `vector`, where possible."""
+        point = {}
+        for name, start, stop, shape, dtype in self._slices:
+            part = vector[start:stop] if shape is None else vector[start:stop].reshape(shape)
+            point[name] = part if self.lossless else part.astype(dtype, copy=False)
         return point
 
     def names_of(self, coordinates: np.ndarray) -> list[str]:
@@ -184,6 +235,18 @@ class LogDensity:
         owners = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))
         names = list(self.sizes)
         return [names[i] for i in np.unique(owners[coordinates])]
+
+    def unpicklable(self) -> str:
+        """Say which part of the model cannot be pickled."""
+        graphs = {f"variable {name}": [variable] for name, variable in self.model.named_vars.items()}
+        for where, outputs in {**graphs, "the gradient": self._graph[1]}.items():
+            for variable in ancestors(outputs):
+                part = getattr(variable.owner, "op", variable)
+                try:
+                    cloudpickle.dumps(part)
+                except Exception:
+                    return f"{part} in {where}"
+        return "the model, or an argument of the step,"
 
     def blame(self, position: np.ndarray) -> str:
         """Say which variables make the log-density at `position` infinite or undefined."""
@@ -201,21 +264,49 @@ class LogDensity:
         return f"no single variable stands out; the model's terms are {terms}"
 
 
-def _value_variables(vars: Sequence[Any] | None, model: pm.Model) -> list[Any]:
-    """Value variables to sample, checked: of this model, and continuous."""
+def value_variables(vars: Any, model: pm.Model) -> list[Any]:
+    """The value variables that a user means by `vars`, checked: of this model, and continuous.
+
+    Parameters
+    ----------
+    vars : variable, name, iterable of those, or None
+        Random or value variables; None stands for all that are continuous.
+    model : pymc.Model
+
+    Raises
+    ------
+    TypeError
+        When one of `vars` is discrete, or no variable at all.
+    ValueError
+        When one of them is not a free variable of the model, or there is none.
+    """
     if vars is None:
-        chosen = list(model.continuous_value_vars)
-    else:
-        vars = list(vars) if isinstance(vars, Sequence) else [vars]
-        vars = [model[v] if isinstance(v, str) and v in model else v for v in vars]
-        known = {*model.free_RVs, *model.value_vars}
-        strangers = [str(getattr(v, "name", v)) for v in vars if v not in known]
-        if strangers:
-            names = ", ".join(rv.name for rv in model.free_RVs)
+        chosen = [v for v in model.value_vars if v.dtype in pm.vartypes.float_types]
+        if not chosen:
+            found = ", ".join(rv.name for rv in model.free_RVs) or "none"
             raise ValueError(
-                f"vars: {', '.join(strangers)} is not a free variable of this model; its free variables are {names}"
+                f"vars: this model has no free continuous variable to sample; its free variables are: {found}"
             )
-        chosen = get_value_vars_from_user_vars(vars, model)
+        return chosen
+    if isinstance(vars, Variable | str) or not isinstance(vars, Iterable):
+        vars = [vars]
+    known = {v: v for v in model.value_vars} | {rv: model.rvs_to_values[rv] for rv in model.free_RVs}
+    by_name = {v.name: v for v in [*model.value_vars, *model.basic_RVs]}
+    chosen, strangers = [], []
+    for v in vars:
+        if not isinstance(v, Variable | str):
+            raise TypeError(f"vars must be variables of the model or their names, got {v!r}")
+        variable = by_name.get(v, v) if isinstance(v, str) else v
+        if variable in known:
+            chosen.append(known[variable])
+        else:
+            strangers.append(str(getattr(v, "name", v)))
+    if strangers:
+        names = ", ".join(rv.name for rv in model.free_RVs)
+        raise ValueError(
+            f"vars: {', '.join(strangers)} is not a free variable of this model; its free variables are {names}"
+        )
+    chosen = list(dict.fromkeys(chosen))
     discrete = [model.values_to_rvs[v].name for v in chosen if v.dtype not in pm.vartypes.float_types]
     if discrete:
         raise TypeError(
@@ -223,7 +314,7 @@ def _value_variables(vars: Sequence[Any] | None, model: pm.Model) -> list[Any]:
             "another step of pm.sample(step=[...]), and give HMC the continuous variables by vars=[...]"
         )
     if not chosen:
-        raise ValueError("vars: there is no free continuous variable to sample")
+        raise ValueError("vars: there is no variable to sample in an empty list; leave it out for all")
     return chosen
 
 

@@ -16,6 +16,22 @@ from .names import choose
 __all__ = ["ALIASES", "CATALOGUE", "FixedSteps", "FixedTime", "NoUTurn", "Trajectory", "get"]
 
 
+_UNNOTICED = 100.0  # a fall of the energy by so many nats has a probability of exp(-100) at most
+_NO_LIMIT = 1e300  # and not infinity, which is the error of a point that cannot be reached
+
+
+def divergence_limits(max_energy_error: float) -> tuple[float, float]:
+    """Limits on the energy error from the start, and on the range of energies along a trajectory.
+
+    A limit on the error from the start alone is not exact: it stops a trajectory on its way up that it would not stop
+    on the same way down.  A range is the same both ways.  Where the limit is so large that the difference can never be
+    seen the first is used, since only that lets a chain fall from a bad start.
+    """
+    if max_energy_error < _UNNOTICED:
+        return _NO_LIMIT, float(max_energy_error)
+    return float(max_energy_error), _NO_LIMIT
+
+
 class Trajectory(ABC):
     """A rule for the length of a trajectory and the choice of a point on it."""
 
@@ -23,7 +39,7 @@ class Trajectory(ABC):
 
     @abstractmethod
     def record(self, dim: int, max_energy_error: float) -> Any:
-        """What kernels run in `dim` coordinates; an energy error beyond `max_energy_error` is a divergence."""
+        """What kernels run in `dim` coordinates; see `divergence_limits` for `max_energy_error`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class FixedSteps(Trajectory):
 
     def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
         """What kernels run."""
-        return FixedStepsRule(int(self.steps), float(self.jitter), float(max_energy_error))
+        return FixedStepsRule(int(self.steps), float(self.jitter), *divergence_limits(max_energy_error))
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,9 @@ class FixedTime(Trajectory):
 
     def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
         """What kernels run."""
-        return FixedTimeRule(float(self.time), float(self.jitter), int(self.max_steps), float(max_energy_error))
+        return FixedTimeRule(
+            float(self.time), float(self.jitter), int(self.max_steps), *divergence_limits(max_energy_error)
+        )
 
 
 @dataclass(frozen=True)
@@ -141,7 +159,8 @@ class NoUTurn(Trajectory):
 
     def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
         """What kernels run."""
-        return NoUTurnRule(int(self.max_depth), float(max_energy_error), new_tree(dim, int(self.max_depth)))
+        depth = int(self.max_depth)
+        return NoUTurnRule(depth, new_tree(dim, depth), *divergence_limits(max_energy_error))
 
 
 CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType(

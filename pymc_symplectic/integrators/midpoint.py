@@ -47,7 +47,7 @@ class ImplicitMidpoint:
        and VIII.6.
     """
 
-    tolerance: float = 1e-10
+    tolerance: float = 1e-12
     reverse_tolerance: float = 1e-8
     max_iterations: int = 100
     name: ClassVar[str] = "implicit_midpoint"

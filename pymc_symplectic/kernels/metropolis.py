@@ -28,6 +28,7 @@ class FixedStepsRule(NamedTuple):
     steps: int
     jitter: float
     max_energy_error: float
+    max_energy_range: float
 
 
 class FixedTimeRule(NamedTuple):
@@ -37,6 +38,7 @@ class FixedTimeRule(NamedTuple):
     jitter: float
     max_steps: int
     max_energy_error: float
+    max_energy_range: float
 
 
 @helper
@@ -92,7 +94,7 @@ def metropolis_transition(
     draw_momentum(system.kinetic, rng, momentum)
     copy_point(state.current, point)
     start = total_energy(system, point, momentum)
-    error, largest = 0.0, 0.0
+    error, largest, lowest, highest = 0.0, 0.0, 0.0, 0.0
     diverging, taken = False, 0
     for taken in range(1, steps + 1):
         status = step(system.flow, system, state, eps)
@@ -105,7 +107,8 @@ def metropolis_transition(
                 return status
         if ended or is_closed(system.flow) or point.value[0] == -np.inf:
             error = total_energy(system, point, momentum) - start
-            if not error <= rule.max_energy_error:  # NaN too
+            lowest, highest = min(lowest, error), max(highest, error)
+            if not (error <= rule.max_energy_error and highest - lowest <= rule.max_energy_range):  # NaN too
                 diverging = True
                 error = np.inf
             if abs(error) > abs(largest):

@@ -32,14 +32,15 @@ class Tree(NamedTuple):
     """Memory of a trajectory.
 
     `left` and `right` are its ends in time, with their momenta and velocities (2, d); `rho` (d,) is the sum of its
-    velocities; `proposal` is the point that a doubling offers.  `begins`, `ends` and `totals` (max_depth + 1, d) are
+    velocities; `proposal` is the point that a doubling offers, `chosen` the draw so far.  `begins`, `ends` and `totals` (max_depth + 1, d) are
     the slots: velocities at the first and the last leaf of a sub-tree, and the sum over it.  `carry` (d,) is such a sum
-    under way.  `scalars` (6,) is what a doubling and a trajectory report, by the indices below.
+    under way.  `scalars` (8,) is what a doubling and a trajectory report, by the indices below.
     """
 
     left: Point
     right: Point
     proposal: Point
+    chosen: Point
     momenta: np.ndarray
     velocities: np.ndarray
     rho: np.ndarray
@@ -51,15 +52,16 @@ class Tree(NamedTuple):
 
 
 _LARGEST_EXPONENT = 300.0
-_LOG_WEIGHT, _PROPOSAL_ERROR, _PROPOSAL_INDEX, _ACCEPT_SUM, _LEAVES, _LARGEST_ERROR = range(6)
+_LOG_WEIGHT, _PROPOSAL_ERROR, _PROPOSAL_INDEX, _ACCEPT_SUM, _LEAVES, _LARGEST_ERROR, _LOWEST, _HIGHEST = range(8)
 
 
 class NoUTurnRule(NamedTuple):
     """At most 2^max_depth - 1 steps."""
 
     max_depth: int
-    max_energy_error: float
     tree: Tree
+    max_energy_error: float
+    max_energy_range: float
 
 
 @helper
@@ -151,6 +153,7 @@ def new_tree(dim: int, max_depth: int) -> Tree:
         left=new_point(dim),
         right=new_point(dim),
         proposal=new_point(dim),
+        chosen=new_point(dim),
         momenta=np.zeros((2, dim)),
         velocities=np.zeros((2, dim)),
         rho=np.zeros(dim),
@@ -158,7 +161,7 @@ def new_tree(dim: int, max_depth: int) -> Tree:
         ends=np.zeros((max_depth + 1, dim)),
         totals=np.zeros((max_depth + 1, dim)),
         carry=np.zeros(dim),
-        scalars=np.zeros(6),
+        scalars=np.zeros(8),
     )
 
 
@@ -182,7 +185,9 @@ def _double(
         scalars[_LEAVES] += 1
         if not abs(error) <= abs(scalars[_LARGEST_ERROR]):
             scalars[_LARGEST_ERROR] = error
-        if not error <= rule.max_energy_error:  # NaN too
+        scalars[_LOWEST] = error if leaf == 1 else min(scalars[_LOWEST], error)
+        scalars[_HIGHEST] = error if leaf == 1 else max(scalars[_HIGHEST], error)
+        if not (error <= rule.max_energy_error and scalars[_HIGHEST] - scalars[_LOWEST] <= rule.max_energy_range):
             return _DIVERGED
         if -error - shift > _LARGEST_EXPONENT:
             total *= math.exp(shift + error)
@@ -197,7 +202,7 @@ def _double(
         velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
         if _add_leaf(tree, leaf, velocity):
             return _TURNED
-    scalars[_LOG_WEIGHT] = math.log(total) + shift
+    scalars[_LOG_WEIGHT] = math.log(total) + shift if total > 0.0 else -np.inf
     return _COMPLETE
 
 
@@ -213,6 +218,7 @@ def no_u_turn_transition(
     draw_momentum(system.kinetic, rng, state.momentum)
     start = total_energy(system, state.current, state.momentum)
     velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
+    copy_point(state.current, tree.chosen)
     copy_point(state.current, tree.left)
     copy_point(state.current, tree.right)
     for side in range(2):
@@ -223,6 +229,7 @@ def no_u_turn_transition(
     log_weight, kept_error, kept_index = 0.0, 0.0, 0.0
     first, last = 0.0, 0.0  # where the ends are, in steps from the start
     outcome, depth = _COMPLETE, 0
+    lowest, highest = 0.0, 0.0
     while outcome == _COMPLETE and depth < rule.max_depth:
         side = int(rng.random() < 0.5)
         tip = tree.right if side == 1 else tree.left
@@ -233,7 +240,7 @@ def no_u_turn_transition(
             return _BROKEN
         if outcome == _COMPLETE:
             if math.log1p(-rng.random()) < scalars[_LOG_WEIGHT] - log_weight:
-                copy_point(tree.proposal, state.current)
+                copy_point(tree.proposal, tree.chosen)
                 kept_error = scalars[_PROPOSAL_ERROR]
                 index = scalars[_PROPOSAL_INDEX]
                 kept_index = last + index if side == 1 else first - index
@@ -251,9 +258,13 @@ def no_u_turn_transition(
                 last += 2.0**depth
             else:
                 first -= 2.0**depth
+            lowest, highest = min(lowest, scalars[_LOWEST]), max(highest, scalars[_HIGHEST])
             if turns:
                 outcome = _TURNED
+            if not highest - lowest <= rule.max_energy_range:
+                outcome = _DIVERGED
         depth += 1
+    copy_point(tree.chosen, state.current)  # not before, as a trajectory that breaks off is no draw
     row[column.ENERGY] = start + kept_error
     row[column.ENERGY_ERROR] = kept_error
     row[column.MAX_ENERGY_ERROR] = scalars[_LARGEST_ERROR]

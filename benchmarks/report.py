@@ -1,0 +1,323 @@
+"""Tables and a figure of what `suite.py` has measured.
+
+Run ``python benchmarks/report.py``; ``--help`` lists the options.
+
+Each sampler is compared with a baseline by ratios: of the geometric means over seeds for one posterior, and of the
+geometric mean of these over posteriors, with a bootstrap interval over seeds.  A sampler's result for a posterior is
+marked ``!`` where its draws are not to be trusted, in one seed at least: R-hat above 1.05, more than 1 % divergences,
+no effective sample size, an error, or a |z| against the reference draws that all comparisons of this sampler and
+posterior together would exceed once in a hundred times.  Summaries are given of all posteriors, and of those where
+neither the sampler nor the baseline is marked: the ratio to a sampler that has failed says little.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["MEASURES", "figure", "load", "marked", "ratios", "tables"]
+
+RESULTS = Path(__file__).parent / "results"
+MEASURES = {
+    "gradients": "per 1000 gradients",
+    "gradients_with_warmup": "per 1000 gradients, with warm-up's",
+    "seconds": "per processor second",
+    "seconds_with_warmup": "per processor second, with warm-up's",
+}
+"""What the least effective sample size is divided by."""
+
+R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
+RESAMPLES = 2000
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")  # Okabe and Ito
+MARKERS = "osD^vPX*"
+
+
+def load(folder: Path) -> pd.DataFrame:
+    """Read all results: a row for each posterior, sampler and seed."""
+    files = sorted(folder.glob("*/*.json"))
+    if not files:
+        raise FileNotFoundError(f"There are no results in {str(folder)!r}; benchmarks/suite.py makes them.")
+    return pd.DataFrame([_row(json.loads(file.read_text(encoding="utf-8"))) for file in files])
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    row = {key: record[key] for key in ("posterior", "sampler", "seed", "dim")}
+    if "error" in record:
+        return row | {"error": record["error"], "ess": math.nan, "failed": True}
+    ess = min((math.nan if value is None else value for value in record["ess"].values()), key=_nan_first)
+    scores = [abs(math.nan if z is None else z) for pair in record["z"].values() for z in pair]
+    costs = {
+        kind: {"": record[kind]["sampling"], "_with_warmup": record[kind]["sampling"] + record[kind]["warmup"]}
+        for kind in ("gradients", "seconds")
+    }
+    r_hat = math.nan if record["r_hat"] is None else record["r_hat"]
+    return row | {
+        "error": None,
+        "ess": ess,
+        **{
+            kind + part: (1000 if kind == "gradients" else 1) * ess / cost if cost > 0 else math.nan
+            for kind, parts in costs.items()
+            for part, cost in parts.items()
+        },
+        "warmup_cost": record["gradients"]["warmup"],
+        "sampling_cost": record["gradients"]["sampling"],
+        "compile_seconds": record["seconds"]["compile"],
+        "r_hat": r_hat,
+        "divergences": record["divergences"],
+        "worst_z": max(scores, key=_nan_last, default=math.nan),
+        "comparisons": len(scores),
+        "failed": not (
+            ess > 0 and r_hat <= R_HAT and record["divergences"] <= DIVERGING * record["chains"] * record["draws"]
+        ),
+    }
+
+
+def _nan_first(value: float) -> float:
+    return -math.inf if math.isnan(value) else value
+
+
+def _nan_last(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def marked(results: pd.DataFrame) -> pd.DataFrame:
+    """Which results are not to be trusted: posteriors by samplers, of bool."""
+
+    def judge(rows: pd.DataFrame) -> bool:
+        comparisons = rows["comparisons"].sum()
+        limit = NormalDist().inv_cdf(1 - CHANCE / comparisons / 2) if comparisons else math.inf
+        return bool(rows["failed"].any() or (rows["worst_z"] > limit).any())
+
+    groups = results.groupby(["posterior", "sampler"], sort=False)
+    return pd.Series({key: judge(rows) for key, rows in groups}).unstack()
+
+
+def ratios(
+    results: pd.DataFrame, baseline: str, measure: str = "gradients", seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each sampler's worth over the baseline's, with 95 % bootstrap intervals over seeds.
+
+    Returns
+    -------
+    each : DataFrame
+        By posterior and sampler: ``ratio``, ``low`` and ``high``.  NaN where one of the two has no result; no interval
+        where one of the two has a single seed.
+    summary : DataFrame
+        By sampler and by ``all`` or ``trusted`` posteriors: the same of the geometric mean, and ``posteriors``, how
+        many there are.
+    """
+    rng = np.random.default_rng(seed)
+    failures = marked(results)
+    means: dict[tuple[str, str], np.ndarray] = {}  # of logarithms over seeds: as it is, then resampled
+    for key, rows in results.groupby(["posterior", "sampler"]):
+        logs = np.log(rows[measure].to_numpy(float))
+        resampled = rng.choice(logs, (RESAMPLES, logs.size)).mean(axis=1)
+        means[key] = np.concatenate([[logs.mean()], resampled if logs.size > 1 else np.full(RESAMPLES, math.nan)])
+    nothing = np.full(1 + RESAMPLES, math.nan)
+    each, summary = {}, {}
+    samplers, posteriors = _ordered(results["sampler"]), _ordered(results["posterior"])
+    for sampler in samplers:
+        own = {
+            posterior: means.get((posterior, sampler), nothing) - means.get((posterior, baseline), nothing)
+            for posterior in posteriors
+        }
+        each.update({(posterior, sampler): _interval(logs) for posterior, logs in own.items()})
+        known = [posterior for posterior in posteriors if np.isfinite(own[posterior][0])]
+        trusted = [posterior for posterior in known if not failures.loc[posterior, [sampler, baseline]].any()]
+        for scope, chosen in (("all", known), ("trusted", trusted)):
+            mean = np.mean([own[posterior] for posterior in chosen], axis=0) if chosen else nothing
+            summary[sampler, scope] = {**_interval(mean), "posteriors": len(chosen)}
+    return (
+        pd.DataFrame.from_dict(each, orient="index").rename_axis(["posterior", "sampler"]),
+        pd.DataFrame.from_dict(summary, orient="index").rename_axis(["sampler", "posteriors of"]),
+    )
+
+
+def _ordered(values: pd.Series) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _interval(logs: np.ndarray) -> dict[str, float]:
+    """From a logarithm and its resamples."""
+    low, high = np.quantile(logs[1:], [0.025, 0.975])
+    return {"ratio": float(np.exp(logs[0])), "low": float(np.exp(low)), "high": float(np.exp(high))}
+
+
+def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> str:
+    """All tables, as text."""
+    samplers, posteriors = _ordered(results["sampler"]), _ordered(results["posterior"])
+    short = _short(posteriors)
+    groups = dict(list(results.groupby(["posterior", "sampler"])))
+    failures = marked(results)
+    each, _ = ratios(results, baseline, measure)
+
+    def cells(write: Any) -> list[list[str]]:
+        rows = []
+        for posterior in posteriors:
+            row = [short[posterior], str(results.loc[results["posterior"] == posterior, "dim"].iloc[0])]
+            for sampler in samplers:
+                found = groups.get((posterior, sampler))
+                known = found is not None and found["error"].isna().all()
+                row.append(write(posterior, sampler, found) if known else "" if found is None else "error !")
+            rows.append(row)
+        return rows
+
+    def worth(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+        value = float(np.exp(np.log(rows[measure]).mean()))
+        mark = "!" if failures.loc[posterior, sampler] else " "
+        return f"{_number(value)} ({_number(each.loc[(posterior, sampler), 'ratio'])}){mark}"
+
+    def cost(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+        return f"{rows['warmup_cost'].mean() / 1000:.0f} + {rows['sampling_cost'].mean() / 1000:.0f}"
+
+    def health(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+        worst, count = rows["worst_z"].max(), int(rows["comparisons"].sum())
+        z = f"{worst:.1f} of {count}" if count else "-"
+        mark = "!" if failures.loc[posterior, sampler] else " "
+        return f"{rows['r_hat'].max(skipna=False):.3f}, {rows['divergences'].sum():.0f}, {z}{mark}"
+
+    head = ["posterior", "d", *samplers]
+    seeds = results.groupby(["posterior", "sampler"]).size()
+    parts = [
+        f"Least ESS {MEASURES[measure]}, and its ratio to {baseline} (! see the gates); "
+        f"{seeds.min()} to {seeds.max()} seeds",
+        _table(head, cells(worth)),
+        "Thousands of gradients, of all chains of a seed: warm-up + sampling",
+        _table(head, cells(cost)),
+        "Gates: largest R-hat, divergences, largest |z| of so many comparisons; over all seeds",
+        _table(head, cells(health)),
+    ]
+    for scope in ("all", "trusted"):
+        rows = []
+        for sampler in samplers:
+            found = [ratios(results, baseline, name)[1].loc[(sampler, scope)] for name in MEASURES]
+            rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[_ratio(cell) for cell in found]])
+        what = "all posteriors" if scope == "all" else f"those where neither the sampler nor {baseline} is marked"
+        parts += [f"Geometric mean of ratios to {baseline}, over {what}",
+                  _table(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
+    errors = results[results["error"].notna()]
+    parts += [f"{row.posterior}, {row.sampler}, seed {row.seed}: {row.error}" for row in errors.itertuples()]
+    return "\n\n".join(parts)
+
+
+def _short(posteriors: Sequence[str]) -> dict[str, str]:
+    """Names without the data's, where that leaves them different."""
+    short = {name: name.split("-", 1)[-1] for name in posteriors}
+    return short if len(set(short.values())) == len(short) else {name: name for name in posteriors}
+
+
+def _number(value: float) -> str:
+    """Three digits."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
+
+
+def _ratio(cell: Mapping[str, float]) -> str:
+    interval = f" [{cell['low']:.2f}, {cell['high']:.2f}]" if math.isfinite(cell["low"]) else ""
+    return _number(cell["ratio"]) + interval
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, with columns that line up."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [("-" * width) if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    return "\n".join([line(head), line(rule), *map(line, rows)])
+
+
+def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> Any:
+    """Dots for the ratios of each posterior, and of the geometric mean; hollow ones are not to be trusted."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    each, summary = ratios(results, baseline, measure)
+    failures = marked(results)
+    samplers = [sampler for sampler in _ordered(results["sampler"]) if sampler != baseline]
+    posteriors = _ordered(results["posterior"])
+    short = _short(posteriors)
+    height = 0.22 * (len(posteriors) + 1) * max(2, 0.6 * len(samplers)) / 1.4 + 1.2
+    made = Figure(figsize=(8, height), layout="constrained")
+    axes = made.subplots()
+    offsets = np.linspace(-0.3, 0.3, len(samplers)) if len(samplers) > 1 else [0.0]
+    for i, sampler in enumerate(samplers):
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        rows = [
+            (each.loc[(posterior, sampler)], failures.loc[posterior, [sampler, baseline]].any())
+            for posterior in posteriors
+        ]
+        rows.append((summary.loc[(sampler, "trusted")], False))
+        for place, (cell, doubtful) in enumerate(rows):
+            if not math.isfinite(cell["ratio"]):
+                continue
+            y = place + offsets[i] + (0.4 if place == len(posteriors) else 0)
+            if math.isfinite(cell["low"]):
+                axes.plot([cell["low"], cell["high"]], [y, y], color=colour, linewidth=1)
+            axes.plot(
+                cell["ratio"], y, marker, color=colour, markersize=5, markerfacecolor="white" if doubtful else colour
+            )
+    axes.axvline(1, color="0.3", linewidth=1, zorder=0)
+    axes.axhline(len(posteriors) - 0.3, color="0.7", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    axes.set_yticks([*range(len(posteriors)), len(posteriors) + 0.4])
+    axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean of the trusted"])
+    axes.set_ylim(len(posteriors) + 0.9, -0.6)
+    axes.set_xlabel(f"Least effective sample size {MEASURES[measure]}: ratio to {baseline}")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    handles = [
+        Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], linestyle="", label=sampler)
+        for i, sampler in enumerate(samplers)
+    ]
+    handles.append(
+        Line2D([], [], color="0.3", marker="o", markerfacecolor="white", linestyle="", label="did not pass the gates")
+    )
+    made.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False)
+    return made
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Read the command line, print the tables and save the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results; default: benchmarks/results")
+    parser.add_argument("--baseline", default="nutpie-diagonal", help="default: nutpie-diagonal")
+    parser.add_argument(
+        "--samplers", nargs="+", metavar="NAME", help="which, and in what order; default: all there are"
+    )
+    parser.add_argument(
+        "--measure", choices=MEASURES, default="gradients", help="of table and figure; default: gradients"
+    )
+    parser.add_argument("--figure", type=Path, help="file of the figure; default: ratios-MEASURE.png among the results")
+    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    results = load(chosen.results)
+    samplers = chosen.samplers or sorted(set(results["sampler"]))
+    wanted = list(dict.fromkeys([chosen.baseline, *samplers]))
+    if absent := [name for name in wanted if name not in set(results["sampler"])]:
+        parser.error(f"no results of {', '.join(absent)} in {chosen.results}")
+    results = pd.concat([results[results["sampler"] == name] for name in wanted], ignore_index=True)
+    print(tables(results, chosen.baseline, chosen.measure))
+    file = chosen.figure or chosen.results / f"ratios-{chosen.measure}.png"
+    figure(results, chosen.baseline, chosen.measure).savefig(file, dpi=150)
+    print(f"\nFigure: {file}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Imports run one way, kernels stand alone, and what is imported or edited has no hidden consequences."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pymc_symplectic
+from pymc_symplectic.kernels import compile
+
+PACKAGE = Path(pymc_symplectic.__file__).parent
+NAME = PACKAGE.name
+
+# From the bottom up: a room may import itself, and the rooms of the lines above its own.
+LAYERS = [
+    ["names", "kernels"],
+    ["integrators", "kinetic", "metrics", "trajectories"],
+    ["adaptation"],
+    ["settings"],
+    ["target"],
+    ["starts"],
+    ["chain"],
+    ["step", "store", "mechanics", "optimize"],
+    ["sampling"],
+    ["diagnostics"],
+    ["plots"],
+    ["__init__"],
+]
+LAYER = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
+FILES = {file.relative_to(PACKAGE): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(path):
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Full names of the modules that a file imports, anywhere in it; of what it takes from our own root, its rooms."""
+    here = [NAME, *path.parent.parts]
+    for node in ast.walk(ast.parse(FILES[path].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            if module == NAME:
+                yield from (f"{NAME}.{alias.name}" for alias in node.names)
+            else:
+                yield module
+
+
+def rooms_imported_by(path):
+    return {name.split(".")[1] for name in imports(path) if name.startswith(f"{NAME}.")} - {"__version__"}
+
+
+def outside_imports_of(path):
+    return {name.split(".")[0] for name in imports(path)} - {NAME}
+
+
+def test_every_room_has_its_layer():
+    assert {room_of(path) for path in FILES} <= set(LAYER), "name the new room in LAYERS"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_run_one_way(path):
+    room = room_of(path)
+    for other in rooms_imported_by(path):
+        assert other == room or LAYER[other] < LAYER[room], f"{room} imports {other}"
+
+
+def test_the_reader_of_imports_reads_imports():
+    assert "kernels" in rooms_imported_by(Path("chain.py"))
+    assert rooms_imported_by(Path("__init__.py")) >= {"step", "trajectories"}
+    assert "compile" not in rooms_imported_by(Path("kernels/chain.py"))
+    assert "numba" in outside_imports_of(Path("kernels/compile.py"))
+
+
+def test_nothing_imports_the_step():
+    assert {str(path) for path in FILES if "step" in rooms_imported_by(path)} <= {"__init__.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "kernels"], ids=str)
+def test_kernels_stand_alone(path):
+    assert rooms_imported_by(path) <= {"kernels"}
+    assert outside_imports_of(path) <= {"numpy", "numba", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize(
+    "room", ["names", "integrators", "kinetic", "metrics", "trajectories", "adaptation", "settings"]
+)
+def test_mathematics_knows_nothing_of_pymc(room):
+    for path in FILES:
+        if room_of(path) == room:
+            assert not outside_imports_of(path) & {"pymc", "pytensor", "arviz"}, path
+
+
+def test_only_the_target_knows_pytensor():
+    assert {room_of(path) for path in FILES if "pytensor" in outside_imports_of(path)} <= {"target", "sampling"}
+
+
+def python(code, **environment):
+    """What a new interpreter prints when it runs `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_is_light():
+    code = f"""
+import sys, pymc
+before = set(sys.modules)
+import {NAME}
+print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
+from {NAME}.kernels import chain
+print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_start, chain.search_step_size)))
+"""
+    added, compiled = python(code, PYTHONPATH=str(PACKAGE.parent)).splitlines()
+    assert not set(added.split()) & {"matplotlib", "sklearn", "nutpie", "blackjax", "arviz_plots"}
+    assert compiled == "0"
+
+
+# Compiled kernels follow their sources.
+
+
+def test_editing_any_kernel_changes_the_cache(tmp_path):
+    folder = tmp_path / "kernels"
+    shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    original = compile._source_hash(PACKAGE / "kernels")
+    assert compile._source_hash(folder) == original
+    for file in sorted(folder.rglob("*.py")):
+        source = file.read_text()
+        file.write_text(source + "\n# edited\n")
+        assert compile._source_hash(folder) != original, file
+        file.write_text(source)
+    assert compile._source_hash(folder) == original
+
+
+CALLER = """
+from .callee import answer
+from .compile import kernel
+
+@kernel
+def ask():
+    return answer()
+"""
+CALLEE = """
+from .compile import helper
+
+@helper
+def answer():
+    return {}
+"""
+ASK = """
+from copied.kernels.caller import ask
+print(ask(), sum(ask.stats.cache_hits.values()))
+"""
+
+
+def test_editing_a_callee_in_another_file_takes_effect(tmp_path):
+    # numba looks at the time stamp of the caller's file alone, and would run the old callee from its cache.
+    folder = tmp_path / "copied" / "kernels"
+    shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder.parent / "__init__.py").write_text("")
+    (folder / "caller.py").write_text(CALLER)
+    environment = {
+        "PYTHONPATH": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    seen = []
+    for value in (1, 1, 2):
+        (folder / "callee.py").write_text(CALLEE.format(value))
+        seen.append(python(ASK, **environment))
+    assert seen == ["1 0", "1 1", "2 0"]
