@@ -1,7 +1,8 @@
 """What the sampler adds to the log-density: nanoseconds a gradient, microseconds a draw.
 
 Everything is measured in one process, in processor time of the one thread that works, in interleaved rounds, and
-reported as the median of ratios, because machines are noisy.  Run ``python benchmarks/overhead.py``; ``--quick`` for a look.
+reported as the median of ratios, because machines are noisy.  Run ``python benchmarks/overhead.py``, with ``--quick``
+for a look.
 
 1. A gradient of the raw compiled log-density (called from compiled code, as cheaply as can be) against a gradient of a
    transition, by metric and trajectory: momentum, integration, energies, the test, all of it.
@@ -29,6 +30,14 @@ from pymc_symplectic.kernels.address import logp_at
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 
+ONE_CHAIN = {
+    "tune": 0,
+    "chains": 1,
+    "cores": 1,
+    "progressbar": False,
+    "compute_convergence_checks": False,
+    "random_seed": 1,
+}
 STEPS = 20  # of a trajectory: long enough for the momentum draw not to dominate
 
 
@@ -156,10 +165,7 @@ def draw_costs(rounds: int, draws: int) -> tuple[float, float]:
         _raw_loop(target.target.address, target.target.data, np.zeros(10), np.zeros(10), np.zeros(1), 1)
         ours = ps.HMC(trajectory=ps.FixedSteps(1), step_size=0.1)
         nothing = Nothing()
-        options = dict(
-            draws=draws, tune=0, chains=1, cores=1, progressbar=False, compute_convergence_checks=False,
-            return_inferencedata=False, random_seed=1,
-        )  # fmt: skip
+        options = {**ONE_CHAIN, "draws": draws, "return_inferencedata": False}
         taken = {"ours": [], "nothing": []}
         for _ in range(rounds):
             taken["ours"].append(seconds(lambda: pm.sample(step=ours, **options)) / draws)
@@ -174,9 +180,7 @@ def against_pymc(rounds: int, draws: int) -> tuple[float, float]:
     with eight_schools():
         ours = ps.HMC(trajectory=ps.FixedSteps(steps), step_size=eps, metric="identity")
         theirs = pm.HamiltonianMC(path_length=steps * eps, step_scale=eps * 10**0.25, adapt_step_size=False)
-        options = dict(
-            draws=draws, tune=0, chains=1, cores=1, progressbar=False, compute_convergence_checks=False, random_seed=1
-        )
+        options = {**ONE_CHAIN, "draws": draws}
         rates: dict[str, list[float]] = {"ours": [], "theirs": []}
         for _ in range(rounds):
             for name, step in (("ours", ours), ("theirs", theirs)):
@@ -211,7 +215,7 @@ def main() -> None:
     above, nothing = draw_costs(min(rounds, 7), 5000)
     print(f"\npymc.sample, eight schools, one gradient a draw: {above:.1f} us a draw above a step that does nothing "
           f"({nothing:.1f} us)")  # fmt: skip
-    ours, theirs = against_pymc(min(rounds, 5), 1000)
+    ours, theirs = against_pymc(min(rounds, 5), 5000)
     print(f"pymc.sample, eight schools, 20 steps a draw: {ours:,.0f} gradients/s against {theirs:,.0f} of "
           f"pymc.HamiltonianMC, {ours / theirs:.1f} x")  # fmt: skip
 

@@ -96,6 +96,8 @@ class Chain:
         """Load or compile the kernels that this chain will run, without drawing."""
         for trajectory in (self.settings.trajectory, NoUTurn()):
             self._bind(trajectory.record(self.target.dim, self.settings.max_energy_error))
+        bind(kernels.evaluate_start, self._system, self._state)
+        bind(kernels.search_step_size, self._system, self._state, 1.0, self._random)
 
     @property
     def position(self) -> np.ndarray:
@@ -126,7 +128,8 @@ class Chain:
         current = self._state.current
         if not np.isfinite(current.value[0]) or not np.all(np.isfinite(position)):
             failure = f" ({type(self.target.error).__name__}: {self.target.error})" if self.target.error else ""
-            raise SamplingError(f"The log-density is not finite at the start: {self.target.blame(position)}{failure}.")
+            message = f"The log-density is not finite at the start: {self.target.blame(position)}{failure}."
+            raise SamplingError(message) from self.target.error
         bad = ~np.isfinite(current.gradient)
         if bad.any():
             names = ", ".join(self.target.names_of(bad))

@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import arviz_stats
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_base import dataset_to_dataarray
 
 __all__ = ["GradientCount", "compare", "gradients", "min_ess"]
 
@@ -208,6 +206,8 @@ def _row(run: _Run, var_names: str | Sequence[str] | None) -> dict[str, Any]:
 
 def _draws(run: _Run, var_names: str | Sequence[str] | None) -> xr.DataArray:
     """The draws to score, of dimensions chain, draw and label."""
+    from arviz_base import dataset_to_dataarray  # slow to import, and needed by few
+
     nothing = xr.DataArray(np.empty((0, 0, 0)), dims=(*_SAMPLE, "label"))
     asked = [var_names] if isinstance(var_names, str) else list(run.posterior if var_names is None else var_names)
     if run.posterior and (absent := set(asked) - set(run.posterior)):
@@ -234,6 +234,8 @@ def _draws(run: _Run, var_names: str | Sequence[str] | None) -> xr.DataArray:
 
 def _scores(draws: xr.DataArray) -> pd.DataFrame:
     """ESS of bulk, tail and squares, and R-hat, of each label."""
+    import arviz_stats
+
     if not draws.size:
         return pd.DataFrame(columns=[*_KINDS, "r_hat"], dtype=float)
     centred = draws - draws.mean(_SAMPLE)
@@ -284,6 +286,8 @@ def _count(run: _Run, stats: xr.Dataset) -> float:
 
 def _min_bfmi(run: _Run) -> float:
     """The smallest E-BFMI of a chain."""
+    import arviz_stats
+
     if "energy" not in run.stats:
         return run.unknown("no E-BFMI, for energies are not recorded")
     if "path_length" in run.stats and "largest_eigval" in run.stats:

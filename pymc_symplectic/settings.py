@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import math
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 
 from . import integrators, kinetic, metrics, trajectories
+from .checks import positive, share
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
@@ -61,34 +60,12 @@ class Settings:
             kinetic=kinetic.get(options.get("kinetic", "gaussian")),
             metric=metrics.get(options.get("metric", "auto")),
             trajectory=trajectories.get(options.get("trajectory", "no_u_turn")),
-            step_size=None if step_size is None else _positive("step_size", step_size),
-            target_accept=scheme.target_accept if target_accept is None else _share("target_accept", target_accept),
-            max_energy_error=_positive("max_energy_error", options.get("max_energy_error", 1000.0)),
+            step_size=None if step_size is None else positive("step_size", step_size),
+            target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
+            max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
         )
 
     @property
     def adapts_step_size(self) -> bool:
         """Whether warm-up tunes the step size."""
         return self.step_size is None
-
-
-def _number(name: str, value: Any) -> float:
-    # float() would also take "0.1", True, or the one entry of an array, none of which is likely to be meant
-    if not isinstance(value, str | bytes | bool | np.bool) and np.ndim(value) == 0:
-        with suppress(TypeError, ValueError):
-            return float(value)
-    raise TypeError(f"{name} must be a number, got {value!r}")
-
-
-def _positive(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0 < number < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
-    return number
-
-
-def _share(name: str, value: Any) -> float:
-    number = _number(name, value)
-    if not 0 < number < 1:
-        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
-    return number

@@ -9,6 +9,7 @@ import pymc as pm
 from pymc.exceptions import SamplingError
 from pymc.initial_point import make_initial_point_fn
 
+from .checks import at_least, whole
 from .target import LogDensity
 
 __all__ = ["initial_points"]
@@ -61,11 +62,8 @@ def initial_points(
     (2, ['sigma'])
     """
     model = pm.modelcontext(model)
-    for name, count in (("chains", chains), ("max_tries", max_tries)):
-        if int(count) != count or count < 1:
-            raise ValueError(f"{name} must be a positive integer, got {count!r}")
-    if not 0 <= jitter < np.inf:
-        raise ValueError(f"jitter must be non-negative and finite, got {jitter!r}")
+    chains, max_tries = whole("chains", chains, least=1), whole("max_tries", max_tries, least=1)
+    jitter = at_least("jitter", jitter, 0)
     rng = np.random.default_rng(random_seed)
     target = LogDensity(model=model)
     with model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import logging
+import multiprocessing
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -45,8 +46,8 @@ _STATISTICS: Mapping[str, tuple[int, Any]] = {
     "depth": (column.DEPTH, np.int64),
     "reached_max_treedepth": (column.REACHED_MAX_TREEDEPTH, bool),
     "index_in_trajectory": (column.INDEX_IN_TRAJECTORY, np.int64),
+    "solver_failures": (column.SOLVER_FAILURES, int),
 }
-
 
 _NAMES = tuple(_STATISTICS)
 _pick = itemgetter(*(place for place, _ in _STATISTICS.values()))
@@ -172,6 +173,8 @@ class HMC(BlockedStep):
         self.target = LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
         self.vars = self.target.vars
         self.blocked = blocked
+        self._last_start: bytes | None = None
+        self._noticed = False
         # Compiles everything now, so that forked workers inherit it.
         self.setup_chain(get_random_generator(rng), 0, 0)
         self._chain.compile()
@@ -208,6 +211,7 @@ class HMC(BlockedStep):
     def _begin(self, position: np.ndarray) -> None:
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
         if self._snapshot is None:
+            self._notice_equal_starts(position)
             self._chain.start(position)
             return
         self._chain.restore(self._snapshot)
@@ -215,6 +219,21 @@ class HMC(BlockedStep):
         was = self.target.to_vector(self.target.to_point(self._chain.position))
         if not np.array_equal(position, was):
             self._chain.move_to(position)
+
+    def _notice_equal_starts(self, position: np.ndarray) -> None:
+        """Say once that chains begin at one point: where they run in turn, or in PyMC's second worker process."""
+        start = position.tobytes()
+        in_turn = start == self._last_start
+        elsewhere = multiprocessing.current_process().name == "worker_chain_1" and np.array_equal(
+            position, self.target.default_start
+        )
+        if (in_turn or elsewhere) and not self._noticed:
+            self._noticed = True
+            _log.warning(
+                "All chains begin at the same point, so R-hat cannot tell whether they have found the same mode. "
+                "To let them begin apart: pm.sample(initvals=ps.initial_points(model, chains), ...)"
+            )
+        self._last_start = start
 
     def _statistics(self, row: np.ndarray) -> dict[str, Any]:
         stats = dict(zip(_NAMES, _pick(row.tolist()), strict=True))
@@ -259,6 +278,7 @@ class HMC(BlockedStep):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.settings, self.target, self.blocked = state["settings"], state["target"], state["blocked"]
         self.vars = self.target.vars
+        self._last_start, self._noticed = None, False
         self.setup_chain(None, 0, 0)
         self.sampling_state = state["sampling_state"]
 

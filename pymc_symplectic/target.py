@@ -94,6 +94,7 @@ class LogDensity:
         self._graph = self._join(point)
         self._compile_kwargs = dict(compile_kwargs or {})
         self._compile()
+        self.default_start = self.to_vector(point)
 
     def _join(self, point: Mapping[str, np.ndarray]) -> tuple[Any, list[Any]]:
         """The graphs of log-density and gradient, and the one vector that they are functions of."""
@@ -142,7 +143,7 @@ class LogDensity:
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
-        kept = ("model", "vars", "_layout", "sizes", "dim", "_held", "_graph", "_compile_kwargs")
+        kept = ("model", "vars", "_layout", "sizes", "dim", "_held", "_graph", "_compile_kwargs", "default_start")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from .checks import positive, share, whole
 from .kernels.metropolis import FixedStepsRule, FixedTimeRule
 from .kernels.nouturn import NoUTurnRule, new_tree
 from .names import choose
@@ -66,9 +67,8 @@ class FixedSteps(Trajectory):
     name: ClassVar[str] = "fixed_steps"
 
     def __post_init__(self) -> None:
-        if int(self.steps) != self.steps or self.steps < 1:
-            raise ValueError(f"steps must be a positive integer, got {self.steps!r}")
-        _check_jitter(self.jitter)
+        whole("steps", self.steps, least=1)
+        share("jitter", self.jitter, closed=True)
 
     def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
         """What kernels run."""
@@ -107,11 +107,9 @@ class FixedTime(Trajectory):
     name: ClassVar[str] = "fixed_time"
 
     def __post_init__(self) -> None:
-        if not 0 < self.time < math.inf:
-            raise ValueError(f"time must be positive and finite, got {self.time!r}")
-        if int(self.max_steps) != self.max_steps or self.max_steps < 1:
-            raise ValueError(f"max_steps must be a positive integer, got {self.max_steps!r}")
-        _check_jitter(self.jitter)
+        positive("time", self.time)
+        share("jitter", self.jitter, closed=True)
+        whole("max_steps", self.max_steps, least=1)
 
     def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
         """What kernels run."""
@@ -154,8 +152,7 @@ class NoUTurn(Trajectory):
     name: ClassVar[str] = "no_u_turn"
 
     def __post_init__(self) -> None:
-        if int(self.max_depth) != self.max_depth or not 1 <= self.max_depth <= 30:
-            raise ValueError(f"max_depth must be an integer from 1 to 30, got {self.max_depth!r}")
+        whole("max_depth", self.max_depth, least=1, most=30)
 
     def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
         """What kernels run."""
@@ -178,8 +175,3 @@ def get(trajectory: str | Trajectory) -> Trajectory:
         When there is no such name.  The message lists those there are.
     """
     return trajectory if isinstance(trajectory, Trajectory) else choose("trajectory", trajectory, CATALOGUE, ALIASES)()
-
-
-def _check_jitter(jitter: float) -> None:
-    if not 0 <= jitter <= 1:
-        raise ValueError(f"jitter must be in [0, 1], got {jitter!r}")

@@ -17,7 +17,7 @@ NAME = PACKAGE.name
 
 # From the bottom up: a room may import itself, and the rooms of the lines above its own.
 LAYERS = [
-    ["names", "kernels"],
+    ["checks", "names", "kernels"],
     ["integrators", "kinetic", "metrics", "trajectories"],
     ["adaptation"],
     ["settings"],

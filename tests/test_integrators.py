@@ -351,7 +351,7 @@ def test_composed_refuses_what_is_not_numbers():
 
 @pytest.mark.parametrize(
     ("name", "accept"),
-    [("leapfrog", 0.8), ("minimal_error2", 0.92), ("bcss4", 0.92), ("yoshida4", 0.85), ("kahan_li8", 0.9)],
+    [("leapfrog", 0.8), ("minimal_error2", 0.92), ("bcss4", 0.92), ("yoshida4", 0.95), ("kahan_li8", 0.95)],
 )
 def test_target_accept(name, accept):
     assert get(name).target_accept == accept

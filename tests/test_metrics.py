@@ -262,7 +262,7 @@ def test_matrices_that_are_no_covariance():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_rank": -1}, "max_rank must be a non-negative integer, got -1"),
+        ({"max_rank": -1}, "max_rank must be an integer of at least 0, got -1"),
         ({"cutoff": 1.0}, "cutoff must be above 1, got 1.0"),
         ({"cutoff": np.nan}, "cutoff must be above 1, got nan"),
         ({"window": 2}, "window must be an integer of at least 10, got 2"),

@@ -29,7 +29,7 @@ def window_ends(tune: int) -> list[int]:
     []
     """
     last = tune - max(round(_FINAL_SHARE * tune), min(_FINAL_LEAST, tune // 2))
-    ends = []
+    ends: list[int] = []
     length, start = _FIRST, 0
     while start + length <= last:
         end = start + length

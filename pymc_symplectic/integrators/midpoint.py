@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..checks import positive, whole
 from ..kernels.flow import Midpoint
 
 __all__ = ["ImplicitMidpoint"]
@@ -55,11 +56,9 @@ class ImplicitMidpoint:
     target_accept: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
-        for field in ("tolerance", "reverse_tolerance"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} must be positive, got {getattr(self, field)!r}")
-        if int(self.max_iterations) != self.max_iterations or self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be a positive integer, got {self.max_iterations!r}")
+        positive("tolerance", self.tolerance)
+        positive("reverse_tolerance", self.reverse_tolerance)
+        whole("max_iterations", self.max_iterations, least=1)
 
     def record(self, dim: int) -> Midpoint:
         """What kernels run in `dim` coordinates."""

@@ -32,9 +32,10 @@ class Tree(NamedTuple):
     """Memory of a trajectory.
 
     `left` and `right` are its ends in time, with their momenta and velocities (2, d); `rho` (d,) is the sum of its
-    velocities; `proposal` is the point that a doubling offers, `chosen` the draw so far.  `begins`, `ends` and `totals` (max_depth + 1, d) are
-    the slots: velocities at the first and the last leaf of a sub-tree, and the sum over it.  `carry` (d,) is such a sum
-    under way.  `scalars` (8,) is what a doubling and a trajectory report, by the indices below.
+    velocities; `proposal` is the point that a doubling offers, `chosen` the draw so far.  `begins`, `ends` and `totals`
+    (max_depth + 1, d) are the slots: velocities at the first and the last leaf of a sub-tree, and the sum over it.
+    `carry` (d,) is such a sum under way.  `scalars` (8,) is what a doubling and a trajectory report, by the indices
+    below.
     """
 
     left: Point

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import scipy.linalg
 
 from ..kernels.adapt import Learning
 from ..kernels.linear import DenseMap
 from ..names import choose
 from .base import Metric
-from .estimate import fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk
+from .estimate import fisher_scale, geometric_mean, numbers, remembered, scale_from_gradient, shrunk
 
 __all__ = ["Dense"]
 
@@ -61,15 +60,17 @@ class Dense(Metric):
         choose("fit_to", self.fit_to, {"gradients": 0, "draws": 0})
         if self.covariance is None:
             return
-        covariance = np.array(self.covariance, dtype=float)
+        covariance = numbers("covariance", self.covariance)
         if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
             raise ValueError(f"metric: covariance must be a square matrix, got an array of shape {covariance.shape}")
+        if not np.all(np.isfinite(covariance)):
+            raise ValueError("metric: covariance must be finite")
         if not np.allclose(covariance, covariance.T, rtol=1e-8):
             raise ValueError("metric: covariance must be symmetric")
         try:
             np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
-            smallest = np.linalg.eigvalsh(covariance)[0] if np.all(np.isfinite(covariance)) else np.nan
+            smallest = np.linalg.eigvalsh(covariance)[0]
             raise ValueError(
                 f"metric: covariance must be positive definite; its smallest eigenvalue is {smallest:.3g}"
             ) from None
@@ -100,11 +101,13 @@ class Dense(Metric):
 
     def fit(self, current: DenseMap, learning: Learning) -> DenseMap:
         """The factor that the draws of the last window ask for."""
+        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+
         draws, gradients = remembered(learning)
         if not self.adapts or len(draws) < 3:
             return current
         old = current.factor
-        white = scipy.linalg.solve_triangular(old, (draws - draws.mean(axis=0)).T, lower=True)
+        white = solve_triangular(old, (draws - draws.mean(axis=0)).T, lower=True)
         slope = old.T @ (gradients - gradients.mean(axis=0)).T
         scale = fisher_scale(white, slope) if self.fit_to == "gradients" else np.ones(len(old))
         white, slope = white / scale[:, None], slope * scale[:, None]

@@ -11,7 +11,7 @@ from ..kernels.adapt import Learning
 from ..kernels.linear import DiagonalMap
 from ..names import choose
 from .base import Metric
-from .estimate import EXTRA_DRAWS, LARGEST, SMALLEST, scale_from_gradient
+from .estimate import EXTRA_DRAWS, LARGEST, SMALLEST, numbers, scale_from_gradient
 
 __all__ = ["Diagonal", "Identity"]
 
@@ -63,7 +63,7 @@ class Diagonal(Metric):
         choose("fit_to", self.fit_to, {"gradients": 0, "draws": 0})
         if self.variance is None:
             return
-        variance = np.array(self.variance, dtype=float)
+        variance = numbers("variance", self.variance)
         if variance.ndim != 1:
             raise ValueError(f"metric: variance must be a vector, got an array of shape {variance.shape}")
         bad = ~((variance > 0) & np.isfinite(variance))

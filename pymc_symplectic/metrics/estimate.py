@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..kernels.adapt import Learning
@@ -12,6 +14,7 @@ __all__ = [
     "SMALLEST",
     "fisher_scale",
     "geometric_mean",
+    "numbers",
     "remembered",
     "scale_from_gradient",
     "shrunk",
@@ -47,6 +50,14 @@ def span(columns: np.ndarray) -> np.ndarray:
     """An orthonormal basis (d, m) of the span of the columns."""
     basis, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     return basis[:, sizes > 1e-10 * sizes[0]] if sizes.size else basis
+
+
+def numbers(name: str, values: Any) -> np.ndarray:
+    """`values` as an array of floats; a TypeError that names them unless they are numbers."""
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"metric: {name} must be an array of numbers, got {values!r}") from None
 
 
 def fisher_scale(white: np.ndarray, slope: np.ndarray) -> np.ndarray:

@@ -7,12 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..checks import number, whole
 from ..kernels.adapt import Learning
 from ..kernels.linear import LowRankMap
 from .base import Metric
 from .estimate import fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk, span
 
 __all__ = ["LowRank"]
+
+_MOST_DIRECTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,11 @@ class LowRank(Metric):
     adapts: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.max_rank is not None and (int(self.max_rank) != self.max_rank or self.max_rank < 0):
-            raise ValueError(f"metric: max_rank must be a non-negative integer, got {self.max_rank!r}")
-        if not self.cutoff > 1:
+        if self.max_rank is not None:
+            whole("metric: max_rank", self.max_rank, least=0)
+        if not number("metric: cutoff", self.cutoff) > 1:
             raise ValueError(f"metric: cutoff must be above 1, got {self.cutoff!r}")
-        if int(self.window) != self.window or self.window < 10:
-            raise ValueError(f"metric: window must be an integer of at least 10, got {self.window!r}")
+        whole("metric: window", self.window, least=10)
 
     @property
     def memory(self) -> int:
@@ -79,13 +81,24 @@ class LowRank(Metric):
         return LowRankMap(scale_from_gradient(gradient), np.zeros((0, gradient.size)), np.ones(0))
 
     def fit(self, current: LowRankMap, learning: Learning) -> LowRankMap:
-        """The scale and the directions that the draws of the last window ask for."""
+        """The scale and the directions that the draws of the last window ask for.
+
+        Of two candidates, one with the scale of these draws and one with the scale in use, the one under which the
+        draws look more like a standard normal is taken: once directions are known, a scale that changes by its noise
+        alone would turn them, and spoil what they have learned of the smallest ones.
+        """
         draws, gradients = remembered(learning)
         if len(draws) < 3:
             return current
-        white, slope = (draws - draws.mean(axis=0)).T, (gradients - gradients.mean(axis=0)).T
-        scale = current.scale * fisher_scale(white / current.scale[:, None], slope * current.scale[:, None])
-        white, slope = white / scale[:, None], slope * scale[:, None]
+        centred = (draws - draws.mean(axis=0)).T, (gradients - gradients.mean(axis=0)).T
+        fresh = current.scale * fisher_scale(centred[0] / current.scale[:, None], centred[1] * current.scale[:, None])
+        scales = [fresh, current.scale] if len(current.stretch) else [fresh]
+        candidates = [current, *(self._correct(current, scale, *centred) for scale in scales)]
+        return min(candidates[::-1], key=lambda candidate: _divergence(candidate, *centred))
+
+    def _correct(self, current: LowRankMap, scale: np.ndarray, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
+        """The directions that centred draws and gradients (d, n) ask for beside a scale."""
+        white, slope = draws / scale[:, None], gradients * scale[:, None]
         # the old directions, carried over to the new scale
         old = np.linalg.qr((current.directions * (current.scale / scale)).T)[0]
         stretch = current.stretch
@@ -102,10 +115,24 @@ class LowRank(Metric):
             values, vectors = np.linalg.eigh(outer @ middle @ outer.T)
         except np.linalg.LinAlgError:
             return current
-        strength = np.abs(np.log(np.maximum(values, np.finfo(float).tiny)))
-        rank = min(100, len(scale)) if self.max_rank is None else self.max_rank
+        values = np.maximum(values, 1e-15 * values[-1])
+        strength = np.abs(np.log(values))
+        rank = min(_MOST_DIRECTIONS, len(scale)) if self.max_rank is None else int(self.max_rank)
         kept = np.argsort(strength)[::-1][:rank]
         kept = kept[strength[kept] > np.log(self.cutoff)]
         directions = np.ascontiguousarray((basis @ vectors[:, kept]).T)
-        fitted = LowRankMap(np.ascontiguousarray(scale), directions, np.sqrt(values[kept]))
-        return fitted if all(np.all(np.isfinite(array)) for array in fitted) else current
+        return LowRankMap(np.ascontiguousarray(scale), directions, np.sqrt(values[kept]))
+
+
+def _divergence(metric: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> float:
+    """Mean squared sum of whitened draws and gradients, which cancel where the whitened target is standard normal."""
+    white, slope = draws / metric.scale[:, None], gradients * metric.scale[:, None]
+    along = metric.directions @ white, metric.directions @ slope
+    total = (
+        white
+        + slope
+        + metric.directions.T
+        @ ((1 / metric.stretch - 1)[:, None] * along[0] + (metric.stretch - 1)[:, None] * along[1])
+    )
+    divergence = float(np.mean(total**2))
+    return divergence if np.isfinite(divergence) else np.inf

@@ -1,0 +1,54 @@
+"""Numbers that a user gives, checked by name."""
+
+import math
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+__all__ = ["at_least", "number", "positive", "share", "whole"]
+
+
+def number(name: str, value: Any) -> float:
+    """`value` as a float; a TypeError unless it is a number."""
+    # float() would also take "0.1", True, or the one entry of an array, none of which is likely to be meant
+    if not isinstance(value, str | bytes | bool | np.bool) and np.ndim(value) == 0:
+        with suppress(TypeError, ValueError):
+            return float(value)
+    raise TypeError(f"{name} must be a number, got {value!r}")
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` as a positive and finite float."""
+    result = number(name, value)
+    if not 0 < result < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
+    return result
+
+
+def share(name: str, value: Any, *, closed: bool = False) -> float:
+    """`value` as a float between 0 and 1, which are allowed if the interval is closed."""
+    result = number(name, value)
+    if not (0 <= result <= 1 if closed else 0 < result < 1):
+        where = "must be in [0, 1]" if closed else "must lie strictly between 0 and 1"
+        raise ValueError(f"{name} {where}, got {value!r}")
+    return result
+
+
+def at_least(name: str, value: Any, least: float) -> float:
+    """`value` as a finite float of no less than `least`."""
+    result = number(name, value)
+    if not least <= result < math.inf:
+        raise ValueError(f"{name} must be finite and at least {least:g}, got {value!r}")
+    return result
+
+
+def whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
+    """`value` as an integer from `least` to `most`."""
+    result = number(name, value)
+    if not (least <= result <= most and math.isfinite(result) and result == int(result)):
+        if most < math.inf:
+            raise ValueError(f"{name} must be an integer from {least} to {most:g}, got {value!r}")
+        kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"{name} must be {kind}, got {value!r}")
+    return int(result)
