@@ -6,8 +6,9 @@ Each sampler is compared with a baseline by ratios: of the geometric means over 
 geometric mean of these over posteriors, with a bootstrap interval over seeds.  A sampler's result for a posterior is
 marked ``!`` where its draws are not to be trusted, in one seed at least: R-hat above 1.05, more than 1 % divergences,
 no effective sample size, an error, or a |z| against the reference draws that all comparisons of this sampler and
-posterior together would exceed once in a hundred times.  Summaries are given of all posteriors, and of those where
-neither the sampler nor the baseline is marked: the ratio to a sampler that has failed says little.
+posterior together would exceed once in a hundred times.  Summaries are given of all posteriors, and of those where none
+of the samplers is marked: the ratio to one that has failed says little, and geometric means over different posteriors
+are not to be compared.
 """
 
 import argparse
@@ -129,7 +130,7 @@ def ratios(
         }
         each.update({(posterior, sampler): _interval(logs) for posterior, logs in own.items()})
         known = [posterior for posterior in posteriors if np.isfinite(own[posterior][0])]
-        trusted = [posterior for posterior in known if not failures.loc[posterior, [sampler, baseline]].any()]
+        trusted = [posterior for posterior in known if not failures.loc[posterior].any()]
         for scope, chosen in (("all", known), ("trusted", trusted)):
             mean = np.mean([own[posterior] for posterior in chosen], axis=0) if chosen else nothing
             summary[sampler, scope] = {**_interval(mean), "posteriors": len(chosen)}
@@ -198,7 +199,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
         for sampler in samplers:
             found = [ratios(results, baseline, name)[1].loc[(sampler, scope)] for name in MEASURES]
             rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[_ratio(cell) for cell in found]])
-        what = "all posteriors" if scope == "all" else f"those where neither the sampler nor {baseline} is marked"
+        what = "all posteriors" if scope == "all" else "those where no sampler is marked"
         parts += [f"Geometric mean of ratios to {baseline}, over {what}",
                   _table(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
     errors = results[results["error"].notna()]
@@ -278,9 +279,9 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     axes.set_yticks([*range(len(posteriors)), len(posteriors) + 0.4])
-    axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean of the trusted"])
+    axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean where all passed"])
     axes.set_ylim(len(posteriors) + 0.9, -0.6)
-    axes.set_xlabel(f"Least effective sample size {MEASURES[measure]}: ratio to {baseline}")
+    made.supxlabel(f"Least effective sample size {MEASURES[measure]}: ratio to {baseline}", fontsize="medium")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     handles = [
@@ -288,7 +289,15 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
         for i, sampler in enumerate(samplers)
     ]
     handles.append(
-        Line2D([], [], color="0.3", marker="o", markerfacecolor="white", linestyle="", label="did not pass the gates")
+        Line2D(
+            [],
+            [],
+            color="0.3",
+            marker="o",
+            markerfacecolor="white",
+            linestyle="",
+            label="it, or the baseline, did not pass",
+        )
     )
     made.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False)
     return made
