@@ -4,8 +4,9 @@ Everything is measured in one process, in processor time of the one thread that 
 reported as the median of ratios, because machines are noisy.  Run ``python benchmarks/overhead.py``, with ``--quick``
 for a look.
 
-1. A gradient of the raw compiled log-density (called from compiled code, as cheaply as can be) against a gradient of a
-   transition, by metric and trajectory: momentum, integration, energies, the test, all of it.
+1. A gradient of the raw compiled log-density (called from compiled code, as cheaply as can be, at places that a chain
+   has been to) against a gradient of a transition, by metric and trajectory: momentum, integration, energies, the test,
+   all of it.
 2. The floor: a leapfrog loop written by hand for this one case, with nothing but the arithmetic that cannot be left
    out.  Where the log-density costs next to nothing, memory traffic alone makes the ratio large.
 3. A draw of `pymc.sample` with this package's step, above a step that does nothing.
@@ -70,10 +71,11 @@ def logistic(rows: int = 500, dim: int = 100) -> pm.Model:
 
 # As the kernels are compiled: without numba's reference counts, which would make the raw call look dearer than it is.
 @numba.njit(nogil=True, _nrt=False)
-def _raw_loop(address, data, position, gradient, value, count):
+def _raw_loop(address, data, positions, gradient, value, count):
+    # Not always the same position: branches that go the same way every time cost less than a chain can hope for.
     logp = logp_at(address)
-    for _ in range(count):
-        logp(data, position, gradient, value)
+    for i in range(count):
+        logp(data, positions[i % len(positions)], gradient, value)
 
 
 @numba.njit(nogil=True, fastmath=True, error_model="numpy", _nrt=False)
@@ -101,7 +103,10 @@ def gradient_costs(
     dim = target.dim
     rng = np.random.default_rng(0)
     position, gradient, value = 0.1 * rng.standard_normal(dim), np.zeros(dim), np.zeros(1)
-    raw_args = (target.target.address, target.target.data, position.copy(), gradient, value)
+    chain = Chain(target, Settings.choose(metric="identity", step_size=0.05 / dim**0.25), rng)
+    chain.start(position)
+    visited = chain.advance(max(2, min(64, 50_000 // dim)))[0]
+    raw_args = (target.target.address, target.target.data, visited, gradient, value)
     _raw_loop(*raw_args, 1)
     count = max(20, int(budget / max(seconds(lambda: _raw_loop(*raw_args, 20)) / 20, 1e-9)))
     momentum = rng.standard_normal(dim)
@@ -124,7 +129,7 @@ def gradient_costs(
             chain = Chain(target, settings, np.random.default_rng(1))
             chain.start(position)
             chain.advance(2)
-            draws = max(2, count // STEPS)
+            draws = max(2, int(budget / seconds(lambda chain=chain: chain.advance(1))))
 
             def advance(chain: Chain = chain, draws: int = draws) -> float:
                 start = time.thread_time()
@@ -160,9 +165,7 @@ class Nothing(BlockedStep):
 
 def draw_costs(rounds: int, draws: int) -> tuple[float, float]:
     """Microseconds a draw of `pymc.sample` with one gradient a draw, and with a step that does nothing."""
-    with eight_schools() as model:
-        target = LogDensity(model=model)
-        _raw_loop(target.target.address, target.target.data, np.zeros(10), np.zeros(10), np.zeros(1), 1)
+    with eight_schools():
         ours = ps.HMC(trajectory=ps.FixedSteps(1), step_size=0.1)
         nothing = Nothing()
         options = {**ONE_CHAIN, "draws": draws, "return_inferencedata": False}
@@ -197,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--rounds", type=int, default=None)
+    parser.add_argument("--only", default="", help="cases whose title holds this text, or 'pm.sample'")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("pymc").setLevel(logging.ERROR)
@@ -209,9 +213,11 @@ def main() -> None:
     ]
     cases.append(("logistic (100)", logistic(), ("identity", "diagonal", "dense")))
     print(f"{'model (d)':20s}{'way':28s}{'ns a gradient':>14s}{'ratio to raw':>14s}")
-    for title, model, metrics in cases:
+    for title, model, metrics in (case for case in cases if options.only in case[0]):
         for name, (nanoseconds, ratio) in gradient_costs(model, metrics, rounds, budget).items():
             print(f"{title:20s}{name:28s}{nanoseconds:14.0f}{ratio:14.2f}", flush=True)
+    if options.only not in "pm.sample":
+        return
     above, nothing = draw_costs(min(rounds, 7), 5000)
     print(f"\npymc.sample, eight schools, one gradient a draw: {above:.1f} us a draw above a step that does nothing "
           f"({nothing:.1f} us)")  # fmt: skip
