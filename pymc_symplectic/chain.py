@@ -27,6 +27,7 @@ __all__ = ["Chain"]
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
+_FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _RESTARTS = 3  # windows after which the step size is searched for anew
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
@@ -98,6 +99,7 @@ class Chain:
             self._bind(trajectory.record(self.target.dim, self.settings.max_energy_error))
         bind(kernels.evaluate_start, self._system, self._state)
         bind(kernels.search_step_size, self._system, self._state, 1.0, self._random)
+        bind(kernels.steepness, self._system, self._state)
 
     @property
     def position(self) -> np.ndarray:
@@ -187,13 +189,34 @@ class Chain:
         self._warn_if_improper()
         before = type(self._rule)
         self._use(self._metric.fit(self._system.metric, self._learning))
+        restarted = self._fall_from_afar()
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
-        unlike = self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
+        unlike = restarted or self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
         if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
+
+    def _fall_from_afar(self) -> bool:
+        """Far from the typical set, take the metric of the gradient here again, if it lets the chain fall faster.
+
+        On the way down, draws tell more of the way than of the target, and a metric fitted to them may hold the chain
+        where it is.  A step of ε lowers the potential energy by ½ ε² |Lᵀ g|², so this is what the two are compared by.
+        """
+        fitted = self._system.metric
+        if not kernels.steepness(self._system, self._state) > _FAR * self.target.dim:
+            return False
+        falls = []
+        for metric in (fitted, self._metric.start(self._state.current.gradient)):
+            self._use(metric)
+            eps = kernels.search_step_size(self._system, self._state, 1.0, self._random)
+            if np.isnan(eps):
+                self._raise_if_broken(Status.BROKEN)
+            falls.append(eps**2 * kernels.steepness(self._system, self._state))
+        if not falls[1] > falls[0]:
+            self._use(fitted)
+        return True
 
     def _warn_if_improper(self) -> None:
         """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""

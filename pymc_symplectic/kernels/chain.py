@@ -8,14 +8,15 @@ import numpy as np
 from . import statistics as column
 from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
 from .compile import kernel, specialise
+from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
 from .state import State, System
 from .status import Status
-from .vectors import assign
+from .vectors import assign, fill
 
-__all__ = ["advance", "evaluate_start", "search_step_size"]
+__all__ = ["advance", "evaluate_start", "search_step_size", "steepness"]
 
 _OK = int(Status.OK)
 
@@ -91,3 +92,14 @@ def evaluate_start(system: System, state: State) -> int:
 def search_step_size(system: System, state: State, eps: float, random: np.ndarray) -> float:
     """A step size whose first step is neither refused nor wastefully small; NaN where the log-density broke."""
     return find_step_size(system, state, eps, generator_at(random))
+
+
+@kernel
+def steepness(system: System, state: State) -> float:
+    """|Lᵀ g|², the squared gradient at the current position in whitened coordinates; about d in the typical set."""
+    fill(state.momentum, 0.0)
+    kick(system.metric, 1.0, state.current.gradient, state.momentum)
+    total = 0.0
+    for j in range(state.momentum.size):
+        total += state.momentum[j] * state.momentum[j]
+    return total
