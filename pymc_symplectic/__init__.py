@@ -1,9 +1,12 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
-from . import integrators, kinetic, metrics, trajectories
+from . import integrators, kinetic, mechanics, metrics, trajectories
 from .diagnostics import compare, gradients, min_ess
+from .expressions import kinetic_energy
 from .integrators import ImplicitMidpoint, Integrator
+from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
+from .optimize import Descent, gradient_descent
 from .starts import initial_points
 from .step import HMC
 from .trajectories import FixedSteps, FixedTime, NoUTurn
@@ -11,6 +14,7 @@ from .trajectories import FixedSteps, FixedTime, NoUTurn
 __all__ = [
     "HMC",
     "Dense",
+    "Descent",
     "Diagonal",
     "FixedSteps",
     "FixedTime",
@@ -19,11 +23,15 @@ __all__ = [
     "Integrator",
     "LowRank",
     "NoUTurn",
+    "check_kinetic",
     "compare",
+    "gradient_descent",
     "gradients",
     "initial_points",
     "integrators",
     "kinetic",
+    "kinetic_energy",
+    "mechanics",
     "metrics",
     "min_ess",
     "trajectories",

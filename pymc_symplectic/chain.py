@@ -12,12 +12,13 @@ from pymc.exceptions import SamplingError
 
 from .adaptation.schedule import window_ends
 from .kernels import chain as kernels
+from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
 from .kernels.compile import bind
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
-from .kernels.statistics import N_COLUMNS
 from .kernels.status import Status
+from .metrics.estimate import remembered, whitened
 from .settings import Settings
 from .target import LogDensity
 from .trajectories import NoUTurn, Trajectory
@@ -57,9 +58,11 @@ class Chain:
         self.count = 0
         self._random = generator_record(rng)
         self._state = new_state(target.dim)
-        self._windows = window_ends(tune) if self._metric.adapts and target.dim else []
+        kinetic = settings.kinetic
+        self._windows = window_ends(tune) if (self._metric.adapts or kinetic.adapts) and target.dim else []
         longest = int(max(np.diff([0, *self._windows]), default=0))
-        memory = min(longest, self._metric.memory)
+        memory = min(longest, max(self._metric.memory, kinetic.memory if kinetic.adapts else 0))
+        self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
         self._use(self._metric.start(np.ones(target.dim)))
         self._started = self._warned = False
@@ -71,12 +74,13 @@ class Chain:
         # in warm-up, falling from a bad start matters more than an exact limit
         limit = max(limit, _WARMUP_LIMIT) if self.count < self.tune else limit
         self._rule = self._trajectory_at(self.count).record(dim, limit)
-        self._system = System(self.target.target, settings.kinetic.record(), metric, settings.integrator.record(dim))
+        target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
+        self._system = System(target, self._kinetic, metric, settings.integrator.record(dim))
         self._advance = self._bind(self._rule)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
     def _bind(self, rule: Any) -> Callable[..., tuple[int, int]]:
-        draws, rows = np.empty((0, self.target.dim)), np.empty((0, N_COLUMNS))
+        draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
         return bind(kernels.advance, self._system, rule, self._state, self._learning, self._random, draws, rows)
 
     def _trajectory_at(self, count: int) -> Trajectory:
@@ -115,6 +119,11 @@ class Chain:
     def metric(self) -> Any:
         """The linear map in use."""
         return self._system.metric
+
+    @property
+    def kinetic(self) -> Any:
+        """The record of the kinetic energy in use."""
+        return self._kinetic
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -167,12 +176,13 @@ class Chain:
         """
         if not self._started:
             raise RuntimeError("start the chain before it advances")
-        draws, rows = np.empty((count, self.target.dim)), np.zeros((count, N_COLUMNS))
+        draws, rows = np.empty((count, self.target.dim)), np.zeros((count, column.N_COLUMNS))
         made = 0
         while made < count:
             stop = min(count, made + self._next_event - self.count)
             block = draws[made:stop], rows[made:stop]
             drawn, status = self._advance(self._system, self._rule, self._state, self._learning, self._random, *block)
+            rows[made : made + drawn, column.SPEED_LIMIT] = self.settings.kinetic.speed_limit(self._kinetic)
             self.count += drawn
             made += drawn
             self._raise_if_broken(status)
@@ -188,8 +198,10 @@ class Chain:
             return
         self._warn_if_improper()
         before = type(self._rule)
-        self._use(self._metric.fit(self._system.metric, self._learning))
-        restarted = self._fall_from_afar()
+        metric = self._metric.fit(self._system.metric, self._learning)
+        learned = self._learn_kinetic(metric)
+        self._use(metric)
+        restarted = self._fall_from_afar() or learned
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
@@ -197,6 +209,13 @@ class Chain:
         unlike = restarted or self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
         if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
+
+    def _learn_kinetic(self, metric: Any) -> bool:
+        """Fit the kinetic energy to draws and gradients as this metric whitens them; whether it is another one now."""
+        before, kinetic = self._kinetic, self.settings.kinetic
+        if kinetic.adapts and self._windows.index(self.count) >= _RESTARTS:
+            self._kinetic = kinetic.fit(before, *whitened(metric, *remembered(self._learning)))
+        return self._kinetic is not before
 
     def _fall_from_afar(self) -> bool:
         """Far from the typical set, take the metric of the gradient here again, if it lets the chain fall faster.
@@ -257,6 +276,7 @@ class Chain:
             "count": self.count,
             "position": self._state.current.position.copy(),
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
+            "kinetic": self._kinetic.params.copy(),
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[0]),
             "rng": self.rng.bit_generator.state,
@@ -266,6 +286,7 @@ class Chain:
         """Become what `snapshot` describes, of a chain with the same target, settings and warm-up."""
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
+        self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
         for name, array in snapshot["learning"].items():
             getattr(self._learning, name)[...] = array

@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     step_size: float | None
     target_accept: float | None
     max_energy_error: float
+    temperature: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Settings:
     step_size: float | None
     target_accept: float
     max_energy_error: float
+    temperature: float
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
@@ -63,6 +65,7 @@ class Settings:
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
+            temperature=positive("temperature", options.get("temperature", 1.0)),
         )
 
     @property

@@ -47,6 +47,8 @@ _STATISTICS: Mapping[str, tuple[int, Any]] = {
     "reached_max_treedepth": (column.REACHED_MAX_TREEDEPTH, bool),
     "index_in_trajectory": (column.INDEX_IN_TRAJECTORY, np.int64),
     "solver_failures": (column.SOLVER_FAILURES, int),
+    "velocity_norm": (column.VELOCITY_NORM, np.float64),
+    "speed_limit": (column.SPEED_LIMIT, np.float64),
 }
 
 _NAMES = tuple(_STATISTICS)
@@ -82,7 +84,8 @@ class HMC(BlockedStep):
         A name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, the default, ``"yoshida4"``, ``"bcss3"``,
         ...) or your own coefficients.
     kinetic : str or KineticEnergy, optional
-        The kinetic energy; ``"gaussian"`` by default.
+        A name in `pymc_symplectic.kinetic.CATALOGUE` (``"gaussian"``, the default, ``"relativistic"``, ...), or one
+        with parameters of your own.
     metric : str, Metric or array, optional
         A name in `pymc_symplectic.metrics.CATALOGUE` (``"auto"``, the default, ``"diagonal"``, ``"dense"``, ...), to be
         learned in warm-up; or a vector of variances, or a covariance matrix, of the unconstrained parameters.
@@ -95,6 +98,8 @@ class HMC(BlockedStep):
         (`Integrator.target_accept`).
     max_energy_error : float, optional
         A trajectory whose energy error exceeds this is a divergence.
+    temperature : float, optional
+        T of the target :math:`\pi^{1/T}`, where π is the density on unconstrained space; 1 by default.
     model : pymc.Model, optional
         By default the model of the context.
     rng : optional
@@ -117,14 +122,16 @@ class HMC(BlockedStep):
     Notes
     -----
     One draw samples a momentum, follows Hamilton's equations for
-    :math:`H(q, r) = -\log\pi(q) + K(r)` by the integrator, and accepts the end with probability
+    :math:`H(q, r) = -\tfrac1T \log\pi(q) + K(r)` by the integrator, and accepts the end with probability
     :math:`\min(1, e^{-\Delta H})`, which leaves π invariant [1]_.  All of it is one call of compiled code.
 
     Statistics describe the draw that is stored: ``energy`` and ``energy_error`` (0 where the proposal was refused),
     ``max_energy_error`` of the whole trajectory, ``model_logp``, ``mean_tree_accept`` (the acceptance probability,
     which ArviZ calls acceptance_rate), ``step_size``, ``step_size_bar``, ``tree_size`` (integrator steps, which ArviZ
     calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
-    ``divergences`` (so far, without warm-up's), ``index_in_trajectory``, and of `NoUTurn` ``depth`` (doublings, which
+    ``divergences`` (so far, without warm-up's), ``velocity_norm`` (of the momentum that was drawn, in whitened
+    coordinates) and ``speed_limit`` (what it cannot exceed, infinite for most kinetic energies),
+    ``index_in_trajectory``, and of `NoUTurn` ``depth`` (doublings, which
     ArviZ calls tree_depth) and ``reached_max_treedepth``.
 
     References
@@ -243,6 +250,11 @@ class HMC(BlockedStep):
             self.divergences += 1
         stats["divergences"] = self.divergences
         return stats
+
+    @property
+    def kinetic(self) -> Any:
+        """The record of the kinetic energy that the last chain of this process came to use."""
+        return self._chain.kinetic
 
     @property
     def chain_snapshot(self) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ def test_a_chain_falls_from_afar_into_the_typical_set(counts, metric, height):
     assert counts(start)[0] < -1e5
     chain = Chain(counts, Settings.choose(metric=metric), np.random.default_rng(1), tune=500)
     chain.start(start)
-    _, rows = chain.advance(500)
+    chain.advance(500)
     draws, _ = chain.advance(500)
     values = np.array([counts(draw)[0] for draw in draws])
     typical = counts(np.zeros(counts.dim))[0]

@@ -15,6 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from .compile import FASTMATH, cache_on_disk
+
 __all__ = [
     "DRAW",
     "ENERGY",
@@ -50,6 +52,8 @@ class AddressedFunction:
         What to compile, by numba, in nopython mode.
     signature : numba signature
         `LOGP`, `ENERGY`, `VELOCITY` or `DRAW`.
+    cached : bool, optional
+        Whether to keep the machine code on disk, for functions of this package.
 
     Notes
     -----
@@ -58,8 +62,10 @@ class AddressedFunction:
 
     _alive: ClassVar[WeakValueDictionary[int, "AddressedFunction"]] = WeakValueDictionary()
 
-    def __init__(self, function: Callable, signature: Any) -> None:
-        self._compiled = numba.cfunc(signature, error_model="numpy")(function)
+    def __init__(self, function: Callable, signature: Any, *, cached: bool = False) -> None:
+        fastmath = FASTMATH if signature is not LOGP else False  # a model's own arithmetic is left as it is
+        with cache_on_disk(cached):
+            self._compiled = numba.cfunc(signature, cache=cached, error_model="numpy", fastmath=fastmath)(function)
         self.python = function
         self.address: int = self._compiled.address
         self._alive[self.address] = self

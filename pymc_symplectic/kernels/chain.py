@@ -71,7 +71,7 @@ def advance(
             update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0], longest)
         if learning.tuning[2] > 0.0:
             store_draw(learning, state.current)
-        row[column.MODEL_LOGP] = state.current.value[0]
+        row[column.MODEL_LOGP] = state.current.value[0] / system.target.inverse_temperature
         row[column.STEP_SIZE] = eps
         row[column.STEP_SIZE_BAR] = math.exp(averaging[1])
         row[column.N_GRADIENTS] = state.counters[0]

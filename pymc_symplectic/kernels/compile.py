@@ -8,21 +8,22 @@ kernel sources: any edit of any kernel starts a fresh cache.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.extending import overload, register_jitable
 
-__all__ = ["bind", "cache_directory", "helper", "kernel", "specialise"]
+__all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "specialise"]
 
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
-# Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, which divergences rest on.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+"""Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, for divergences' sake."""
 # Without numba's run time nothing is allocated and no reference counted: the caller of an entry point owns all arrays
 # while it runs, and for small models the atomic counting would cost several times the arithmetic.
-_OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "_nrt": False}
+_OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
 
 
 def _source_hash(folder: Path) -> str:
@@ -51,14 +52,21 @@ def _make_cache_directory(folder: Path) -> str:
 cache_directory = _make_cache_directory(Path(__file__).parent)
 
 
-def kernel(function: Callable) -> Callable:
-    """Compile an entry point: cached on disk, and run without the interpreter's lock."""
+@contextmanager
+def cache_on_disk(wanted: bool = True) -> Iterator[None]:
+    """Where numba keeps what is decorated here."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = cache_directory or before
+    numba.config.CACHE_DIR = (wanted and cache_directory) or before
     try:
-        return numba.njit(function, cache=True, nogil=True, **_OPTIONS)
+        yield
     finally:
         numba.config.CACHE_DIR = before
+
+
+def kernel(function: Callable) -> Callable:
+    """Compile an entry point: cached on disk, and run without the interpreter's lock."""
+    with cache_on_disk():
+        return numba.njit(function, cache=True, nogil=True, **_OPTIONS)
 
 
 def helper(function: Callable) -> Callable:

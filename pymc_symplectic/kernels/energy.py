@@ -16,10 +16,15 @@ _OK = int(Status.OK)
 
 @helper
 def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
-    """Log-density and gradient at a point, in place.  What is not a finite log-density becomes -inf."""
+    """Log-density and gradient at a point, divided by T, in place.  What is not a finite log-density becomes -inf."""
     counters[0] += 1
     status = logp_at(target.address)(target.data, point.position, point.gradient, point.value)
-    if status != _OK or not np.isfinite(point.value[0]):
+    if target.inverse_temperature != 1.0:
+        point.value[0] *= target.inverse_temperature
+        for j in range(point.gradient.size):
+            point.gradient[j] *= target.inverse_temperature
+    # not np.isfinite, which is x - x == 0: where sums may be reordered, that is true of anything
+    if status != _OK or not abs(point.value[0]) < np.inf:
         point.value[0] = -np.inf
     return status
 

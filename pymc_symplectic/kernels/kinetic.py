@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .address import draw_at, energy_at, velocity_at
-from .compile import helper, specialise
+from .compile import helper, kernel, specialise
+from .random import generator_at
 
-__all__ = ["Addressed", "Gaussian", "draw_momentum", "kinetic_energy", "velocity_of"]
+__all__ = ["Addressed", "Gaussian", "draw_momentum", "draws", "energies", "kinetic_energy", "velocities", "velocity_of"]
 
 
 class Gaussian(NamedTuple):
@@ -87,3 +88,27 @@ def draw_momentum(kinetic: Any, rng: np.random.Generator, momentum: np.ndarray) 
 specialise(kinetic_energy, _ENERGIES)
 specialise(velocity_of, _VELOCITIES)
 specialise(draw_momentum, _DRAWS)
+
+
+@kernel
+def energies(kinetic: Any, momenta: np.ndarray, out: np.ndarray) -> None:
+    """K of each row of `momenta` (n, d), written to `out` (n,)."""
+    for i in range(momenta.shape[0]):
+        out[i] = kinetic_energy(kinetic, momenta[i])
+
+
+@kernel
+def velocities(kinetic: Any, momenta: np.ndarray, out: np.ndarray) -> None:
+    """∇K of each row of `momenta`, written to the rows of `out`, (n, d) both."""
+    for i in range(momenta.shape[0]):
+        velocity = velocity_of(kinetic, momenta[i], out[i])
+        for j in range(velocity.size):
+            out[i, j] = velocity[j]
+
+
+@kernel
+def draws(kinetic: Any, random: np.ndarray, out: np.ndarray) -> None:
+    """Draws from exp(-K), in the rows of `out` (n, d)."""
+    rng = generator_at(random)
+    for i in range(out.shape[0]):
+        draw_momentum(kinetic, rng, out[i])

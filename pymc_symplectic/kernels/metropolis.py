@@ -12,9 +12,10 @@ import numpy as np
 from . import statistics as column
 from .compile import helper, specialise
 from .flow import close, copy_point, is_closed, step, total_energy
-from .kinetic import draw_momentum
+from .kinetic import draw_momentum, velocity_of
 from .state import LONGEST, State, System
 from .status import Status
+from .vectors import norm
 
 __all__ = ["LONGEST_STEPS", "FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
 
@@ -93,6 +94,7 @@ def metropolis_transition(
     steps, eps = plan(rule, eps, rng)
     draw_momentum(system.kinetic, rng, momentum)
     copy_point(state.current, point)
+    row[column.VELOCITY_NORM] = norm(velocity_of(system.kinetic, momentum, state.velocity))
     start = total_energy(system, point, momentum)
     error, largest, lowest, highest = 0.0, 0.0, 0.0, 0.0
     diverging, taken = False, 0

@@ -48,10 +48,12 @@ def _solve(flow: Midpoint, system: System, state: State, eps: float) -> int:
             return status
         assign(momentum, start_momentum)
         kick(system.metric, 0.5 * eps, point.gradient, momentum)
-        change = 0.0
+        change, finite = 0.0, True
         for j in range(momentum.size):
-            change = max(change, abs(momentum[j] - last[j]))
-        if not np.isfinite(change):
+            gap = abs(momentum[j] - last[j])
+            change = max(change, gap)
+            finite = finite and gap < np.inf  # false for NaN, which max may drop
+        if not finite:
             break
         if change <= flow.tolerance:
             return _OK
@@ -86,10 +88,9 @@ def step_midpoint(flow: Midpoint, system: System, state: State, eps: float) -> i
             return status
         if point.value[0] > -np.inf:
             _reflect(flow, state)
-            miss = 0.0
+            reversible = True
             for j in range(momentum.size):
-                miss = max(miss, abs(momentum[j] - memory[3, j]))
-            reversible = miss <= flow.reverse_tolerance
+                reversible = reversible and abs(momentum[j] - memory[3, j]) <= flow.reverse_tolerance
     if not reversible:
         state.counters[_FAILURES] += 1
         point.value[0] = -np.inf

@@ -19,7 +19,7 @@ from .flow import close, copy_point, step, total_energy
 from .kinetic import draw_momentum, velocity_of
 from .state import LONGEST, Point, State, System, new_point
 from .status import Status
-from .vectors import assign, fill
+from .vectors import assign, fill, norm
 
 __all__ = ["NoUTurnRule", "Tree", "longest_of_no_u_turn", "new_tree", "no_u_turn_transition"]
 
@@ -219,6 +219,7 @@ def no_u_turn_transition(
     draw_momentum(system.kinetic, rng, state.momentum)
     start = total_energy(system, state.current, state.momentum)
     velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
+    row[column.VELOCITY_NORM] = norm(velocity)
     copy_point(state.current, tree.chosen)
     copy_point(state.current, tree.left)
     copy_point(state.current, tree.right)

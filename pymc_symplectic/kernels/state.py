@@ -14,10 +14,14 @@ LONGEST = 2.0**30
 
 
 class Target(NamedTuple):
-    """The log-density: the address of a function of signature `LOGP`, and the record of shared data it reads."""
+    """The log-density: the address of a function of signature `LOGP`, and the record of shared data it reads.
+
+    What is sampled is its power `inverse_temperature`.
+    """
 
     address: int
     data: np.ndarray
+    inverse_temperature: float = 1.0
 
 
 class System(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 
 from .compile import helper
 
-__all__ = ["assign", "fill"]
+__all__ = ["assign", "fill", "norm"]
 
 
 @helper
@@ -19,3 +19,12 @@ def fill(out: np.ndarray, value: float) -> None:
     """``out[:] = value``."""
     for j in range(out.size):
         out[j] = value
+
+
+@helper
+def norm(values: np.ndarray) -> float:
+    """Euclidean length."""
+    total = 0.0
+    for j in range(values.size):
+        total += values[j] * values[j]
+    return np.sqrt(total)

@@ -4,12 +4,33 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..names import choose
+from .adaptive import Adaptive, Learned
 from .base import KineticEnergy
+from .check import KineticReport, check_kinetic
+from .custom import Custom, Profile
 from .gaussian import Gaussian
+from .power import Power, StudentT
+from .relativistic import Relativistic
 
-__all__ = ["CATALOGUE", "Gaussian", "KineticEnergy", "get"]
+__all__ = [
+    "CATALOGUE",
+    "Adaptive",
+    "Custom",
+    "Gaussian",
+    "KineticEnergy",
+    "KineticReport",
+    "Learned",
+    "Power",
+    "Profile",
+    "Relativistic",
+    "StudentT",
+    "check_kinetic",
+    "get",
+]
 
-CATALOGUE: Mapping[str, type[KineticEnergy]] = MappingProxyType({cls.name: cls for cls in (Gaussian,)})
+CATALOGUE: Mapping[str, type[KineticEnergy]] = MappingProxyType(
+    {cls.name: cls for cls in (Gaussian, Relativistic, Adaptive, Power, StudentT)}
+)
 
 
 def get(kinetic: str | KineticEnergy) -> KineticEnergy:

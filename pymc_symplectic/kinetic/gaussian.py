@@ -22,6 +22,6 @@ class Gaussian(KineticEnergy):
 
     name: ClassVar[str] = "gaussian"
 
-    def record(self) -> kernels.Gaussian:
+    def record(self, dim: int) -> kernels.Gaussian:
         """What kernels run."""
         return kernels.Gaussian(np.zeros(0))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.adapt import Learning
+from ..kernels.linear import DenseMap, LowRankMap
 
 __all__ = [
     "EXTRA_DRAWS",
@@ -19,6 +20,7 @@ __all__ = [
     "scale_from_gradient",
     "shrunk",
     "span",
+    "whitened",
 ]
 
 SMALLEST, LARGEST = 1e-20, 1e20  # variances beyond these are numerical accidents
@@ -84,3 +86,17 @@ def _power(a: np.ndarray, exponent: float) -> np.ndarray:
     """A power of a positive definite matrix, kept definite where rounding has the last word."""
     values, vectors = np.linalg.eigh((a + a.T) / 2)
     return (vectors * np.maximum(values, 1e-15 * values[-1]) ** exponent) @ vectors.T
+
+
+def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draws z = L⁻¹ q and gradients Lᵀ g, (n, d) each, in the coordinates where this metric is the identity."""
+    if isinstance(metric, DenseMap):
+        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+
+        return solve_triangular(metric.factor, draws.T, lower=True).T, gradients @ metric.factor
+    draws, gradients = draws / metric.scale, gradients * metric.scale
+    if isinstance(metric, LowRankMap):
+        along = draws @ metric.directions.T, gradients @ metric.directions.T
+        draws = draws + (along[0] * (1 / metric.stretch - 1)) @ metric.directions
+        gradients = gradients + (along[1] * (metric.stretch - 1)) @ metric.directions
+    return draws, gradients

@@ -226,7 +226,7 @@ def _addressed(energy: Callable, velocity: Callable, draw: Callable, *params: fl
 
 _kept: list[tuple[AddressedFunction, ...]] = []  # an address is good for as long as its function lives
 
-KINETIC = {name: chosen().record() for name, chosen in kinetic.CATALOGUE.items()} | {
+KINETIC = {name: chosen().record(DIM) for name, chosen in kinetic.CATALOGUE.items()} | {
     "own_relativistic": _addressed(_relativistic_energy, _relativistic_velocity, _relativistic_draw, 2.0),
     "own_log_cosh": _addressed(_log_cosh_energy, _log_cosh_velocity, _log_cosh_draw),
 }
