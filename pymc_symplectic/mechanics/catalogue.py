@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-from scipy.special import ellipj, ellipk, ellipkinc
+import scipy  # loads scipy.special when it is first used
 
 from .systems import System
 
@@ -50,18 +50,18 @@ def _pendulum_solution(times: np.ndarray, q: np.ndarray, p: np.ndarray) -> tuple
     half = 0.5 * (q - turns)
     k = math.sqrt(m)
     if m <= 1:
-        phase = ellipkinc(np.arctan2(np.sin(half), 0.5 * p), m)
-        sn, cn, _, _ = ellipj(times[:, None] + phase, m)
+        phase = scipy.special.ellipkinc(np.arctan2(np.sin(half), 0.5 * p), m)
+        sn, cn, _, _ = scipy.special.ellipj(times[:, None] + phase, m)
         return turns + 2 * np.arcsin(k * sn), 2 * k * cn
     sign = np.sign(p)
-    phase = ellipkinc(sign * half, 1 / m)
-    _, _, dn, amplitude = ellipj(k * times[:, None] + phase, 1 / m)
+    phase = scipy.special.ellipkinc(sign * half, 1 / m)
+    _, _, dn, amplitude = scipy.special.ellipj(k * times[:, None] + phase, 1 / m)
     return turns + 2 * sign * amplitude, 2 * sign * k * dn
 
 
 def _pendulum_period(q: np.ndarray, p: np.ndarray) -> float:
     m = _pendulum_parameter(q, p)
-    return float(4 * ellipk(m) if m <= 1 else 2 * ellipk(1 / m) / math.sqrt(m))
+    return float(4 * scipy.special.ellipk(m) if m <= 1 else 2 * scipy.special.ellipk(1 / m) / math.sqrt(m))
 
 
 # The double well: q = A dn(A t/√2) within one well, q = A cn(√(A² - 1) t) across both, A² = 1 + 2 √H.
@@ -78,8 +78,8 @@ def _double_well_period(q: np.ndarray, p: np.ndarray) -> float:
     root = math.sqrt(0.5 * p[0] ** 2 + 0.25 * (q[0] ** 2 - 1) ** 2)
     square = 1 + 2 * root
     if root <= 0.5:
-        return float(2 * math.sqrt(2 / square) * ellipk(4 * root / square))
-    return float(4 / math.sqrt(2 * root) * ellipk(square / (4 * root)))
+        return float(2 * math.sqrt(2 / square) * scipy.special.ellipk(4 * root / square))
+    return float(4 / math.sqrt(2 * root) * scipy.special.ellipk(square / (4 * root)))
 
 
 # Hénon and Heiles's star.
