@@ -7,8 +7,9 @@ Run ``python benchmarks/hard_starts.py``; ``--help`` lists the options.  The cas
     coordinate and nowhere near the edge of the widest; and 10³ deviations off in every coordinate.
 (c) 100 normals whose covariance has the condition number 10⁶ and random principal axes, started at U(-1, 1); 10³
     deviations off along every principal axis; and 10³ deviations off in every coordinate, which is up to 10⁶ along the
-    narrowest axis.  No diagonal metric can do (c), of whichever sampler: its trajectories would have to be of some
-    thousand steps.  It is run from the first seed alone, to show what that costs.
+    narrowest axis.  No diagonal metric helps with (c), of whichever sampler: trajectories would have to be of some
+    thousand steps, a hundred times as many as with the others.  It is run from the first seed alone, to show what that
+    costs.
 
 Every sampler has the same starts, and draws by No-U-Turn trajectories and leapfrog steps.  The goal is an R-hat
 (rank-normalized, the largest of all coordinates) of at most 1.01; worst over seeds.  The least effective sample size

@@ -89,7 +89,7 @@ def _ours(problem: samplers.Problem, words: Sequence[str]) -> Advance:
                 counts[part] += rows[:, column.N_GRADIENTS].sum()
                 kept.append(positions)
         wall = time.perf_counter() - whole
-        return {"gradients": counts, "cpu": cpu, "wall": wall, "draws": np.stack(kept[1::2]), "kept": kept}
+        return {"gradients": counts, "cpu": cpu, "wall": wall, "draws": kept[1::2], "warmup": kept[::2]}
 
     advance(1, 40, 1, 0)  # compiles
     return advance
@@ -138,8 +138,9 @@ def one(name: str, dim: int, draws: int, tune: int, chains: int, seed: int) -> R
     before = _memory(reset=True)
     run = advance(draws, tune, chains, seed)
     peak = _memory()
-    seen = run["draws"] if isinstance(run["draws"], np.ndarray) else run["draws"]["x"].values
-    seen = seen[:, :, np.linspace(0, dim - 1, min(SHOWN, dim)).astype(int)]
+    shown = np.linspace(0, dim - 1, min(SHOWN, dim)).astype(int)
+    by_chain = run["draws"] if isinstance(run["draws"], list) else run["draws"]["x"].values
+    seen = np.stack([positions[:, shown] for positions in by_chain])
     made = samplers.Run({"x": seen}, np.zeros(1), (1, 1), (1, 1), np.ones(1), 0)
     scores = suite.score(made, posteriors.Posterior("normals", problem.model, None, {}))
     return {
@@ -198,7 +199,7 @@ def costs(
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line, run, and print the tables line by line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS), metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS), metavar="NAME", help="of the first part")
     parser.add_argument("--dim", type=int, default=10_000, help="parameters; default: 10000")
     parser.add_argument("--draws", type=int, default=1000, help="of each chain, after warm-up; default: 1000")
     parser.add_argument("--tune", type=int, default=300, help="draws of warm-up of each chain; default: 300")

@@ -103,11 +103,11 @@ class Adaptive(ProfileEnergy):
             )
             return current
         slopes, gain = self._learn(geometry)
-        old = self.learned(current).slopes
-        if gain < (1 + _WORTH_IT) * self._gain(old / old[0], geometry):
+        old = self.learned(current)
+        if gain < (1 + _WORTH_IT) * self._gain(old.slopes / old.slopes[0], geometry):
             return current
         if not gain >= self.least_gain:
-            slopes, gain = np.ones(self.units), 1.0
+            return current if old.gain == 1.0 else self.record(positions.shape[1])
         length = _FARTHEST / (self.units - 1)
         speed = _mean_square_speed(_velocity(slopes))
         # s → φ'(s λ) λ keeps the form, and makes the mean squared velocity λ² times what it was

@@ -13,7 +13,8 @@ from .base import KineticEnergy
 
 __all__ = ["Finding", "KineticReport", "check_kinetic"]
 
-_MOST_DRAWS, _LEAST_DRAWS = 4000, 1500  # that are tested, in few and in many dimensions
+_MOST_DRAWS, _LEAST_DRAWS = 4000, 1500  # that are tested on lines, in few and in many dimensions
+_MEANS = 400_000  # coordinates of draws that a mean is taken of
 _NUMBERS = 4_000_000  # in memory at a time
 _NODES = 160  # of quadrature along a line
 _REACH = 12.0  # of asinh of the distance along a line: |t| < 8e4 times the spread of the momenta
@@ -82,11 +83,11 @@ def check_kinetic(kinetic: KineticEnergy, dim: int = 2, *, seed: int = 0) -> Kin
     - The velocity is the gradient of the energy: along random directions u it equals
       :math:`(K(r + hu) - K(r - hu)) / 2h`, extrapolated to h → 0.
     - Where K claims to be convex, :math:`(\nabla K(a) - \nabla K(b)) \cdot (a - b) \ge 0`.
-    - Draws follow exp(-K).  If they do, then the place of a draw r on a line through it, given the line, has the
-      density :math:`\propto e^{-K(r + tu)}` along it, or :math:`\propto s^{d-1} e^{-K(sr/|r|)}` along the ray from the
-      origin; its distribution function, by quadrature, is uniform.  That is tested, by Kolmogorov and Smirnov, for
-      rays, for coordinate axes and for random directions, in any number of dimensions, without the normalising constant
-      of exp(-K).
+    - Draws follow exp(-K).  If they do, then :math:`\mathbb{E}[r \cdot \nabla K(r)] = d`.  And then the place of a draw
+      on a line through it, given the line, has the density :math:`\propto e^{-K(r + tu)}` along it, or
+      :math:`\propto s^{d-1} e^{-K(sr/|r|)}` along the ray from the origin; its distribution function, by quadrature, is
+      uniform.  That is tested, by Kolmogorov and Smirnov, for rays, for coordinate axes and for random directions, in
+      any number of dimensions, without the normalising constant of exp(-K).
 
     Examples
     --------
@@ -168,7 +169,7 @@ def _drawn(record: object, rng: np.random.Generator, dim: int) -> list[Finding]:
     kernels.draws(record, generator_record(rng), momenta)
     if not np.isfinite(momenta).all():
         return [Finding("draws", False, "some are not finite")]
-    findings = []
+    findings = [_virial(record, rng, dim)]
     for name, directions, power in (
         ("along rays", momenta / np.linalg.norm(momenta, axis=1, keepdims=True), dim - 1),
         ("along axes", np.eye(dim)[rng.integers(dim, size=len(momenta))], 0),
@@ -181,6 +182,17 @@ def _drawn(record: object, rng: np.random.Generator, dim: int) -> list[Finding]:
             Finding(f"draws {name}", p > _CHANCE, f"distribution functions differ by {gap:.3f}, p = {p:.2g}")
         )
     return findings
+
+
+def _virial(record: object, rng: np.random.Generator, dim: int) -> Finding:
+    from scipy.stats import norm
+
+    momenta = np.empty((max(_LEAST_DRAWS, _MEANS // dim), dim))
+    kernels.draws(record, generator_record(rng), momenta)
+    products = np.sum(momenta * _velocities(record, momenta), axis=1) / dim
+    error = products.std() / np.sqrt(len(products))
+    p = float(2 * norm.sf(abs(products.mean() - 1) / error))
+    return Finding("draws on average", p > _CHANCE, f"r·v is {products.mean():.4f} d, and should be d; p = {p:.2g}")
 
 
 def _uniformity(record: object, momenta: np.ndarray, directions: np.ndarray, power: int) -> tuple[float, float]:

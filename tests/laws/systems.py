@@ -226,7 +226,21 @@ def _addressed(energy: Callable, velocity: Callable, draw: Callable, *params: fl
 
 _kept: list[tuple[AddressedFunction, ...]] = []  # an address is good for as long as its function lives
 
+
+def _learned_energy() -> Addressed:
+    """What the adaptive energy makes of a heavy-tailed target."""
+    draws = np.random.default_rng(5).standard_t(4, (400, DIM))
+    chosen = kinetic.Adaptive()
+    record = chosen.fit(chosen.record(DIM), draws, -5 * draws / (4 + draws**2))
+    assert chosen.learned(record).gain > 1.05
+    return record
+
+
 KINETIC = {name: chosen().record(DIM) for name, chosen in kinetic.CATALOGUE.items()} | {
+    "adaptive": _learned_energy(),
+    "relativistic_separable": kinetic.Relativistic(1.5, "separable").record(DIM),
+    "power_radial": kinetic.Power(1.3, 1.0, "radial").record(DIM),
+    "light_power": kinetic.Power(4.0, 1.5).record(DIM),
     "own_relativistic": _addressed(_relativistic_energy, _relativistic_velocity, _relativistic_draw, 2.0),
     "own_log_cosh": _addressed(_log_cosh_energy, _log_cosh_velocity, _log_cosh_draw),
 }

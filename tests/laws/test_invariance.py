@@ -16,6 +16,7 @@ import pytest
 from scipy.special import chdtr, kolmogorov, ndtr
 from scipy.stats import norm
 
+from pymc_symplectic import kinetic as kinetic_energies
 from pymc_symplectic import trajectories
 from pymc_symplectic.kernels.flow import Composition
 from pymc_symplectic.kernels.random import generator_record
@@ -40,7 +41,7 @@ from .systems import (
 LEVEL = 1e-6
 MAX_ENERGY_ERROR = 1000.0
 TRANSITIONS = 5
-SEARCHED, FEW, MANY = 1_000, 20_000, 200_000  # replicates
+SEARCHED, SOME, FEW, MANY = 1_000, 8_000, 20_000, 200_000  # replicates
 
 
 # A trial: one system, one trajectory, many starts.
@@ -144,6 +145,15 @@ def test_invariant(flow, population, trajectory, metric):
 def test_invariant_under_every_kinetic_energy(kinetic, trajectory):
     population = {"own_relativistic": "student", "own_log_cosh": "gumbel"}.get(kinetic, "gaussian")
     assert holds(population, trajectory, kinetic=kinetic)
+
+
+@pytest.mark.parametrize("trajectory", ["fixed_time", "no_u_turn"])
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("flow", ["leapfrog", "bcss2", "yoshida4", "implicit_midpoint"])
+@pytest.mark.parametrize("kinetic", [*kinetic_energies.CATALOGUE, "relativistic_separable"])
+def test_everything_goes_with_everything(kinetic, flow, metric, trajectory):
+    for population in POPULATIONS:
+        assert holds(population, trajectory, kinetic=kinetic, flow=flow, metric=metric, count=SOME)
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
