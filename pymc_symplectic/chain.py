@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pymc.exceptions import SamplingError
 
-from .adaptation.schedule import window_ends
+from .adaptation.schedule import doubling, window_ends
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
@@ -29,6 +29,7 @@ _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that
 _WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
+_LONGEST_AFAR = 80  # draws of a window that begins there
 _RESTARTS = 3  # windows after which the step size is searched for anew
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
@@ -65,7 +66,7 @@ class Chain:
         self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
         self._use(self._metric.start(np.ones(target.dim)))
-        self._started = self._warned = False
+        self._started = self._warned = self._far = False
 
     def _use(self, metric: Any) -> None:
         """Draw with this metric from now on, by the trajectory that is due."""
@@ -201,12 +202,15 @@ class Chain:
         metric = self._metric.fit(self._system.metric, self._learning)
         learned = self._learn_kinetic(metric)
         self._use(metric)
-        restarted = self._fall_from_afar() or learned
+        was_far, self._far = self._far, self._fall_from_afar()
+        if self._far:
+            self._refit_soon()
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
-        unlike = restarted or self._windows.index(self.count) < _RESTARTS or type(self._rule) is not before
+        early = self._windows.index(self.count) < _RESTARTS
+        unlike = early or was_far or self._far or learned or type(self._rule) is not before
         if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
@@ -236,6 +240,14 @@ class Chain:
         if not falls[1] > falls[0]:
             self._use(fitted)
         return True
+
+    def _refit_soon(self) -> None:
+        """Far from the typical set a long window would be spent on the way down: begin again from a short one."""
+        due = [end for end in self._windows if end > self.count]
+        if due and due[0] - self.count > _LONGEST_AFAR:
+            done = [end for end in self._windows if end <= self.count]
+            self._windows = done + doubling(self.count, due[-1], _LONGEST_AFAR)
+            self._use(self._system.metric)
 
     def _warn_if_improper(self) -> None:
         """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""
@@ -274,6 +286,8 @@ class Chain:
         """Everything the chain is, as arrays and numbers: restored, it goes on with the same draws."""
         return {
             "count": self.count,
+            "far": self._far,
+            "windows": list(self._windows),
             "position": self._state.current.position.copy(),
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
@@ -286,6 +300,7 @@ class Chain:
         """Become what `snapshot` describes, of a chain with the same target, settings and warm-up."""
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
+        self._far, self._windows = snapshot["far"], list(snapshot["windows"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
         for name, array in snapshot["learning"].items():

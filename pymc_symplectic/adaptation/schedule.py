@@ -1,6 +1,6 @@
 """When warm-up refits the metric."""
 
-__all__ = ["window_ends"]
+__all__ = ["doubling", "window_ends"]
 
 _FIRST, _EQUAL = 10, 3  # draws of the first windows, and how many of them there are
 _FINAL_SHARE, _FINAL_LEAST = 0.1, 50
@@ -29,12 +29,18 @@ def window_ends(tune: int) -> list[int]:
     []
     """
     last = tune - max(round(_FINAL_SHARE * tune), min(_FINAL_LEAST, tune // 2))
+    return doubling(0, last, _FIRST, _EQUAL)
+
+
+def doubling(start: int, last: int, length: int, equal: int = 1) -> list[int]:
+    """Ends of windows from `start` on, the first `equal` ones of this length, each that follows twice as long.
+
+    A window that would leave less than the next one needs takes the rest, up to `last`.
+    """
     ends: list[int] = []
-    length, start = _FIRST, 0
     while start + length <= last:
         end = start + length
-        following = length if len(ends) + 1 < _EQUAL else 2 * length
-        # a window that would leave less than the next one needs takes the rest
+        following = length if len(ends) + 1 < equal else 2 * length
         if last - end < following:
             end = last
         ends.append(end)

@@ -125,9 +125,8 @@ class Profile(KineticEnergy):
 
     Examples
     --------
-    >>> import math
-    >>> import pymc_symplectic as ps
-    >>> log_cosh = ps.kinetic.Profile(lambda params, s: math.log(math.cosh(s)), lambda params, s: math.tanh(s))
+    >>> import numpy as np, pymc_symplectic as ps
+    >>> log_cosh = ps.kinetic.Profile(lambda params, s: np.logaddexp(s, -s), lambda params, s: np.tanh(s))
     >>> bool(ps.check_kinetic(log_cosh, dim=10))
     True
     """

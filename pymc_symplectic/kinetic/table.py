@@ -82,7 +82,10 @@ def _log(s: float, power: float) -> float:
 
 def _check(value: Callable, slope: Callable, params: np.ndarray, steepness: Callable) -> None:
     grid = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 200)])
-    values = np.array([(value(params, s), slope(params, s)) for s in grid])
+    try:
+        values = np.array([(value(params, s), slope(params, s)) for s in grid])
+    except ArithmeticError as error:
+        raise ValueError(f"kinetic: the profile or its slope fails for some s from 0 to 1e4: {error}") from error
     for name, column in (("profile", 0), ("slope", 1)):
         bad = ~np.isfinite(values[:, column])
         if bad.any():
