@@ -148,6 +148,14 @@ def get(name: str) -> Prepare:
     raise ValueError(f"No sampler {name!r}; there are {', '.join(SAMPLERS)}, and ours-OPTION-OPTION...")
 
 
+def _value(word: str) -> Any:
+    """A number, or a word like ``separable``."""
+    try:
+        return ast.literal_eval(word)
+    except ValueError:
+        return word
+
+
 def _options(words: Sequence[str]) -> Options:
     """The options of `pymc_symplectic.HMC` that the words of a name stand for."""
     options: dict[str, Any] = {"trajectory": ps.NoUTurn()}
@@ -165,7 +173,7 @@ def _options(words: Sequence[str]) -> Options:
             owners = [kind for kind, chosen in options.items() if key in _fields(chosen)]
             if len(owners) != 1:
                 raise ValueError(f"{key!r} is a number of {' and '.join(owners) or 'nothing chosen before'}")
-            options[owners[0]] = replace(options[owners[0]], **{key: ast.literal_eval(number)})
+            options[owners[0]] = replace(options[owners[0]], **{key: _value(number)})
     return options  # type: ignore[return-value]
 
 
