@@ -74,6 +74,8 @@ class Chain:
         limit = settings.max_energy_error
         # in warm-up, falling from a bad start matters more than an exact limit
         limit = max(limit, _WARMUP_LIMIT) if self.count < self.tune else limit
+        self._speed_limit = settings.kinetic.speed_limit(self._kinetic)
+        self._gain = settings.kinetic.gain(self._kinetic)
         self._rule = self._trajectory_at(self.count).record(dim, limit)
         target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
         self._system = System(target, self._kinetic, metric, settings.integrator.record(dim))
@@ -183,7 +185,8 @@ class Chain:
             stop = min(count, made + self._next_event - self.count)
             block = draws[made:stop], rows[made:stop]
             drawn, status = self._advance(self._system, self._rule, self._state, self._learning, self._random, *block)
-            rows[made : made + drawn, column.SPEED_LIMIT] = self.settings.kinetic.speed_limit(self._kinetic)
+            rows[made : made + drawn, column.SPEED_LIMIT] = self._speed_limit
+            rows[made : made + drawn, column.KINETIC_GAIN] = self._gain
             self.count += drawn
             made += drawn
             self._raise_if_broken(status)

@@ -49,6 +49,7 @@ _STATISTICS: Mapping[str, tuple[int, Any]] = {
     "solver_failures": (column.SOLVER_FAILURES, int),
     "velocity_norm": (column.VELOCITY_NORM, np.float64),
     "speed_limit": (column.SPEED_LIMIT, np.float64),
+    "kinetic_gain": (column.KINETIC_GAIN, np.float64),
 }
 
 _NAMES = tuple(_STATISTICS)
@@ -131,6 +132,7 @@ class HMC(BlockedStep):
     calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
     ``divergences`` (so far, without warm-up's), ``velocity_norm`` (of the momentum that was drawn, in whitened
     coordinates) and ``speed_limit`` (what it cannot exceed, infinite for most kinetic energies),
+    ``kinetic_gain`` (what a learned kinetic energy expects of a gradient, over what the Gaussian one makes of it),
     ``index_in_trajectory``, and of `NoUTurn` ``depth`` (doublings, which
     ArviZ calls tree_depth) and ``reached_max_treedepth``.
 

@@ -279,6 +279,7 @@ def test_learning_compiles_nothing(heavy, kinetic):
     _, rows = chain.advance(300)
     assert chain.kinetic is not first
     assert len(kernels.advance.signatures) == compiled
+    assert (rows[-1, column.KINETIC_GAIN] > 1.02) == (kinetic == "adaptive")
     if kinetic == "relativistic":
         assert (rows[-1, column.VELOCITY_NORM] < rows[-1, column.SPEED_LIMIT]) & (rows[-1, column.SPEED_LIMIT] < np.inf)
 

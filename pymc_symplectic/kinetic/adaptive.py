@@ -144,6 +144,10 @@ class Adaptive(ProfileEnergy):
         values = np.concatenate([[0.0], np.cumsum(length * (velocities[:-1] + 0.5 * slopes[:-1] * length))])
         return (len(slopes), 1.0 / length, *np.column_stack([velocities, slopes, values]).ravel(), gain)
 
+    def gain(self, record: Any) -> float:
+        """The predicted reach of a gradient over that of the Gaussian energy."""
+        return self.learned(record).gain
+
     def learned(self, record: Any) -> Learned:
         """What the record of a chain (`Chain.kinetic`) has learned."""
         count, rate = int(record.params[1]), record.params[2]

@@ -35,6 +35,10 @@ class KineticEnergy(ABC):
         """What kernels run next, given what they ran, and whitened draws z and gradients ∇ log π(z), (n, d) each."""
         return current
 
+    def gain(self, record: Any) -> float:
+        """What an energy that learns expects of a gradient, over what the Gaussian energy makes of it; else 1."""
+        return 1.0
+
     def speed_limit(self, record: Any) -> float:
         """The least upper bound of |∇K|, in whitened coordinates, of a record of this energy; often infinite."""
         return np.inf
