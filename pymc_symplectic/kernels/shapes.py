@@ -23,19 +23,14 @@ import numpy as np
 from .address import DRAW, ENERGY, VELOCITY, AddressedFunction
 from .compile import helper
 
-__all__ = ["HEADER", "Functions", "radial", "separable", "table_size"]
+__all__ = ["Functions", "radial", "separable"]
 
-HEADER = 5
+_HEADER = 5
 """Numbers at the head of a table: strips n, weight of the tail, its beginning, its exponent, and log g at the mode.
 
 After them come, n of each: left edges, widths, heights, and the least values of g.  Heights and values are relative to
 the mode.
 """
-
-
-def table_size(strips: int) -> int:
-    """Length of a table."""
-    return HEADER + 4 * strips
 
 
 class Functions(NamedTuple):
@@ -53,7 +48,7 @@ def _draw_from(value: Callable[..., float]) -> Callable[..., float]:
     def draw_signed(params: np.ndarray, power: float, rng: np.random.Generator) -> float:
         table = int(params[0])
         strips, weight = int(params[table]), params[table + 1]
-        left = table + HEADER
+        left = table + _HEADER
         width, height, least = left + strips, left + 2 * strips, left + 3 * strips
         half = strips + weight
         while True:

@@ -12,17 +12,16 @@ from numba.extending import register_jitable
 
 from ..kernels.address import DRAW, ENERGY, VELOCITY, AddressedFunction
 from ..kernels.kinetic import Addressed
-from ..kernels.shapes import Functions, radial, separable
+from ..kernels.shapes import Functions
 from ..names import choose
 from .base import KineticEnergy
 from .check import check_kinetic
-from .profile import Shape, addressed
+from .profile import SHAPES, Shape, addressed
 from .table import with_table
 
 __all__ = ["Custom", "Profile"]
 
 _CHECKED_IN = 2  # dimensions
-_SHAPES = {"separable": separable, "radial": radial}
 
 
 def _raise_if_wrong(kinetic: KineticEnergy) -> None:
@@ -42,7 +41,7 @@ def _compiled(energy: Callable, velocity: Callable, draw: Callable) -> Functions
 def _from_profile(value: Callable, slope: Callable, shape: Shape) -> Functions:
     # what numba has compiled already, as PyTensor's functions are, serves as it is
     own = [f if hasattr(f, "py_func") else register_jitable(f) for f in (value, slope)]
-    return _SHAPES[shape](_shifted(own[0]), _shifted(own[1]))
+    return SHAPES[shape](_shifted(own[0]), _shifted(own[1]))
 
 
 def _shifted(function: Callable) -> Callable:
@@ -140,7 +139,7 @@ class Profile(KineticEnergy):
     name: ClassVar[str] = "profile"
 
     def __post_init__(self) -> None:
-        choose("shape", self.shape, _SHAPES)
+        choose("shape", self.shape, SHAPES)
         if self.check:
             _raise_if_wrong(self)
 

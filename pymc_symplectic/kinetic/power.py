@@ -9,11 +9,10 @@ import numpy as np
 
 from ..checks import number, positive
 from ..names import choose
-from .profile import ProfileEnergy, Shape
+from .profile import SHAPES, ProfileEnergy, Shape
 
 __all__ = ["Power", "StudentT"]
 
-_SHAPES = {"radial": 0, "separable": 0}
 _LEAST, _MOST = 0.1, 8.0
 
 
@@ -56,7 +55,7 @@ class Power(ProfileEnergy):
     profile: ClassVar[str] = "power"
 
     def __post_init__(self) -> None:
-        choose("shape", self.shape, _SHAPES)
+        choose("shape", self.shape, SHAPES)
         positive("kinetic: c", self.c)
         if not _LEAST <= number("kinetic: beta", self.beta) <= _MOST:
             raise ValueError(f"kinetic: beta must lie between {_LEAST} and {_MOST}, got {self.beta!r}")

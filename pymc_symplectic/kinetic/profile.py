@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,18 +16,19 @@ from ..kernels.shapes import Functions, radial, separable
 from .base import KineticEnergy
 from .table import with_table
 
-__all__ = ["ProfileEnergy", "Shape"]
+__all__ = ["SHAPES", "ProfileEnergy", "Shape", "addressed"]
 
 Shape = Literal["radial", "separable"]
+SHAPES: Mapping[str, Callable[..., Functions]] = MappingProxyType({"separable": separable, "radial": radial})
+"""What makes the functions of a kinetic energy of each shape from a profile."""
 
 
 @cache
 def _functions(profile: str, shape: Shape) -> Functions:
-    make = radial if shape == "radial" else separable
-    return make(*PROFILES[profile], cached=True)
+    return SHAPES[shape](*PROFILES[profile], cached=True)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _params(profile: str, shape: Shape, dim: int, own: tuple[float, ...]) -> np.ndarray:
     params = with_table(np.array(own), *PROFILES[profile], dim - 1.0 if shape == "radial" else 0.0)
     params.flags.writeable = False

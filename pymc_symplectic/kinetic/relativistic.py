@@ -10,11 +10,10 @@ import numpy as np
 from ..checks import positive
 from ..kernels.kinetic import Addressed
 from ..names import choose
-from .profile import ProfileEnergy, Shape
+from .profile import SHAPES, ProfileEnergy, Shape
 
 __all__ = ["Relativistic"]
 
-_SHAPES = {"radial": 0, "separable": 0}
 _LEAST_DRAWS = 50
 _WORTH_IT = 0.1  # of the logarithm of c: a smaller change is not worth tuning the step size anew
 
@@ -65,7 +64,7 @@ class Relativistic(ProfileEnergy):
     memory: ClassVar[int] = 400  # type: ignore[misc]
 
     def __post_init__(self) -> None:
-        choose("shape", self.shape, _SHAPES)
+        choose("shape", self.shape, SHAPES)
         if self.c is not None:
             positive("kinetic: c", self.c)
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..kernels.shapes import HEADER
-
 __all__ = ["with_table"]
 
 _STRIPS = 256
@@ -71,9 +69,7 @@ def with_table(own: np.ndarray, value: Callable, slope: Callable, power: float) 
     else:
         raise ValueError("kinetic: the tails of exp(-K) are too heavy for momenta to be drawn from it")
     header = [len(strips), (height * edge / exponent) / (area / _STRIPS), edge, exponent, top]
-    table = np.concatenate([header, np.array(strips).T.ravel()])
-    assert len(table) == HEADER + 4 * len(strips)
-    return np.concatenate([params, table])
+    return np.concatenate([params, header, np.array(strips).T.ravel()])
 
 
 def _log(s: float, power: float) -> float:
