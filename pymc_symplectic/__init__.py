@@ -1,6 +1,6 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
-from . import integrators, kinetic, mechanics, metrics, trajectories
+from . import integrators, kinetic, mechanics, metrics, plots, trajectories
 from .diagnostics import compare, gradients, min_ess
 from .expressions import kinetic_energy
 from .integrators import ImplicitMidpoint, Integrator
@@ -34,6 +34,7 @@ __all__ = [
     "mechanics",
     "metrics",
     "min_ess",
+    "plots",
     "trajectories",
 ]
 
