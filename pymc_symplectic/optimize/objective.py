@@ -1,0 +1,156 @@
+"""What is minimized: the negative log-density of a model, from a start that can be worked with to a point described."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import xarray as xr
+from pymc.initial_point import make_initial_point_fn
+from pymc.pytensorf import compile as pm_compile
+from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
+from pytensor.graph.traversal import ancestors
+
+from ..target import LogDensity
+
+__all__ = ["Objective", "describe", "start_of"]
+
+
+class Objective(LogDensity):
+    """The negative log-density, split into a smooth part and the Laplace priors that a proximal step treats exactly.
+
+    Of `LogDensity` it keeps the layout of the vector, the compilation, and the words for what went wrong; the two
+    methods that say what is compiled, and for whom, it replaces.
+    """
+
+    def __init__(
+        self, model: pm.Model, point: Mapping[str, Any], *, jacobian: bool, proximal: bool, compile_kwargs: Any
+    ) -> None:
+        self._jacobian = jacobian
+        laplace = _laplace_priors(model) if proximal else {}
+        if len(laplace) == len(model.basic_RVs) + len(model.potentials):
+            laplace = {}  # nothing else to follow the gradient of
+        self._terms = [v for v in (*model.basic_RVs, *model.potentials) if v.name not in laplace]
+        super().__init__(model=model, initial_point=point, compile_kwargs=compile_kwargs)
+        self.count = 0
+        self.stochastic = any(isinstance(cell.storage[0], np.random.Generator) for cell in self._cells)
+        """Whether each evaluation draws a mini-batch."""
+        where = {v.name: laplace.get(model.values_to_rvs[v].name, (0.0, np.inf)) for v in self.vars}
+        location = {name: np.broadcast_to(at, np.shape(point[name])) for name, (at, _) in where.items()}
+        scale = {name: np.broadcast_to(b, np.shape(point[name])) for name, (_, b) in where.items()}
+        self._location, self._scale = self.to_vector(location), self.to_vector(scale)
+        self._constant = float(np.log(2 * self._scale[np.isfinite(self._scale)]).sum())
+
+    # Replaced: of the graph, which terms there are, and whether the Jacobian of the transforms is one of them;
+    # of the address by which kernels call, all of it.
+
+    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[Any, list[Any]]:
+        with self.model:
+            cost = rewrite_pregrad(self.model.logp(self._terms, jacobian=self._jacobian))
+            gradients: Any = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
+            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
+            outputs, joined = join_nonshared_inputs(
+                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs={}
+            )
+        return joined, outputs
+
+    def _make_addressed(self, *_: Any) -> tuple[Any, bool]:
+        return SimpleNamespace(address=0), False  # no compiled code calls it, so none of the seconds that takes
+
+    def smooth(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """The smooth part and its gradient; NaN where they cannot be computed."""
+        self.count += 1
+        try:
+            with np.errstate(all="ignore"):
+                value, gradient = self(position)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+            return math.nan, np.full(self.dim, np.nan)
+        return -value, -gradient
+
+    def kinks(self, position: np.ndarray) -> float:
+        """What the Laplace priors add to the smooth part."""
+        return float((abs(position - self._location) / self._scale).sum()) + self._constant
+
+    def shrink(self, position: np.ndarray, rate: float) -> np.ndarray:
+        """The proximal operator of ``rate * kinks``: soft thresholding."""
+        away = position - self._location
+        return self._location + np.sign(away) * np.maximum(abs(away) - rate / self._scale, 0)
+
+    def check_start(self, position: np.ndarray) -> None:
+        """Raise a ValueError unless loss and gradient are finite."""
+        value, gradient = self.smooth(position)
+        if not (np.isfinite(value) and np.all(np.isfinite(position))):
+            raise ValueError(
+                f"the log-density is not finite at the start: {self.blame(position)}; look for NaN in the data, or "
+                "start elsewhere (initvals)"
+            )
+        if (bad := ~np.isfinite(gradient)).any():
+            raise ValueError(
+                f"the gradient with respect to {', '.join(self.names_of(bad))} is not finite at the start; start "
+                "elsewhere (initvals), or look for a derivative that is 0/0 there"
+            )
+
+
+def start_of(model: pm.Model, initvals: Mapping[Any, Any] | None, seed: int) -> dict[str, np.ndarray]:
+    """Value variables at the start, after a look at what cannot work."""
+    if not model.free_RVs:
+        raise ValueError("model: it has no free variable, so there is nothing to fit")
+    discrete = [rv.name for rv in model.free_RVs if rv.dtype not in pm.vartypes.float_types]
+    if discrete:
+        raise TypeError(
+            f"model: {', '.join(discrete)} is discrete, and gradient descent needs a gradient; fix it at a value, as "
+            f"pm.observe(model, {{{discrete[0]!r}: value}}) does, or sum it out"
+        )
+    if not isinstance(initvals or {}, Mapping):
+        raise TypeError(f"initvals must be a dictionary of names and values, got a {type(initvals).__name__}")
+    given = {getattr(key, "name", key): value for key, value in (initvals or {}).items()}
+    known = [rv.name for rv in model.free_RVs]
+    for name in given:
+        if name not in [*known, *(v.name for v in model.value_vars)]:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            raise ValueError(
+                f"initvals: {name} is not a free variable of this model; its free variables are {', '.join(known)}"
+                + (f". Did you mean {near[0]!r}?" if near else "")
+            )
+    usual = make_initial_point_fn(model=model)(seed)
+    point = make_initial_point_fn(model=model, overrides=given)(seed) if given else usual
+    for name, value in usual.items():
+        if np.shape(point[name]) != np.shape(value):
+            raise ValueError(f"initvals: {name} has shape {np.shape(point[name])}, and should have {np.shape(value)}")
+    return dict(point)
+
+
+def _laplace_priors(model: pm.Model) -> dict[str, tuple[Any, Any]]:
+    """Location and scale of each free Laplace variable where they are constant and nothing is transformed."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for rv in model.free_RVs:
+        if not isinstance(rv.owner.op, type(pm.Laplace.rv_op)) or model.rvs_to_transforms[rv] is not None:
+            continue
+        parameters = rv.owner.op.dist_params(rv.owner)
+        if not set(ancestors(parameters)) & set(model.basic_RVs):
+            location, scale = pm_compile([], parameters, mode="FAST_COMPILE")()
+            found[rv.name] = (location, scale)
+    return found
+
+
+def describe(model: pm.Model, point: Mapping[str, np.ndarray]) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
+    """All variables at a point, with coords; and the free ones."""
+    variables = [*model.free_RVs, *model.deterministics]
+    with model:
+        graphs = model.replace_rvs_by_values(variables)
+        function = model.compile_fn(graphs, inputs=model.value_vars, mode="FAST_COMPILE")
+    values = {v.name: np.asarray(value) for v, value in zip(variables, function(point), strict=True)}
+    data = {}
+    for name, value in values.items():
+        dims: Any = model.named_vars_to_dims.get(name) or [None] * value.ndim
+        data[name] = ([dim or f"{name}_dim_{i}" for i, dim in enumerate(dims)], value)
+    used = {dim for dims, _ in data.values() for dim in dims}
+    coords = {dim: list(labels) for dim, labels in model.coords.items() if dim in used and labels is not None}
+    return xr.Dataset(data, coords), {rv.name: values[rv.name] for rv in model.free_RVs}
