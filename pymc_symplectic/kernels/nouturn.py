@@ -4,8 +4,9 @@ Hoffman and Gelman 2014 with the multinomial weights and the biased progressive 
 checks across sub-trees of Stan.  A doubling of 2^k steps is walked leaf by leaf.  Completed sub-trees wait in slots,
 one for each power of two, and merge as the digits of a binary counter carry: no recursion, no memory but these slots.
 
-Whether a span turns is read from velocities v = ∇K: with ρ the sum of v over its points, which is the displacement in
-whitened coordinates up to the step size, the distance between its ends has stopped to grow where ρ·v ≤ 0 at either end.
+Whether a span turns is read from velocities v = ∇K: with ρ the sum of v over its points, the first and the last by half,
+which by the trapezoidal rule is the displacement in whitened coordinates up to the step size, the distance between its
+ends has stopped to grow where ρ·v ≤ 0 at either end.
 """
 
 import math
@@ -108,16 +109,17 @@ def _merged_turns(
     """
     whole_begin, whole_end, first_begin, first_end, last_begin, last_end = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for j in range(total.size):
-        whole = total[j] + next_total[j]
-        first = total[j] + next_begin[j]
-        last = next_total[j] + end[j]
+        both = total[j] + next_total[j]
+        whole = both - 0.5 * (begin[j] + next_end[j])
+        first = total[j] + 0.5 * (next_begin[j] - begin[j])
+        last = next_total[j] + 0.5 * (end[j] - next_end[j])
         whole_begin += whole * begin[j]
         whole_end += whole * next_end[j]
         first_begin += first * begin[j]
         first_end += first * next_begin[j]
         last_begin += last * end[j]
         last_end += last * next_end[j]
-        next_total[j] = whole
+        next_total[j] = both
     together = whole_begin > 0.0 and whole_end > 0.0
     across = first_begin > 0.0 and first_end > 0.0 and last_begin > 0.0 and last_end > 0.0
     return not (together and across)
