@@ -368,7 +368,6 @@ def test_interrupt(ridge):
         ({"initvals": {"beta": np.ones(2)}}, ValueError, r"beta has shape \(2,\), and should have \(6,\)"),
         ({"initvals": {"intercept": np.nan}}, ValueError, "the start of intercept is not finite"),
     ],
-    ids=str,
 )
 def test_bad_arguments(options, error, words, ridge):
     with pytest.raises(error, match=words):
