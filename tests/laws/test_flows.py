@@ -24,10 +24,13 @@ from .systems import DATA, DIM, INTEGRATORS, KINETIC, METRICS, SPRINGS, matrix_o
 
 # What a flow is combined with: each metric, and then each kinetic energy.
 SURROUNDINGS = [("gaussian", name) for name in METRICS]
-SURROUNDINGS += [(name, "dense") for name in KINETIC if name != "gaussian"]
+# Not the lightest tails of momenta, for which the steps below are too long.
+SURROUNDINGS += [(name, "dense") for name in KINETIC if name not in ("gaussian", "light_power")]
 
 every_flow = pytest.mark.parametrize("flow", INTEGRATORS)
 everywhere = pytest.mark.parametrize(("kinetic", "metric"), SURROUNDINGS)
+# A velocity that was learned has corners, and neither methods nor reference solutions have an order across them.
+where_smooth = pytest.mark.parametrize(("kinetic", "metric"), [case for case in SURROUNDINGS if "adaptive" not in case])
 
 UNEVEN = Composition(kicks=np.array([0.3, 0.7]), drifts=np.array([1.0]))  # consistent, but not a palindrome
 STARTS = np.random.default_rng(5).uniform(-0.7, 0.7, (4, 2, DIM))  # positions and momenta, both whitened
@@ -80,7 +83,7 @@ def measured_order(system, exact):
     return math.log(error(steps) / error(more)) / math.log(more / steps)
 
 
-@everywhere
+@where_smooth
 def test_exact_ends_solve_the_equations_of_hamilton(kinetic, metric):
     L = matrix_of(some_map(metric))
 
@@ -94,7 +97,7 @@ def test_exact_ends_solve_the_equations_of_hamilton(kinetic, metric):
     np.testing.assert_allclose(exact_ends(kinetic, metric), expected, rtol=0, atol=1e-9)
 
 
-@everywhere
+@where_smooth
 @every_flow
 def test_order(flow, kinetic, metric):
     order = measured_order(springs_with(flow, kinetic, metric), exact_ends(kinetic, metric))
