@@ -56,8 +56,8 @@ class Adaptive(ProfileEnergy):
     chosen for :math:`\mathbb{E}[v^2] = 1`, as under the Gaussian energy, and momenta are drawn exactly.  Where less
     than `least_gain` is predicted, the Gaussian energy is kept.
 
-    The velocity has corners.  Steps remain reversible and symplectic across them, and draws exact, but a scheme of order
-    above 2 is not of that order there: learn a kinetic energy for sampling, not for accurate trajectories.
+    The velocity has corners.  Steps remain reversible and symplectic across them, and draws exact, but a scheme of
+    order above 2 is not of that order there: learn a kinetic energy for sampling, not for accurate trajectories.
 
     Parameters
     ----------
