@@ -4,9 +4,9 @@ Hoffman and Gelman 2014 with the multinomial weights and the biased progressive 
 checks across sub-trees of Stan.  A doubling of 2^k steps is walked leaf by leaf.  Completed sub-trees wait in slots,
 one for each power of two, and merge as the digits of a binary counter carry: no recursion, no memory but these slots.
 
-Whether a span turns is read from velocities v = ∇K: with ρ the sum of v over its points, the first and the last by half,
-which by the trapezoidal rule is the displacement in whitened coordinates up to the step size, the distance between its
-ends has stopped to grow where ρ·v ≤ 0 at either end.
+Whether a span turns is read from velocities v = ∇K: with ρ the sum of v over its points, the first and the last by
+half, which by the trapezoidal rule is the displacement in whitened coordinates up to the step size, the distance
+between its ends has stopped to grow where ρ·v ≤ 0 at either end.
 """
 
 import math

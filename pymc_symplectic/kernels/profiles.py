@@ -58,14 +58,14 @@ def _piecewise(params: np.ndarray, s: float) -> float:
 
     `params`: n, 1/length; then for each interval the value and the slope of φ' and the value of φ where it begins.
     """
-    k = min(int((s * params[2]).real), int(params[1].real) - 1)
+    k = np.int32(min((s * params[2]).real, params[1].real - 1.0))
     x = s - k / params[2]
     return params[5 + 3 * k] + x * (params[3 + 3 * k] + 0.5 * x * params[4 + 3 * k])
 
 
 @helper
 def _piecewise_slope(params: np.ndarray, s: float) -> float:
-    k = min(int((s * params[2]).real), int(params[1].real) - 1)
+    k = np.int32(min((s * params[2]).real, params[1].real - 1.0))
     return params[3 + 3 * k] + (s - k / params[2]) * params[4 + 3 * k]
 
 

@@ -28,8 +28,8 @@ __all__ = ["Functions", "radial", "separable"]
 _HEADER = 5
 """Numbers at the head of a table: strips n, weight of the tail, its beginning, its exponent, and log g at the mode.
 
-After them come, n of each: left edges, widths, heights, and the least values of g.  Heights and values are relative to
-the mode.
+After them come, n of each: left edges, widths divided by shares, shares (the least value of g over a strip, next to the
+height of its rectangle), widths, and heights, which are relative to g at the mode.
 """
 
 
@@ -49,7 +49,7 @@ def _draw_from(value: Callable[..., float]) -> Callable[..., float]:
         table = int(params[0])
         strips, weight = int(params[table]), params[table + 1]
         left = table + _HEADER
-        width, height, least = left + strips, left + 2 * strips, left + 3 * strips
+        wide, share, width, height = (left + strips, left + 2 * strips, left + 3 * strips, left + 4 * strips)
         half = strips + weight
         while True:
             place = 2.0 * half * rng.random()
@@ -59,10 +59,12 @@ def _draw_from(value: Callable[..., float]) -> Callable[..., float]:
                 sign = -1.0
             i = int(place)
             if i < strips:
-                s = params[left + i] + (place - i) * params[width + i]
-                level = params[height + i] * rng.random()
-                if level <= params[least + i]:
-                    return sign * s
+                place -= i  # what is left of the random number is uniform, above and below the share
+                surely = params[share + i]
+                if place < surely:
+                    return sign * (params[left + i] + place * params[wide + i])
+                s = params[left + i] + (place - surely) / (1.0 - surely) * params[width + i]
+                level = params[height + i] * (surely + (1.0 - surely) * rng.random())
                 log_density = -value(params, s) - params[table + 4]
                 if power > 0.0:
                     log_density += power * math.log(s) if s > 0.0 else -np.inf
@@ -86,15 +88,14 @@ def separable(value: Callable[..., float], slope: Callable[..., float], *, cache
     def energy(params, momentum):
         total = 0.0
         for j in range(momentum.size):
-            total += value(params, momentum[j] if momentum[j].real >= 0.0 else -momentum[j])
+            sign = 1.0 if momentum[j].real >= 0.0 else -1.0
+            total += value(params, sign * momentum[j])
         return total
 
     def velocity(params, momentum, out):
         for j in range(momentum.size):
-            if momentum[j].real >= 0.0:
-                out[j] = slope(params, momentum[j])
-            else:
-                out[j] = -slope(params, -momentum[j])
+            sign = 1.0 if momentum[j].real >= 0.0 else -1.0  # no branch, so that the loop is vectorised
+            out[j] = sign * slope(params, sign * momentum[j])
 
     def draw(params, rng, out):
         for j in range(out.size):

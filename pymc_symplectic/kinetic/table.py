@@ -69,7 +69,10 @@ def with_table(own: np.ndarray, value: Callable, slope: Callable, power: float) 
     else:
         raise ValueError("kinetic: the tails of exp(-K) are too heavy for momenta to be drawn from it")
     header = [len(strips), (height * edge / exponent) / (area / _STRIPS), edge, exponent, top]
-    return np.concatenate([params, header, np.array(strips).T.ravel()])
+    left, width, height, least = np.array(strips).T
+    share = least / height
+    wide = np.divide(width, share, out=np.zeros_like(width), where=share > 0)
+    return np.concatenate([params, header, left, wide, share, width, height])
 
 
 def _log(s: float, power: float) -> float:
