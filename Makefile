@@ -7,6 +7,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 EXTRAS := dev,examples,plots
 
 PYTHON ?=
@@ -68,6 +69,7 @@ export FIND_PYTHON
 help:
 	@echo "make demo      run examples/regression.py"
 	@echo "make test      run the tests; ARGS=\"-k leapfrog\" goes to pytest"
+	@echo "make docs      build the documentation, in docs/_build/html, and run the examples in it"
 	@echo "make lint      ruff check, ruff format --check, mypy"
 	@echo "make format    ruff format, and ruff's safe fixes"
 	@echo "make install   make or refresh $(VENV), which the others do by themselves"
@@ -104,6 +106,15 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses $(WORKERS) --dist loadfile $(ARGS)
 
+# Tools that only the documentation needs.
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
@@ -117,5 +128,5 @@ format: $(STAMP)
 
 .PHONY: clean
 clean:
-	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache examples/output *.egg-info
+	rm -rf build dist docs/_build docs/api/generated docs/gallery .pytest_cache .mypy_cache .ruff_cache examples/output *.egg-info
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,170 @@
+"""The documentation is complete, and what it shows is so.  Nothing is built here: `make docs` does that."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pymc_symplectic as ps
+import pymc_symplectic.optimize
+
+ROOT = Path(__file__).parents[2]
+DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
+DEMOS = {"regression.py", "integrators.py"}  # shown on a page of their own
+GENERATED = {"gallery", "generated", "_build"}
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "*.rst")
+    for path in DOCS.rglob(pattern)
+    if not GENERATED & set(path.relative_to(DOCS).parts) and not path.relative_to(DOCS).parts[0].startswith("_")
+)
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+ROOMS = [ps, ps.optimize, *(value for name in ps.__all__ if isinstance(value := getattr(ps, name), ModuleType))]
+MODULES = [
+    ps.__name__,
+    *(found.name for found in pkgutil.walk_packages(ps.__path__, f"{ps.__name__}.") if ".kernels" not in found.name),
+]
+
+if not DOCS.is_dir():
+    pytest.skip("there is no documentation beside these tests", allow_module_level=True)
+
+
+# The API
+
+
+def listed():
+    """Full names of what the API pages describe."""
+    names = set()
+    for page in (DOCS / "api").glob("*.rst"):
+        text = page.read_text()
+        names |= {f"{ps.__name__}.{name}" for name in re.findall(r"^\.\. py:(?:data|type):: (\S+)", text, re.M)}
+        for block in re.findall(r"^\.\. autosummary::\n(?:   :.*\n)*\n((?:   .+\n)+)", text, re.M):
+            names |= {f"{ps.__name__}.{line.strip().removeprefix('~')}" for line in block.splitlines()}
+    return names
+
+
+def described(module):
+    """Modules whose own words a page gives."""
+    return any(f"automodule:: {module.__name__}\n" in page.read_text() for page in (DOCS / "api").glob("*.rst"))
+
+
+def look_up(name):
+    room, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(room), attribute)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
+def test_every_public_name_has_a_page(room):
+    names = listed()
+    objects = [look_up(name) for name in names]
+    for name in room.__all__:
+        value = getattr(room, name)
+        if isinstance(value, ModuleType):
+            assert described(value), f"no page of docs/api describes {value.__name__}"
+            continue
+        elsewhere = callable(value) and any(value is other for other in objects)
+        assert f"{room.__name__}.{name}" in names or elsewhere, f"no page of docs/api lists {room.__name__}.{name}"
+
+
+def test_every_name_with_a_page_is_there():
+    assert len(listed()) > 50
+    for name in listed():
+        look_up(name)
+
+
+def test_the_reader_of_pages_notices_a_missing_name():
+    assert "pymc_symplectic.plots.phase_portrait" in listed()
+    assert "pymc_symplectic.plots.no_such_plot" not in listed()
+
+
+def test_every_catalogue_has_its_table():
+    for page in (DOCS / "api").glob("*.rst"):
+        for name in re.findall(r"^\.\. py:data:: (\S+)", page.read_text(), re.M):
+            assert f"   .. catalogue:: {name}\n" in page.read_text(), name
+
+
+# Pages
+
+
+def entries(page):
+    """What the tables of contents on a page lead to, relative to docs/."""
+    blocks = re.findall(r"```\{toctree\}\n(.*?)```|^\.\. toctree::\n((?:   .*\n|\n)+)", page.read_text(), re.M | re.S)
+    lines = [line.strip() for block in blocks for line in "".join(block).splitlines()]
+    return [(page.parent / line).relative_to(DOCS).as_posix() for line in lines if line and not line.startswith(":")]
+
+
+def test_every_page_is_in_one_table_of_contents():
+    reached = [entry for page in PAGES for entry in entries(page)]
+    pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in PAGES}
+    assert len(reached) == len(set(reached))
+    assert pages - set(reached) == {"index"}
+    assert set(reached) - pages == {"gallery/index"}  # made when the pages are built
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if target.startswith(("http:", "https:")):
+            continue
+        first = Path(target).parts[0]
+        if first == "gallery":
+            assert target == "gallery/index" or (EXAMPLES / f"{Path(target).name}.py").exists(), target
+        elif "generated" in target:
+            assert Path(target).name in listed(), target
+        else:
+            assert (page.parent / target).exists(), target
+
+
+# Examples
+
+
+def test_every_example_has_its_place_in_the_gallery():
+    sys.path.insert(0, str(DOCS / "_extensions"))
+    try:
+        order = importlib.import_module("gallery_order").ORDER
+    finally:
+        sys.path.pop(0)
+    scripts = {path.name for path in SCRIPTS if not path.name.startswith("_")}
+    assert len(order) == len(set(order))
+    assert set(order) == scripts - DEMOS
+    assert scripts >= DEMOS
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_example_compiles_and_says_what_it_does(script):
+    tree = ast.parse(script.read_text(), filename=str(script))
+    words = ast.get_docstring(tree)
+    assert words
+    if not script.name.startswith("_"):  # a title, underlined, and what it is about
+        title, line, *rest = words.splitlines()
+        assert set(line) == {"="} and len(line) == len(title)
+        assert any(rest)
+
+
+# Whatever stands behind a prompt
+
+
+@pytest.fixture
+def unseen():
+    """Pictures are drawn, and not shown."""
+    pytest.importorskip("matplotlib").use("agg")
+    yield
+    importlib.import_module("matplotlib.pyplot").close("all")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings_show_what_happens(module, unseen):
+    result = doctest.testmod(importlib.import_module(module))
+    assert not result.failed
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if ">>> " in page.read_text()], ids=lambda page: page.name)
+def test_pages_show_what_happens(page, unseen):
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted and not result.failed
