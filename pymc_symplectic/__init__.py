@@ -7,8 +7,10 @@ from .integrators import ImplicitMidpoint, Integrator
 from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
+from .sampling import sample
 from .starts import initial_points
 from .step import HMC
+from .store import StoreError, open_run
 from .trajectories import FixedSteps, FixedTime, NoUTurn
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Integrator",
     "LowRank",
     "NoUTurn",
+    "StoreError",
     "check_kinetic",
     "compare",
     "gradient_descent",
@@ -34,7 +37,9 @@ __all__ = [
     "mechanics",
     "metrics",
     "min_ess",
+    "open_run",
     "plots",
+    "sample",
     "trajectories",
 ]
 

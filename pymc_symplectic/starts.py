@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from pymc.initial_point import make_initial_point_fn
 from .checks import at_least, whole
 from .target import LogDensity
 
-__all__ = ["initial_points"]
+__all__ = ["initial_points", "positions"]
 
 
 def initial_points(
@@ -71,23 +73,94 @@ def initial_points(
     first = make_initial_point_fn(model=model)
     starts = []
     for chain in range(chains):
-        for _ in range(max_tries):
-            point = dict(first(int(rng.integers(2**30))))
-            target.hold(point)
-            target.refresh()
-            position = target.to_vector(point)
-            position += jitter * rng.uniform(-1, 1, position.size)
-            value, gradient = _evaluate(target, position)
-            if np.isfinite(value) and np.all(np.isfinite(gradient)):
-                break
-        else:
-            raise SamplingError(
-                f"No finite start was found for chain {chain} in {max_tries} tries: {target.blame(position)}."
-            )
-        point.update(target.to_point(position))
+        point = _near(target, first, jitter, rng, chain, max_tries)
         values = constrained(point)
         starts.append({rv.name: np.asarray(value) for rv, value in zip(model.free_RVs, values, strict=True)})
     return starts
+
+
+def positions(
+    target: LogDensity, initvals: Any, rngs: Sequence[np.random.Generator], max_tries: int = 100
+) -> list[np.ndarray]:
+    """Where chains begin, each (d,), in unconstrained space.
+
+    Parameters
+    ----------
+    target : LogDensity
+    initvals : dict, sequence of dict, or None
+        As for `pymc.sample`: values or strategies for all chains, or for each of them.  Variables that are named begin
+        exactly there; all others are moved by a uniform amount up to 1, either way.
+    rngs : sequence of numpy.random.Generator
+        One for each chain.
+    max_tries : int, optional
+        How often to try for a start where log-density and gradient are finite.
+
+    Raises
+    ------
+    ValueError
+        When `initvals` names what the model does not have, has another shape, is not finite, or has an entry too many
+        or too few.
+    SamplingError
+        When no finite start was found; the message names the variables to blame.
+    """
+    chosen = list(initvals) if isinstance(initvals, list | tuple) else [initvals] * len(rngs)
+    if len(chosen) != len(rngs):
+        raise ValueError(f"initvals: there are {len(chosen)} entries for {len(rngs)} chains; give one for each")
+    functions: dict[int, tuple[Callable[[int], Any], np.ndarray]] = {}
+    starts = []
+    for chain, (given, rng) in enumerate(zip(chosen, rngs, strict=True)):
+        if id(given) not in functions:
+            functions[id(given)] = _first(target, given or {})
+        first, moved = functions[id(given)]
+        point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
+        starts.append(target.to_vector(point))
+    return starts
+
+
+def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int], Any], np.ndarray]:
+    """What makes a start by a seed, and which coordinates of it (d,) are to be moved."""
+    model = target.model
+    if not isinstance(given, Mapping):
+        raise TypeError(f"initvals must be a dictionary of names and values, or one for each chain, got {given!r}")
+    values = {rv.name: model.rvs_to_values[rv].name for rv in model.free_RVs}
+    variables = {value.name: value for value in model.value_vars}
+    named = {str(getattr(key, "name", key)): value for key, value in given.items()}
+    if strangers := [name for name in named if name not in values and name not in variables]:
+        raise ValueError(
+            f"initvals: the model has no free variable {', '.join(map(repr, strangers))}; it has {', '.join(values)}"
+        )
+    for name, value in named.items():
+        if isinstance(value, Number | np.ndarray | list | tuple) and not np.all(np.isfinite(np.asarray(value, float))):
+            raise ValueError(f"initvals: {name} must be finite, got {value!r}")
+    first = make_initial_point_fn(model=model, overrides=dict(given))
+    point = target.to_point(target.default_start)
+    for name, value in first(0).items():
+        if np.shape(value) != np.shape(point[name]):
+            raise ValueError(
+                f"initvals: {name} would have shape {np.shape(value)}, and must have {np.shape(point[name])}"
+            )
+    moved = np.concatenate(
+        [np.full(target.sizes[values[rv]], not {rv, values[rv]} & named.keys()) for rv in values],
+        dtype=bool,
+        casting="unsafe",
+    )
+    return first, moved
+
+
+def _near(
+    target: LogDensity, first: Callable[[int], Any], jitter: Any, rng: np.random.Generator, chain: int, max_tries: int
+) -> dict[str, np.ndarray]:
+    """A point near what `first` makes, where log-density and gradient are finite."""
+    for _ in range(max_tries):
+        point = dict(first(int(rng.integers(2**30))))
+        target.hold(point)
+        target.refresh()
+        position = target.to_vector(point)
+        position += jitter * rng.uniform(-1, 1, position.size)
+        value, gradient = _evaluate(target, position)
+        if np.isfinite(value) and np.all(np.isfinite(gradient)):
+            return point | target.to_point(position)
+    raise SamplingError(f"No finite start was found for chain {chain} in {max_tries} tries: {target.blame(position)}.")
 
 
 def _evaluate(target: LogDensity, position: np.ndarray) -> tuple[float, Any]:

@@ -23,38 +23,17 @@ from rich.progress import TextColumn
 from rich.table import Column
 
 from .chain import Chain
-from .kernels import statistics as column
 from .settings import Options, Settings
+from .statistics import COLUMNS, DTYPES
 from .target import LogDensity, value_variables
 
 __all__ = ["HMC"]
 
 _log = logging.getLogger(__name__)
 
-# PyMC's own names and dtypes, so that steps can be mixed and every tool that reads NUTS reads these.
-_STATISTICS: Mapping[str, tuple[int, Any]] = {
-    "energy": (column.ENERGY, np.float64),
-    "energy_error": (column.ENERGY_ERROR, np.float64),
-    "max_energy_error": (column.MAX_ENERGY_ERROR, np.float64),
-    "model_logp": (column.MODEL_LOGP, np.float64),
-    "mean_tree_accept": (column.MEAN_TREE_ACCEPT, np.float64),
-    "step_size": (column.STEP_SIZE, np.float64),
-    "step_size_bar": (column.STEP_SIZE_BAR, np.float64),
-    "tree_size": (column.TREE_SIZE, np.float64),
-    "n_gradients": (column.N_GRADIENTS, int),
-    "diverging": (column.DIVERGING, bool),
-    "depth": (column.DEPTH, np.int64),
-    "reached_max_treedepth": (column.REACHED_MAX_TREEDEPTH, bool),
-    "index_in_trajectory": (column.INDEX_IN_TRAJECTORY, np.int64),
-    "solver_failures": (column.SOLVER_FAILURES, int),
-    "velocity_norm": (column.VELOCITY_NORM, np.float64),
-    "speed_limit": (column.SPEED_LIMIT, np.float64),
-    "kinetic_gain": (column.KINETIC_GAIN, np.float64),
-}
-
-_NAMES = tuple(_STATISTICS)
-_pick = itemgetter(*(place for place, _ in _STATISTICS.values()))
-_WHOLE = [(name, bool if dtype is bool else int) for name, (_, dtype) in _STATISTICS.items() if dtype is not np.float64]
+_NAMES = tuple(COLUMNS)
+_pick = itemgetter(*(place for place, _ in COLUMNS.values()))
+_WHOLE = [(name, bool if dtype is bool else int) for name, (_, dtype) in COLUMNS.items() if dtype is not np.float64]
 _PROGRESS = (
     ("divergences", "Divergences", ""),
     ("step_size", "Step size", ":0.3f"),
@@ -153,8 +132,7 @@ class HMC(BlockedStep):
     name = "symplectic_hmc"
     default_blocked = True
     stats_dtypes_shapes: ClassVar[dict[str, tuple[Any, list[int]]]] = {
-        **{name: (dtype, []) for name, (_, dtype) in _STATISTICS.items()},
-        "divergences": (int, []),
+        name: (dtype, []) for name, dtype in DTYPES.items()
     }
     _state_class = HMCState
     _snapshot: dict[str, Any] | None

@@ -1,0 +1,107 @@
+"""What tells one run from another: its options, and its model by names, data and numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from pymc.backends.arviz import find_constants, find_observations
+
+from .settings import Settings
+from .target import LogDensity
+from .trace import Variables
+
+__all__ = ["describe_model", "describe_settings", "differences", "digest"]
+
+_TOLERANCE = 1e-9  # between machines, which do not sum in the same order
+
+
+def describe_settings(settings: Settings) -> dict[str, str]:
+    """Each option in words, the same in every process."""
+    return {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+
+
+def _text(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = ", ".join(f"{field.name}={_text(getattr(value, field.name))}" for field in fields(value) if field.repr)
+        return f"{type(value).__name__}({inside})"
+    if isinstance(value, np.ndarray):
+        return f"array{value.shape}:{digest(value)}"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    text = repr(value)
+    return text if " at 0x" not in text else type(value).__name__
+
+
+def digest(array: Any) -> str:
+    """A short hash of an array of any dtype, or of a text."""
+    array = np.asarray(array)
+    content = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+    return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + content).hexdigest()[:16]
+
+
+def describe_model(target: LogDensity, variables: Variables, position: np.ndarray) -> dict[str, Any]:
+    """A model by the names of its variables, the digests of its data, and its values at one position (d,)."""
+    model = target.model
+    free = {
+        rv.name: f"{value.dtype}{np.shape(target.to_point(position)[value.name])} {type(transform).__name__}"
+        for rv, value in model.rvs_to_values.items()
+        if rv in model.free_RVs
+        for transform in [model.rvs_to_transforms[rv]]
+    }
+    value, gradient = target(position)
+    return {
+        "variables": free,
+        "data": {name: digest(data) for name, data in {**find_observations(model), **find_constants(model)}.items()},
+        "log_density": [value, _weighed(gradient)],
+        "values": {name: _weighed(array) for name, array in variables.at(position).items()},
+    }
+
+
+def _weighed(array: Any) -> float:
+    """One number for an array, that tells the order of its entries too."""
+    flat = np.asarray(array, dtype=float).ravel()
+    return float(flat @ np.cos(np.arange(flat.size)))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two descriptions of a run, in words."""
+    found = [
+        f"{name} was {old[name]!r} and is {new[name]!r}"
+        for name in ("chains", "tune", "keep_warmup", "var_names")
+        if old[name] != new[name]
+    ]
+    found += _by_name("", old["options"], new["options"])
+    if new.get("seeds") is not None and old["seeds"] != new["seeds"]:
+        found.append("random_seed is another (leave it out, to go on)")
+    before, now = old["model"], new["model"]
+    found += _by_name("the variable ", before["variables"], now["variables"])
+    data = _by_name("data ", before["data"], now["data"], told=False)
+    found += data
+    close = np.allclose(before["log_density"], now["log_density"], rtol=_TOLERANCE, atol=_TOLERANCE)
+    if not (close or data or before["variables"] != now["variables"]):
+        found.append(
+            f"the log-density of the model was {before['log_density'][0]:.12g} at a point where it is "
+            f"{now['log_density'][0]:.12g}: a prior or the likelihood has changed"
+        )
+    if before["values"].keys() != now["values"].keys():
+        found += [f"the stored variables were {', '.join(before['values'])} and are {', '.join(now['values'])}"]
+    elif close:
+        found += [
+            f"the deterministic variable {name} is computed in another way"
+            for name, value in before["values"].items()
+            if not np.isclose(value, now["values"][name], rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+        ]
+    return found
+
+
+def _by_name(kind: str, old: Mapping[str, str], new: Mapping[str, str], told: bool = True) -> list[str]:
+    found = [f"{kind}{name} is new" for name in new if name not in old]
+    found += [f"{kind}{name} is gone" for name in old if name not in new]
+    for name in old:
+        if name in new and old[name] != new[name]:
+            found.append(f"{kind}{name} was {old[name]} and is {new[name]}" if told else f"{kind}{name} differs")
+    return found

@@ -1,0 +1,102 @@
+"""Progress bars as PyMC draws them, in terminals and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymc.progress_bar import ProgressBarManager
+from rich.progress import TextColumn
+from rich.table import Column
+
+from .running import Progress
+
+__all__ = ["Bars"]
+
+_MOST_BARS = 16  # a terminal shows no more rows: beyond, all chains share one
+_COLUMNS = (
+    ("divergences", "Divergences", ""),
+    ("step_size", "Step size", ":0.3f"),
+    ("n_gradients", "Grad evals", ":0.1f"),
+)
+
+
+class Bars(ProgressBarManager):
+    """A bar for each chain, or one for all.
+
+    Parameters
+    ----------
+    chains, draws, tune : int
+    progressbar : bool or str
+        As for `pymc.sample`.  True gives each chain its own bar where there are few.
+    theme : optional
+        As for `pymc.sample`.
+    begun : sequence of int, optional
+        How many draws each chain has made already.
+    """
+
+    step_name = "Draw"
+
+    def __init__(
+        self,
+        chains: int,
+        draws: int,
+        tune: int,
+        progressbar: Any = True,
+        theme: Any = None,
+        begun: Sequence[int] = (),
+    ) -> None:
+        if progressbar is True and chains > _MOST_BARS:
+            progressbar = "combined+stats"
+        super().__init__(n_bars=chains, progressbar=progressbar, progressbar_theme=theme)
+        begun = list(begun) or [0] * chains
+        self._latest = [Progress(count, 0, 0.0, 0.0) for count in begun]
+        # a bar is of what is left to do, so that its speed and the time left are right
+        self._shown, each = ([sum(begun)], draws + tune) if self.combined_progress else (list(begun), draws + tune)
+        share = chains if self.combined_progress else 1
+        self._ends = [share * each] * len(self._shown)
+        self._totals, self._warmup = [share * each - count for count in self._shown], share * tune
+        columns = [
+            TextColumn(f"{{task.fields[{name}]{style}}}", table_column=Column(title, ratio=1))
+            for name, title, style in _COLUMNS
+        ]
+        fields: dict[str, list[Any]] = {name: [0] * chains for name, _, _ in _COLUMNS}
+        fields |= {"draw": [0] * chains, "marker_pos": [max(self._warmup - count, 0) for count in self._shown]}
+        # the one private method of PyMC's that there is no way around: it knows terminals from notebooks
+        self._backend = self._create_backend(max(self._totals), columns if self.full_stats else [], fields)
+
+    def update(self, chain: int, progress: Progress) -> None:
+        """Show how far a chain has come."""
+        self._latest[chain] = progress
+        bar, shown = (0, _summary(self._latest)) if self.combined_progress else (chain, progress)
+        advance, self._shown[bar] = shown.count - self._shown[bar], shown.count
+        if advance == 0:
+            return
+        stats: dict[str, Any] = {"draw": shown.count - (self._warmup if shown.count > self._warmup else 0)}
+        if self.full_stats:
+            stats |= {
+                "divergences": shown.divergences,
+                "step_size": shown.step_size,
+                "n_gradients": shown.gradients,
+            }
+        self._backend.update(
+            task_id=bar,
+            advance=advance,
+            failing=shown.divergences > 0,
+            stats=stats,
+            is_last=shown.count >= self._ends[bar],
+            total=self._totals[bar],
+        )
+
+
+def _summary(chains: list[Progress]) -> Progress:
+    """Of all chains: sums of what is counted, and means over those that have begun of what is not."""
+    begun = [progress for progress in chains if progress.count]
+    mean_step = sum(progress.step_size for progress in begun) / max(len(begun), 1)
+    mean_gradients = sum(progress.gradients for progress in begun) / max(len(begun), 1)
+    return Progress(
+        sum(progress.count for progress in begun),
+        sum(progress.divergences for progress in begun),
+        mean_step,
+        mean_gradients,
+    )

@@ -1,0 +1,359 @@
+"""Many chains: on threads, or on an executor; in memory, or in a store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent import futures
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from pymc.exceptions import SamplingError
+from pymc.stats.convergence import log_warnings, run_convergence_checks
+from pymc.util import get_random_generator
+
+from .chain import Chain
+from .checks import whole
+from .driver import Run
+from .identity import describe_model, describe_settings, differences, digest
+from .progress import Bars
+from .running import Job
+from .settings import Options, Settings
+from .starts import positions
+from .statistics import DTYPES
+from .store import Store, StoreError, some
+from .target import LogDensity
+from .trace import Memory, Trace, Variables, longest
+
+__all__ = ["sample"]
+
+_log = logging.getLogger(__name__)
+_MOST_CHECKED = 2**28  # bytes of draws that convergence checks read
+
+
+def sample(
+    draws: int = 1000,
+    *,
+    tune: int = 1000,
+    chains: int | None = None,
+    cores: int | None = None,
+    random_seed: Any = None,
+    progressbar: Any = True,
+    progressbar_theme: Any = None,
+    quiet: bool = False,
+    initvals: Any = None,
+    var_names: Sequence[str] | None = None,
+    discard_tuned_samples: bool = True,
+    idata_kwargs: Mapping[str, Any] | None = None,
+    compute_convergence_checks: bool = True,
+    store: str | os.PathLike[str] | None = None,
+    executor: futures.Executor | None = None,
+    compile_kwargs: Mapping[str, Any] | None = None,
+    model: pm.Model | None = None,
+    **options: Unpack[Options],
+) -> xr.DataTree:
+    """Sample a posterior by Hamiltonian Monte Carlo, on threads or any executor, in memory or in a store.
+
+    The same draws as ``pymc.sample(step=HMC(...))`` from the same seed and starts, without its cost for each draw.
+
+    Parameters
+    ----------
+    draws : int, optional
+        Draws of each chain, after warm-up.
+    tune : int, optional
+        Draws of warm-up, in which step size, metric and kinetic energy adapt.
+    chains : int, optional
+        By default as many as `cores`, but at least 2.
+    cores : int, optional
+        How many threads run chains; by default as many as there are processors, but at most 4.
+    random_seed : int, sequence of int or numpy.random.Generator, optional
+        The same seed makes the same draws on any number of threads, with any executor, and after a resume.
+    progressbar, progressbar_theme, quiet : optional
+        As for `pymc.sample`.
+    initvals : dict or sequence of dict, optional
+        Where chains begin, as for `pymc.sample`.  Variables that are not named begin at the model's initial point,
+        moved by a uniform amount up to 1, either way, in unconstrained space.
+    var_names : sequence of str, optional
+        Which variables to keep; by default all free and deterministic ones.
+    discard_tuned_samples : bool, optional
+        Whether to leave the draws of warm-up out of the result.
+    idata_kwargs : dict, optional
+        As for `pymc.sample`: `coords`, `dims`, `log_likelihood`, ... of `pymc.to_inference_data`.
+    compute_convergence_checks : bool, optional
+        Whether to warn of divergences, large R-hat and small effective sample sizes.  Of runs too large for memory,
+        draws at equal distances are checked.
+    store : path, optional
+        A directory, by custom with the suffix ``.zarr``, to which draws, statistics and the states of the chains are
+        written as they come.  Called again with the same model and options, a run that was interrupted goes on, to the
+        same draws as without the interruption; with more `draws`, one that was finished does.  It takes the extra
+        ``pymc-symplectic[store]``.
+    executor : concurrent.futures.Executor, optional
+        Runs each chain as one task: a process pool, loky, MPI, or a Dask cluster by ``client.get_executor()``.
+        `cores` does not count then.  With `store`, the path must be shared by all workers.
+    compile_kwargs : dict, optional
+        Handed to PyTensor's compiler.
+    model : pymc.Model, optional
+        By default the model of the context.
+    **options
+        Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `step_size`, `target_accept`,
+        `max_energy_error`, `temperature`.
+
+    Returns
+    -------
+    DataTree
+        As `pymc.sample` returns it.  ``attrs["sampler"]`` of the posterior and of the statistics tells, as JSON, the
+        options, and what each chain has adapted.  From a store, draws are read when they are looked at.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an argument is not what it must be, or the model has discrete variables.
+    SamplingError
+        When no chain could draw.  Where only some fail, a warning names them, and the others are returned.
+    StoreError
+        When the store cannot be written, is in use, is damaged, or is of another run: the message says what differs.
+
+    Warns
+    -----
+    UserWarning
+        When sampling was interrupted (what has been drawn is returned), or chains have failed.
+
+    Examples
+    --------
+    >>> import pymc as pm, pymc_symplectic as ps
+    >>> with pm.Model():
+    ...     x = pm.Normal("x")
+    ...     idata = ps.sample(100, tune=200, chains=4, random_seed=1, progressbar=False, quiet=True)
+    >>> dict(idata["posterior"].sizes)
+    {'chain': 4, 'draw': 100}
+    """
+    model = pm.modelcontext(model)
+    _check_model(model)
+    draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
+    cores = min(4, _processors()) if cores is None else whole("cores", cores, least=1)
+    chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
+    if isinstance(random_seed, int | np.integer) and random_seed < 0:
+        raise ValueError(f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    settings = Settings.choose(**options)
+    path = None if store is None else Path(store)
+    existing = None if path is None or _free(path) else Store.open(path)
+
+    target = LogDensity(model=model, compile_kwargs=compile_kwargs)
+    variables = Variables(target, var_names)
+    rngs = get_random_generator(random_seed).spawn(chains)
+    seeds = [np.random.default_rng(int(rng.integers(2**30))) for rng in rngs]  # as many draws as pymc.sample takes
+    told = {
+        "version": _version(),
+        "chains": chains,
+        "tune": tune,
+        "draws": draws,
+        "keep_warmup": not discard_tuned_samples,
+        "var_names": None if var_names is None else list(var_names),
+        "options": describe_settings(settings),
+        "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in rngs],
+    }
+    keywords = {"model": model, **(idata_kwargs or {})}
+    with ExitStack() as held:
+        if existing is not None:
+            held.enter_context(existing.locked())
+            _check_same(existing, told, target, variables)
+            sink: Memory | Store = existing
+            states: list[Mapping[str, Any]] = [existing.state(chain) for chain in range(chains)]
+            if draws > existing.draws:
+                existing.extend(draws)
+        else:
+            starts = positions(target, initvals, seeds)
+            states = [{"rng": rng.bit_generator.state, "position": q} for rng, q in zip(rngs, starts, strict=True)]
+            if path is None:
+                sink = Memory(variables, chains, tune, draws)
+            else:
+                told |= {"model": describe_model(target, variables, starts[0]), "start": starts[0].tolist()}
+                sink = Store.create(path, told, _template(variables, starts[0], keywords), states)
+                held.enter_context(sink.locked())
+        run = Run(target, settings, variables, tune, tune + draws, sink)
+        begun = [int(state.get("count", 0)) for state in states]
+        jobs = [Job(chain, state) for chain, state in enumerate(states) if begun[chain] < tune + draws]
+        run.snapshots = {chain: state for chain, state in enumerate(states) if begun[chain] >= tune + draws}
+        Chain(target, settings, rngs[0], tune).compile()
+        began = time.perf_counter()
+        with Bars(chains, draws, tune, progressbar and not quiet, progressbar_theme, begun) as bars:
+            if executor is None:
+                run.on_threads(jobs, cores, bars)
+            else:
+                run.on_executor(jobs, executor, var_names, bars)
+        return _result(
+            run, time.perf_counter() - began, keywords, compute_convergence_checks, quiet, discard_tuned_samples
+        )
+
+
+def _result(
+    run: Run, seconds: float, keywords: dict[str, Any], check: bool, quiet: bool, discard_tuned_samples: bool
+) -> xr.DataTree:
+    """What is returned of a run, after warnings of what went wrong with it."""
+    sink, tune = run.sink, run.tune
+    counts = [min(count, run.total) for count in (sink.counts if isinstance(sink, Memory) else sink.counts())]
+    _raise_or_warn(run, counts)
+    healthy = [0 if chain in run.errors else count for chain, count in enumerate(counts)]
+    chains, length = longest(healthy if any(healthy) else counts, tune)
+    in_warmup = length <= tune
+    if run.interrupted:
+        what = f"{length} draws of warm-up" if in_warmup else f"{length - tune} draws"
+        again = "" if isinstance(sink, Memory) else "; the same call goes on from here"
+        warnings.warn(
+            f"Sampling was interrupted: {what} of {len(chains)} chains are returned{again}.", UserWarning, stacklevel=3
+        )
+    if isinstance(sink, Memory):
+        trace = sink.trace(chains, length, seconds)
+        idata = pm.to_inference_data(trace, **{"save_warmup": in_warmup or not discard_tuned_samples, **keywords})
+        idata = _relabelled(idata, chains)
+    else:
+        sink.add_seconds(seconds)
+        idata = _completed(sink.tree(chains, length), keywords)
+    _describe(idata, run, chains)
+    if not quiet:
+        _log.info("%d chains of %d + %d draws took %.1f seconds.", len(chains), tune, length - tune, seconds)
+    if check and "posterior" in idata.children:
+        try:
+            found = run_convergence_checks(_thinned(idata), keywords["model"])
+        except KeyboardInterrupt:  # of the checks, not of the draws, which are all here
+            found = []
+        if not quiet:
+            log_warnings(found)
+    return idata
+
+
+def _raise_or_warn(run: Run, counts: Sequence[int]) -> None:
+    """Raise what concerns all chains, and warn of what concerns some of them."""
+    if not run.errors:
+        return
+    for error in run.errors.values():
+        if isinstance(error, StoreError):
+            raise error
+    chain, first = min(run.errors.items())
+    told = first if isinstance(first, SamplingError) else f"{type(first).__name__}: {first}"
+    if len(run.errors) == len(counts) or (run.interrupted and not any(counts)):
+        raise SamplingError(f"Chain {chain} failed, and so did all others: {told}") from first
+    for chain, error in sorted(run.errors.items()):
+        warnings.warn(
+            f"Chain {chain} failed after {counts[chain]} draws, and is left out: {error}", UserWarning, stacklevel=4
+        )
+
+
+def _relabelled(idata: xr.DataTree, chains: Sequence[int]) -> xr.DataTree:
+    """The same, with the chains by the numbers that they had."""
+    if list(chains) == list(range(len(chains))):
+        return idata
+    groups = {f"/{name}": group.to_dataset() for name, group in idata.children.items()}
+    return xr.DataTree.from_dict(
+        {name: data.assign_coords(chain=chains) if "chain" in data.dims else data for name, data in groups.items()}
+    )
+
+
+def _completed(idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.DataTree:
+    """With what `pymc.to_inference_data` would have computed of the draws."""
+    for name, compute in (("log_likelihood", pm.compute_log_likelihood), ("log_prior", pm.compute_log_prior)):
+        if wanted := keywords.get(name):
+            var_names = None if wanted is True else wanted
+            idata = compute(idata, var_names=var_names, model=keywords["model"], progressbar=False)
+    return idata
+
+
+def _template(variables: Variables, position: np.ndarray, keywords: Mapping[str, Any]) -> xr.DataTree:
+    """A result of one draw of warm-up and one of sampling, to make a store by."""
+    values = {name: np.stack([value, value])[None] for name, value in variables.at(position).items()}
+    stats = {name: np.zeros((1, 2), dtype) for name, dtype in DTYPES.items()}
+    keywords = {name: value for name, value in keywords.items() if name not in ("log_likelihood", "log_prior")}
+    return pm.to_inference_data(Trace(values, stats, 1, 0.0), **{**keywords, "save_warmup": True})
+
+
+def _thinned(idata: xr.DataTree) -> xr.DataTree:
+    """Draws at equal distances, where all of them would not fit into memory several times over."""
+    size = sum(variable.nbytes for variable in idata["posterior"].data_vars.values())
+    step = -(-size // _MOST_CHECKED)
+    if step <= 1:
+        return idata
+    groups = {
+        name: idata[name].to_dataset().isel(draw=slice(None, None, step)) for name in ("posterior", "sample_stats")
+    }
+    return xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+
+
+def _describe(idata: xr.DataTree, run: Run, chains: Sequence[int]) -> None:
+    """Say in the attributes which library made the draws, by which options, and what each chain has adapted."""
+    adapted = [_adapted(run, run.snapshots[chain]) for chain in chains if chain in run.snapshots]
+    sampler = json.dumps({"options": describe_settings(run.settings), "chains": adapted})
+    for name, group in idata.children.items():
+        if name.removeprefix("warmup_") in ("posterior", "sample_stats"):
+            group.attrs |= {
+                "inference_library": "pymc_symplectic",
+                "inference_library_version": _version(),
+                "sampler": sampler,
+            }
+
+
+def _adapted(run: Run, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """What warm-up has settled on: the step size, and the kinetic energy where it learns."""
+    kinetic = run.settings.kinetic
+    adapted: dict[str, Any] = {"step_size": float(np.exp(snapshot["learning"]["step"][1]))}
+    if kinetic.adapts:
+        record = kinetic.record(run.target.dim)._replace(params=snapshot["kinetic"])
+        adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None
+        if hasattr(kinetic, "learned"):
+            learned = kinetic.learned(record)._asdict()
+            adapted["kinetic"] = {name: np.asarray(value).tolist() for name, value in learned.items()}
+    return adapted
+
+
+def _check_model(model: pm.Model) -> None:
+    discrete = [rv.name for rv in model.free_RVs if rv.dtype in pm.vartypes.discrete_types]
+    if discrete:
+        continuous = ", ".join(rv.name for rv in model.free_RVs if rv.name not in discrete)
+        raise TypeError(
+            f"{', '.join(discrete)} is discrete, and Hamiltonian Monte Carlo needs a gradient; give HMC the continuous "
+            f"variables, and PyMC chooses a step for the others: "
+            f"pm.sample(step=[ps.HMC(vars=[{continuous}])])"
+        )
+
+
+def _free(path: Path) -> bool:
+    """Whether a store can be made at `path`."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+def _check_same(store: Store, told: Mapping[str, Any], target: LogDensity, variables: Variables) -> None:
+    """Raise a StoreError unless the store is of the same run, and whole."""
+    start = np.array(store.about["start"])
+    found = differences(store.about, {**told, "model": store.about["model"]})
+    if not found and start.size == target.dim:
+        found = differences(store.about, {**told, "model": describe_model(target, variables, start)})
+    elif not found:
+        found = [f"the model had {start.size} free parameters and has {target.dim}"]
+    if found:
+        raise StoreError(
+            f"store: {store.path} is of another run: {'; '.join(found)}. Give another name for a new run, or call with "
+            "what made it"
+        )
+    if damage := store.damage():
+        raise StoreError(
+            f"store: {store.path} is damaged, so the run cannot go on: {some(damage)}. ps.open_run reads the rest"
+        )
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
