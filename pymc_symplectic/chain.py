@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numba
 import numpy as np
 from pymc.exceptions import SamplingError
 
@@ -65,6 +66,7 @@ class Chain:
         memory = min(longest, max(self._metric.memory, kinetic.memory if kinetic.adapts else 0))
         self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
+        self._bound: dict[Any, Callable[..., tuple[int, int]]] = {}
         self._use(self._metric.start(np.ones(target.dim)))
         self._started = self._warned = self._far = False
 
@@ -83,8 +85,14 @@ class Chain:
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
     def _bind(self, rule: Any) -> Callable[..., tuple[int, int]]:
-        draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
-        return bind(kernels.advance, self._system, rule, self._state, self._learning, self._random, draws, rows)
+        # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
+        # algebra has made, may be laid out in another way than before.
+        key = type(rule), numba.typeof(self._system.metric)
+        if key not in self._bound:
+            draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
+            arguments = (self._system, rule, self._state, self._learning, self._random, draws, rows)
+            self._bound[key] = bind(kernels.advance, *arguments)
+        return self._bound[key]
 
     def _trajectory_at(self, count: int) -> Trajectory:
         """The trajectory of the draw after `count` draws.

@@ -175,7 +175,7 @@ def sample(
             starts = positions(target, initvals, seeds)
             states = [{"rng": rng.bit_generator.state, "position": q} for rng, q in zip(rngs, starts, strict=True)]
             if path is None:
-                sink = Memory(variables, chains, tune, draws)
+                sink = Memory(variables, chains, tune, draws, not discard_tuned_samples)
             else:
                 told |= {"model": describe_model(target, variables, starts[0]), "start": starts[0].tolist()}
                 sink = Store.create(path, told, _template(variables, starts[0], keywords), states)

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import cloudpickle
@@ -26,7 +26,7 @@ from .kernels.address import LOGP, AddressedFunction, array_at
 from .kernels.state import Target
 from .kernels.status import Status
 
-__all__ = ["LogDensity", "value_variables"]
+__all__ = ["LogDensity", "direct", "value_variables"]
 
 _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
@@ -317,6 +317,15 @@ def value_variables(vars: Any, model: pm.Model) -> list[Any]:
     if not chosen:
         raise ValueError("vars: there is no variable to sample in an empty list; leave it out for all")
     return chosen
+
+
+def direct(function: Any, inputs: int) -> Callable[..., Any]:
+    """A PyTensor function of so many inputs without what it is wrapped in, which may take longer than the code.
+
+    With shared variables, or without machine code, it is the function itself.
+    """
+    machine_code = getattr(function.vm, "jit_fn", None)
+    return function if machine_code is None or len(function.input_storage) > inputs else machine_code
 
 
 def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:

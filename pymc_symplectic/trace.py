@@ -11,7 +11,7 @@ import numpy as np
 import pytensor
 
 from .statistics import DTYPES, table
-from .target import LogDensity
+from .target import LogDensity, direct
 
 __all__ = ["Memory", "Trace", "Variables", "longest"]
 
@@ -57,7 +57,7 @@ class Variables:
             for variable, original in zip(outputs, chosen, strict=True):
                 variable.name = original.name
         self._target = target
-        self._function = model.compile_fn(
+        function = model.compile_fn(
             outs=[pytensor.Out(output, borrow=True) for output in outputs],
             inputs=[pytensor.In(value, borrow=True) for value in model.value_vars],
             point_fn=False,
@@ -65,7 +65,8 @@ class Variables:
             trust_input=True,
         )
         self._lock = threading.Lock()  # a PyTensor function has one storage for its inputs
-        values = self._function(*target.to_point(target.default_start).values())
+        self._call = direct(function, len(model.value_vars))
+        values = self._call(*target.to_point(target.default_start).values())
         self.layout = {
             str(output.name): (np.shape(value), np.asarray(value).dtype)
             for output, value in zip(outputs, values, strict=True)
@@ -77,7 +78,7 @@ class Variables:
 
     def fill(self, arrays: Mapping[str, np.ndarray], draws: np.ndarray) -> None:
         """Write the variables at `draws` (n, d) to arrays of shape (n, ...)."""
-        function, to_point, columns = self._function, self._target.to_point, list(arrays.values())
+        function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
         with self._lock:
             for i, position in enumerate(draws):
                 for array, value in zip(columns, function(*to_point(position).values()), strict=True):
@@ -91,19 +92,35 @@ class Variables:
 
 
 class Memory:
-    """Draws and statistics of all chains, in arrays of shape (chains, tune + draws, ...)."""
+    """Draws and statistics of all chains, in arrays of shape (chains, tune + draws, ...).
 
-    def __init__(self, variables: Variables, chains: int, tune: int, draws: int) -> None:
+    Parameters
+    ----------
+    variables : Variables
+    chains, tune, draws : int
+    keep_warmup : bool
+        Whether draws of warm-up will be asked for.  If not, variables are computed only of those of an interrupted
+        run that has no others.
+    """
+
+    def __init__(self, variables: Variables, chains: int, tune: int, draws: int, keep_warmup: bool) -> None:
         self.variables, self.tune = variables, tune
-        self.values = variables.new(chains, tune + draws)
+        self._skipped = 0 if keep_warmup else tune
+        self.values = variables.new(chains, tune + draws - self._skipped)
         self.stats = {name: np.empty((chains, tune + draws), dtype) for name, dtype in DTYPES.items()}
         self.counts = [0] * chains
         self._divergences = [0] * chains
+        self._raw: list[list[np.ndarray]] = [[] for _ in range(chains)]
 
     def write(self, chain: int, draws: np.ndarray, rows: np.ndarray) -> None:
         """Append draws (n, d) and their rows of statistics, all of warm-up or none."""
         first, end = self.counts[chain], self.counts[chain] + len(draws)
-        self.variables.fill({name: array[chain, first:end] for name, array in self.values.items()}, draws)
+        if first < self._skipped:
+            self._raw[chain].append(draws)
+        else:
+            place = slice(first - self._skipped, end - self._skipped)
+            self.variables.fill({name: array[chain, place] for name, array in self.values.items()}, draws)
+            self._raw[chain].clear()
         stats = table(rows, first < self.tune, self._divergences[chain])
         for name, column in stats.items():
             self.stats[name][chain, first:end] = column
@@ -111,14 +128,19 @@ class Memory:
         self.counts[chain] = end
 
     def trace(self, chains: Sequence[int], length: int, seconds: float) -> Trace:
-        """The first draws, so many, of some of the chains."""
-        if list(chains) == list(range(len(self.counts))):
-            select: Any = slice(None)  # a view
+        """The first draws, so many, of some of the chains; without those of warm-up, if they were not to be kept."""
+        every = list(chains) == list(range(len(self.counts)))
+        select: Any = slice(None) if every else list(chains)  # a slice is a view
+        if length <= self._skipped:
+            values, first = self.variables.new(len(chains), length), 0
+            for place, chain in enumerate(chains):
+                into = {name: array[place] for name, array in values.items()}
+                self.variables.fill(into, np.concatenate(self._raw[chain])[:length])
         else:
-            select = list(chains)
-        values = {name: array[select, :length] for name, array in self.values.items()}
-        stats = {name: array[select, :length] for name, array in self.stats.items()}
-        return Trace(values, stats, min(self.tune, length), seconds)
+            first = self._skipped
+            values = {name: array[select, : length - first] for name, array in self.values.items()}
+        stats = {name: array[select, first:length] for name, array in self.stats.items()}
+        return Trace(values, stats, min(self.tune, length) - first, seconds, min(self.tune, length))
 
 
 class Trace:
@@ -134,14 +156,23 @@ class Trace:
         How many draws of each chain are of warm-up.
     seconds : float
         What sampling took.
+    tuned : int, optional
+        How many draws of warm-up there were, where those are left out.
     """
 
     def __init__(
-        self, values: dict[str, np.ndarray], stats: dict[str, np.ndarray], n_tune: int, seconds: float
+        self,
+        values: dict[str, np.ndarray],
+        stats: dict[str, np.ndarray],
+        n_tune: int,
+        seconds: float,
+        tuned: int | None = None,
     ) -> None:
         self._values, self._stats = values, stats
         self.nchains, self._length = next(iter(stats.values())).shape
-        self.report = SimpleNamespace(n_draws=self._length - n_tune, n_tune=n_tune, t_sampling=seconds)
+        # PyMC's own name for the draws of warm-up that there were, whether they are kept or not, is n_tune
+        tuned = n_tune if tuned is None else tuned
+        self.report = SimpleNamespace(n_draws=self._length - n_tune, n_tune=tuned, t_sampling=seconds)
 
     def __len__(self) -> int:
         return self._length
