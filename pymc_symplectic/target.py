@@ -26,7 +26,7 @@ from .kernels.address import LOGP, AddressedFunction, array_at
 from .kernels.state import Target
 from .kernels.status import Status
 
-__all__ = ["LogDensity", "direct", "value_variables"]
+__all__ = ["LogDensity", "value_variables", "values_function"]
 
 _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
@@ -319,13 +319,22 @@ def value_variables(vars: Any, model: pm.Model) -> list[Any]:
     return chosen
 
 
-def direct(function: Any, inputs: int) -> Callable[..., Any]:
-    """A PyTensor function of so many inputs without what it is wrapped in, which may take longer than the code.
+def values_function(model: pm.Model, outputs: Sequence[Any]) -> Callable[..., Any]:
+    """What computes `outputs` from the value variables of a model, given in their order: the same code as PyMC's.
 
-    With shared variables, or without machine code, it is the function itself.
+    It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
+    or without machine code, with it.
     """
+    function = model.compile_fn(
+        outs=[pytensor.Out(output, borrow=True) for output in outputs],
+        inputs=[pytensor.In(value, borrow=True) for value in model.value_vars],
+        point_fn=False,
+        on_unused_input="ignore",
+        trust_input=True,
+    )
     machine_code = getattr(function.vm, "jit_fn", None)
-    return function if machine_code is None or len(function.input_storage) > inputs else machine_code
+    shared = len(function.input_storage) > len(model.value_vars)
+    return function if machine_code is None or shared else machine_code
 
 
 def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:

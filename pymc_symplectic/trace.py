@@ -8,10 +8,9 @@ from types import SimpleNamespace
 from typing import Any, overload
 
 import numpy as np
-import pytensor
 
 from .statistics import DTYPES, table
-from .target import LogDensity, direct
+from .target import LogDensity, values_function
 
 __all__ = ["Memory", "Trace", "Variables", "longest"]
 
@@ -57,15 +56,8 @@ class Variables:
             for variable, original in zip(outputs, chosen, strict=True):
                 variable.name = original.name
         self._target = target
-        function = model.compile_fn(
-            outs=[pytensor.Out(output, borrow=True) for output in outputs],
-            inputs=[pytensor.In(value, borrow=True) for value in model.value_vars],
-            point_fn=False,
-            on_unused_input="ignore",
-            trust_input=True,
-        )
-        self._lock = threading.Lock()  # a PyTensor function has one storage for its inputs
-        self._call = direct(function, len(model.value_vars))
+        self._lock = threading.Lock()  # a PyTensor function may have one storage for its inputs
+        self._call = values_function(model, outputs)
         values = self._call(*target.to_point(target.default_start).values())
         self.layout = {
             str(output.name): (np.shape(value), np.asarray(value).dtype)

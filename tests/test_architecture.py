@@ -105,7 +105,7 @@ def test_mathematics_knows_nothing_of_pymc(room):
 
 def test_few_rooms_know_pytensor():
     knowing = {room_of(path) for path in FILES if "pytensor" in outside_imports_of(path)}
-    assert knowing <= {"target", "expressions", "sampling", "optimize"}
+    assert knowing <= {"target", "expressions", "optimize"}
 
 
 def python(code, **environment):
