@@ -6,8 +6,10 @@ import ctypes
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import cloudpickle
 import numba
@@ -15,7 +17,11 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from numba.core.cpu import CPUContext
 from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
+from numba.core.typing import Context
+from numba.np.numpy_support import from_dtype
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
 from pytensor.graph.basic import Variable
@@ -156,7 +162,10 @@ class LogDensity:
         # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
         if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interpreted:
             try:
-                return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
+                with _as_from_cache(
+                    raw, [_array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)]
+                ) as raw:
+                    return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
         self._doubles = ctypes.c_double * self.dim
@@ -319,7 +328,7 @@ def value_variables(vars: Any, model: pm.Model) -> list[Any]:
     return chosen
 
 
-def values_function(model: pm.Model, outputs: Sequence[Any]) -> Callable[..., Any]:
+def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Callable[..., Any]:
     """What computes `outputs` from the value variables of a model, given in their order: the same code as PyMC's.
 
     It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
@@ -334,7 +343,34 @@ def values_function(model: pm.Model, outputs: Sequence[Any]) -> Callable[..., An
     )
     machine_code = getattr(function.vm, "jit_fn", None)
     shared = len(function.input_storage) > len(model.value_vars)
-    return function if machine_code is None or shared else machine_code
+    if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
+        return function
+    with _as_from_cache(machine_code, [numba.typeof(value) for value in example]) as machine_code:
+        machine_code(*example)
+    return machine_code
+
+
+def _array_type(dtype: Any, ndim: int) -> Any:
+    return numba.types.Array(from_dtype(np.dtype(dtype)), ndim, "C")
+
+
+@contextmanager
+def _as_from_cache(raw: Any, types: Sequence[Any]) -> Iterator[Any]:
+    """Machine code as every later process will load it from the disk cache; what calls it is compiled in this context.
+
+    A process that has compiled a function has compiled its parts as well, and runs these instead of the copies that are
+    optimised together with the whole.  They round differently now and then, so the first run of a model would not be
+    the same, to the last bit, as one that is resumed, or made by another process.  In a context of its own the function
+    knows nothing of the parts.  Numba has no public way to make one.
+    """
+    raw.get_call_template(tuple(types), {})  # compiles it for these
+    if not raw.stats.cache_misses or raw.stats.cache_path is None:
+        yield raw
+        return
+    typing = Context()
+    own = {"_toplevel_typing_context": typing, "_toplevel_target_context": CPUContext(typing)}
+    with patch.multiple(cpu_target, **own):
+        yield numba.jit(**raw.targetoptions, cache=True)(raw.py_func)
 
 
 def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:

@@ -57,8 +57,9 @@ class Variables:
                 variable.name = original.name
         self._target = target
         self._lock = threading.Lock()  # a PyTensor function may have one storage for its inputs
-        self._call = values_function(model, outputs)
-        values = self._call(*target.to_point(target.default_start).values())
+        start = tuple(target.to_point(target.default_start).values())
+        self._call = values_function(model, outputs, start)
+        values = self._call(*start)
         self.layout = {
             str(output.name): (np.shape(value), np.asarray(value).dtype)
             for output, value in zip(outputs, values, strict=True)

@@ -1,0 +1,557 @@
+"""Runs on disk: they go on to the same draws after anything that may happen to them, or say why they do not."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+import pymc_symplectic as ps
+from pymc_symplectic import driver
+from pymc_symplectic.store import Store, base
+
+from . import SHORT, assert_same_draws, run
+
+
+@pytest.fixture(scope="module")
+def arguments(starts):
+    return {"initvals": starts, "discard_tuned_samples": False}
+
+
+@pytest.fixture(scope="module")
+def expected(rich_model, arguments):
+    return run(rich_model, **arguments).load()
+
+
+@pytest.fixture(scope="module")
+def finished(rich_model, arguments, tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished") / "run.zarr"
+    run(rich_model, store=path, **arguments)
+    return path
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A finished run, to be spoilt."""
+    return shutil.copytree(finished, tmp_path / "copy.zarr")
+
+
+def content(path):
+    return {file: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+# Going on.
+
+
+def test_same_call_on_a_finished_run_draws_nothing(rich_model, arguments, expected, copy, monkeypatch):
+    monkeypatch.setattr(driver, "advance_to", lambda *_: pytest.fail("it draws"))
+    before = {file: bytes_ for file, bytes_ in content(copy).items() if ".run" not in str(file)}
+    assert_same_draws(run(rich_model, store=copy, **arguments), expected)
+    after = content(copy)
+    assert all(after[file] == bytes_ for file, bytes_ in before.items())
+
+
+def test_fewer_draws_are_the_first_of_them(rich_model, arguments, expected, copy):
+    short = run(rich_model, store=copy, **{**arguments, "draws": 5})
+    assert short.posterior.sizes["draw"] == 5
+    np.testing.assert_array_equal(short.posterior["slope"], expected.posterior["slope"][:, :5])
+    assert_same_draws(ps.open_run(copy), expected)  # and nothing is lost
+    assert_same_draws(run(rich_model, store=copy, **arguments), expected)
+
+
+@pytest.mark.parametrize("seed", [SHORT["random_seed"], None])
+def test_more_draws_are_those_of_a_longer_run(seed, rich_model, arguments, copy):
+    longer = run(rich_model, store=copy, **{**arguments, "draws": 60, "random_seed": seed})
+    assert_same_draws(longer, run(rich_model, **{**arguments, "draws": 60}))
+    assert longer.posterior["draw"].values.tolist() == list(range(60))
+
+
+def test_extending_gives_no_warnings(rich_model, arguments, copy):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*use of fork")
+        run(rich_model, store=copy, **{**arguments, "draws": 30})
+        xr.open_datatree(copy, engine="zarr").load()
+
+
+def test_across_the_boundaries_of_chunks(rich_model, arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "_CHUNK_DRAWS", 7)
+    for draws in (3, 7, 8, 50):
+        stored = run(rich_model, store=tmp_path / "r", **{**arguments, "draws": draws})
+    assert_same_draws(stored, run(rich_model, **{**arguments, "draws": 50}))
+
+
+def test_commits_at_any_time_make_no_difference(rich_model, arguments, expected, tmp_path, monkeypatch):
+    from pymc_symplectic.store import writer
+
+    monkeypatch.setattr(writer, "_COMMIT_SECONDS", 0.0)
+    assert_same_draws(run(rich_model, store=tmp_path / "r", cores=2, **arguments), expected)
+
+
+def test_without_warmup_at_all(rich_model, tmp_path):
+    stored = run(rich_model, tune=0, step_size=0.3, store=tmp_path / "r", discard_tuned_samples=False)
+    assert_same_draws(stored, run(rich_model, tune=0, step_size=0.3, discard_tuned_samples=False))
+
+
+def test_no_model_of_the_first_call_is_needed(rich_model, arguments, expected, tmp_path):
+    """Model objects are made anew in every script."""
+
+    def again():
+        with pm.Model(coords={"place": ["a", "bb", "ccc"]}) as model:
+            x = pm.Data("x", np.array([-1.0, 0.5, 2.0]), dims="place")
+            slope = pm.Normal("slope", 0.0, 1.0)
+            sigma = pm.HalfNormal("sigma", 1.0)
+            mean = pm.Deterministic("mean", slope * x, dims="place")
+            pm.Deterministic("largest", pm.math.max(mean))
+            pm.Normal("y", mean, sigma, observed=np.array([-0.8, 0.6, 1.7]), dims="place")
+        return model
+
+    run(again(), store=tmp_path / "r", **{**arguments, "draws": 4})
+    assert_same_draws(run(again(), store=tmp_path / "r", **arguments), expected)
+
+
+def test_killed_while_room_is_made(rich_model, arguments, copy, monkeypatch):
+    longer = run(rich_model, **{**arguments, "draws": 40})
+    for method in ("_save_about", "_consolidate"):
+        path = shutil.copytree(copy, copy.with_name(method))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Store, method, lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+            run(rich_model, store=path, **{**arguments, "draws": 40})
+        assert_same_draws(run(rich_model, store=path, **{**arguments, "draws": 40}), longer)
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import pymc as pm
+import pymc_symplectic as ps
+
+def model():
+    with pm.Model() as model:
+        x = pm.Normal("x", shape=3)
+        pm.Deterministic("length", pm.math.sqrt((x**2).sum()))
+    return model
+
+def sample(**kwargs):
+    return ps.sample(20_000, tune=1500, chains=3, cores=2, random_seed=5, metric="dense", kinetic="adaptive",
+                     discard_tuned_samples=False, progressbar=False, quiet=True, compute_convergence_checks=False,
+                     model=model(), **kwargs)
+
+if __name__ == "__main__":
+    from pymc_symplectic.store import writer
+    writer._COMMIT_SECONDS = 0.02
+    print("begins", flush=True)
+    sample(store=sys.argv[1])
+    print("done", flush=True)
+"""
+
+
+def test_killed_at_any_instant_it_goes_on_to_the_same_draws(tmp_path):
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
+    store, rng, killed = tmp_path / "r", np.random.default_rng(3), 0
+    space = {"__name__": "script"}
+    exec(compile(SCRIPT, "script.py", "exec"), space)
+    for attempt in range(6):
+        with subprocess.Popen(
+            [sys.executable, str(tmp_path / "script.py"), str(store)],
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout.readline() == b"begins\n"
+            before = _count(store)
+            until = time.monotonic() + 30
+            while _count(store) == before and process.poll() is None and time.monotonic() < until:
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.1))
+            if attempt < 2 and process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+            process.wait(60)
+        if process.returncode == 0:
+            break
+        assert ps.open_run(store).children
+    assert killed == 2
+    assert process.returncode == 0
+    assert_same_draws(ps.open_run(store), space["sample"]())
+
+
+def _count(path):
+    try:
+        return sum(Store.open(path).counts())
+    except (FileNotFoundError, ps.StoreError):
+        return 0
+
+
+# What is on disk.
+
+
+def test_opening_runs_no_code(finished):
+    for file in finished.rglob("*"):
+        if file.is_dir() or file.name == "lock":
+            continue
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                assert all(arrays[name].dtype != object for name in arrays)
+        elif file.suffix == ".json":
+            json.loads(file.read_text())
+        else:
+            assert "c" in file.relative_to(finished).parts, file  # a chunk
+
+
+def test_xarray_opens_it_directly(finished, expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same_draws(xr.open_datatree(finished, engine="zarr"), expected)
+        opened = xr.open_dataset(finished, group="posterior", engine="zarr")
+    np.testing.assert_array_equal(opened["slope"], expected.posterior["slope"])
+    assert opened["place"].values.tolist() == ["a", "bb", "ccc"]
+
+
+def test_nothing_is_left_behind(finished):
+    assert [file.name for file in finished.parent.iterdir()] == ["run.zarr"]
+    assert not list(finished.rglob("*.partial"))
+
+
+def test_open_run_of_a_run_that_is_not_finished(rich_model, arguments, expected, tmp_path, monkeypatch):
+    begin = driver.begin
+
+    def some(target, settings, tune, job):
+        if job.index >= 2:
+            raise RuntimeError("not today")
+        return begin(target, settings, tune, job)
+
+    monkeypatch.setattr(driver, "begin", some)
+    with pytest.warns(UserWarning, match="Chain 3 failed"):
+        run(rich_model, store=tmp_path / "r", **arguments)
+    opened = ps.open_run(tmp_path / "r")
+    assert opened.posterior["chain"].values.tolist() == [0, 1]
+    assert_same_draws(opened, expected.sel(chain=[0, 1]))
+    monkeypatch.undo()
+    assert_same_draws(run(rich_model, store=tmp_path / "r", **arguments), expected)
+
+
+def test_open_run_before_the_first_draw(rich_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(rich_model, store=tmp_path / "r")
+    with pytest.raises(ps.StoreError, match="no draws yet"):
+        ps.open_run(tmp_path / "r")
+    with pytest.raises(FileNotFoundError, match="nothing at"):
+        ps.open_run(tmp_path / "nowhere")
+
+
+# Another run.
+
+
+def simple(prior=1.0, data=(1.0, 2.0), name="mu", factor=2.0, noise=1.0, extra=False, size=None, family=pm.Normal):
+    with pm.Model() as model:
+        mu = family(name, 0.0, prior, shape=size)
+        if extra:
+            pm.Normal("extra")
+        pm.Deterministic("double", factor * mu)
+        pm.Normal("y", mu if size is None else mu.sum(), noise, observed=np.array(data))
+    return model
+
+
+@pytest.fixture(scope="module")
+def simple_store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("simple") / "run.zarr"
+    run(simple(), store=path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ({"prior": 2.0}, {}, "the log-density of the model was .* a prior or the likelihood has changed"),
+        ({"noise": 1.0 + 1e-6}, {}, "log-density"),
+        ({"data": (1.0, 2.5)}, {}, "data y differs"),
+        ({"data": (2.0, 1.0)}, {}, "data y differs"),
+        ({"data": (1.0, 2.0, 3.0)}, {}, "data y differs"),
+        ({"name": "nu"}, {}, "the variable nu is new.*the variable mu is gone"),
+        ({"extra": True}, {}, "had 1 free parameters and has 2|the variable extra is new"),
+        ({"size": 2}, {}, "had 1 free parameters and has 2|the variable mu"),
+        ({"size": 1}, {}, "the variable mu"),
+        ({"factor": 3.0}, {}, "the deterministic variable double is computed in another way"),
+        ({"family": pm.Laplace}, {}, "log-density"),
+        ({}, {"random_seed": 1}, "random_seed is another"),
+        ({}, {"chains": 3}, "chains was 4 and is 3"),
+        ({}, {"tune": 36}, "tune was 35 and is 36"),
+        ({}, {"discard_tuned_samples": False}, "discard_tuned_samples|keep_warmup"),
+        ({}, {"var_names": ["mu"]}, "var_names"),
+        ({}, {"integrator": "yoshida4"}, "integrator was .* and is "),
+        ({}, {"metric": "dense"}, "metric was .* and is "),
+        ({}, {"metric": np.ones(1)}, "metric was .* and is "),
+        ({}, {"kinetic": "relativistic"}, "kinetic was .* and is "),
+        ({}, {"trajectory": ps.FixedSteps(3)}, "trajectory was .* and is "),
+        ({}, {"step_size": 0.1}, "step_size was None and is 0.1"),
+        ({}, {"target_accept": 0.95}, "target_accept was .* and is 0.95"),
+        ({}, {"temperature": 2.0}, "temperature was 1.0 and is 2.0"),
+        ({}, {"max_energy_error": 5.0}, "max_energy_error was 1000.0 and is 5.0"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) and value else "",
+)
+def test_another_run_is_refused_by_what_differs(changes, options, words, simple_store):
+    before = content(simple_store)
+    with pytest.raises(ps.StoreError, match=words) as told:
+        run(simple(**changes), store=simple_store, **options)
+    assert "is of another run" in str(told.value)
+    assert content(simple_store).keys() - before.keys() <= {simple_store / ".run" / "lock"}
+    assert all(content(simple_store)[file] == bytes_ for file, bytes_ in before.items())
+
+
+@pytest.mark.parametrize("changes", [{}, {"cores": 2}, {"var_names": None}, {"quiet": True}], ids=str)
+def test_what_makes_no_difference_is_not_refused(changes, simple_store):
+    assert run(simple(), store=str(simple_store), **changes).posterior.sizes["draw"] == SHORT["draws"]
+
+
+def test_var_names_are_a_set(tmp_path):
+    run(simple(), store=tmp_path / "r", var_names=["double", "mu"])
+    run(simple(), store=tmp_path / "r", var_names=("mu", "double"))
+    run(simple(), store=tmp_path / "s", var_names="mu")
+    run(simple(), store=tmp_path / "s", var_names=["mu"])
+
+
+# Damage.
+
+
+def chunk_of(path, variable="slope", chain=1, group="posterior"):
+    [file] = [file for file in (path / group / variable / "c" / str(chain)).rglob("*") if file.is_file()]
+    return file
+
+
+@pytest.mark.parametrize("harm", ["noise", "cut", "emptied", "one bit"])
+def test_damaged_chunk_is_told_and_the_rest_is_read(harm, copy, rich_model, arguments, expected):
+    file = chunk_of(copy)
+    data = bytearray(file.read_bytes())
+    if harm == "one bit":
+        data[-6] ^= 1
+    spoilt = {"noise": b"\0\xff" * 40, "cut": data[: len(data) // 2], "emptied": b"", "one bit": data}
+    file.write_bytes(bytes(spoilt[harm]))
+    with pytest.raises(ps.StoreError, match=r"damaged.*posterior/slope, chain 1, draws 0 to 24.*open_run reads the rest"):
+        run(rich_model, store=copy, **{**arguments, "draws": 30})
+    with pytest.warns(UserWarning, match=r"posterior/slope, chain 1, draws 0 to 24"):
+        opened = ps.open_run(copy)
+    assert np.isnan(opened.posterior["slope"].sel(chain=1)).all()
+    assert_same_draws(opened.sel(chain=[0, 2, 3]), expected.sel(chain=[0, 2, 3]))
+    assert_same_draws(opened, expected, ignoring=["slope"])
+
+
+def test_chunk_that_is_gone_is_told(copy, rich_model, arguments):
+    chunk_of(copy).unlink()
+    with pytest.warns(UserWarning, match=r"posterior/slope, chain 1"):
+        opened = ps.open_run(copy)
+    assert np.isnan(opened.posterior["slope"].sel(chain=1)).all()
+    with pytest.raises(ps.StoreError, match=r"posterior/slope, chain 1"):
+        run(rich_model, store=copy, **{**arguments, "draws": 30})
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda path: (path / ".run" / "chain-2.npz").unlink(), "lacks .run/chain-2.npz"),
+        (lambda path: (path / ".run" / "run.json").unlink(), "not a whole store of this package.*run.json"),
+        (lambda path: shutil.rmtree(path / "sample_stats"), "lacks sample_stats"),
+        (lambda path: shutil.rmtree(path / "warmup_posterior"), "lacks warmup_posterior"),
+        (lambda path: (path / ".run" / "run.json").write_text("{"), "run.json is damaged"),
+        (lambda path: (path / ".run" / "run.json").write_text("[]"), "run.json is damaged"),
+        (lambda path: (path / ".run" / "run.json").write_text('{"format": 1}'), "run.json is damaged"),
+        (lambda path: (path / ".run" / "run.json").write_bytes(b"\xff\0"), "run.json is damaged"),
+        (lambda path: _edit(path, format=99), "has format 99, and this version of pymc_symplectic reads format 1"),
+        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b"PK"), "the state of chain 0, .*cannot be read"),
+        (lambda path: _halve(path / ".run" / "chain-0.npz"), "the state of chain 0, .*cannot be read"),
+        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b""), "the state of chain 0, .*cannot be read"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_half_a_store_says_what_is_wrong(harm, words, copy, rich_model, arguments):
+    harm(copy)
+    with pytest.raises(ps.StoreError, match=words):
+        run(rich_model, store=copy, **{**arguments, "draws": 30})
+    with pytest.raises(ps.StoreError, match=words):
+        ps.open_run(copy)
+
+
+def test_lost_variable_is_told(copy, rich_model, arguments):
+    shutil.rmtree(copy / "posterior" / "slope")
+    with pytest.raises(ps.StoreError, match="slope"):
+        run(rich_model, store=copy, **{**arguments, "draws": 30})
+
+
+def _edit(path, **changes):
+    file = path / ".run" / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def _halve(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def test_what_is_no_store(rich_model, tmp_path):
+    file = tmp_path / "file.nc"
+    file.write_text("precious")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "precious").write_text("precious")
+    for sample in (lambda path: run(rich_model, store=path), ps.open_run):
+        with pytest.raises(ps.StoreError, match="is a file; a store is a directory, so give another name"):
+            sample(file)
+        with pytest.raises(ps.StoreError, match="not a whole store of this package"):
+            sample(folder)
+    assert file.read_text() == (folder / "precious").read_text() == "precious"
+
+
+def test_empty_folder_and_missing_parents_are_fine(rich_model, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert run(rich_model, store=tmp_path / "empty", draws=3).posterior.sizes["draw"] == 3
+    assert run(rich_model, store=str(tmp_path / "a" / "b" / "r"), draws=3).posterior.sizes["draw"] == 3
+
+
+# Two at once, and no room.
+
+
+def test_second_writer_is_refused(rich_model, arguments, expected, tmp_path):
+    path, told = tmp_path / "r", []
+
+    def first():
+        told.append(run(rich_model, store=path, **arguments))
+
+    @contextmanager
+    def held():
+        with Store.open(path).locked():
+            yield
+
+    first()
+    with held():
+        with pytest.raises(ps.StoreError, match="another run is writing to .*r; wait for it"):
+            run(rich_model, store=path, **arguments)
+        thread = threading.Thread(target=lambda: told.append(_error(lambda: run(rich_model, store=path, **arguments))))
+        thread.start()
+        thread.join()
+        assert "another run is writing" in str(told[-1])
+        code = f"from pymc_symplectic.store import Store\nwith Store.open({str(path)!r}).locked(): pass"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "another run is writing" in result.stderr
+        assert_same_draws(ps.open_run(path), expected)  # anybody may read
+    assert_same_draws(run(rich_model, store=path, **arguments), expected)
+
+
+def _error(function):
+    try:
+        return function()
+    except Exception as error:
+        return error
+
+
+def test_run_that_another_has_extended_meanwhile(rich_model, arguments, copy, monkeypatch):
+    """Between looking at the store and holding it a model is compiled, which takes seconds."""
+    locked = Store.locked
+
+    @contextmanager
+    def later(self):
+        monkeypatch.setattr(Store, "locked", locked)
+        run(rich_model, store=copy, **{**arguments, "draws": 50})
+        with locked(self):
+            yield
+
+    monkeypatch.setattr(Store, "locked", later)
+    run(rich_model, store=copy, **{**arguments, "draws": 35})
+    assert_same_draws(ps.open_run(copy), run(rich_model, **{**arguments, "draws": 50}))
+
+
+@pytest.mark.parametrize("how", ["cores", "threads"])
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_no_room_on_the_disk(after, how, rich_model, arguments, expected, tmp_path, monkeypatch, request):
+    from pymc_symplectic.store import writer
+
+    monkeypatch.setattr(writer, "_COMMIT_SECONDS", 0.0)
+    left, save = iter(range(after)), Store.save_state
+
+    def full(self, chain, state):
+        if "count" in state and next(left, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(self, chain, state)
+
+    how = {"cores": 2} if how == "cores" else {"executor": request.getfixturevalue(how)}
+    with monkeypatch.context() as patch, pytest.raises(ps.StoreError, match=r"r cannot be written: No space left.*to go on"):
+        patch.setattr(Store, "save_state", full)
+        run(rich_model, store=tmp_path / "r", **how, **arguments)
+    assert_same_draws(run(rich_model, store=tmp_path / "r", **how, **arguments), expected)
+
+
+@pytest.mark.parametrize("most", [3000, 40_000], ids=["not for metadata", "not for draws"])
+def test_no_room_half_way(most, rich_model, arguments, tmp_path):
+    """A limit on the size of files, by which writes fail half-way as on a full disk."""
+    import resource
+
+    path = tmp_path / "r"
+    run(rich_model, store=path, **arguments)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+        with pytest.raises(ps.StoreError, match="cannot be written"):
+            run(rich_model, store=path, **{**arguments, "draws": 8000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    longer = run(rich_model, store=path, **{**arguments, "draws": 8000})
+    assert_same_draws(longer, run(rich_model, **{**arguments, "draws": 8000}))
+
+
+def test_no_room_when_all_is_drawn(rich_model, arguments, expected, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "replace_file", _full_at_the_end(base.replace_file))
+        try:
+            assert_same_draws(run(rich_model, store=tmp_path / "r", **arguments), expected)
+        except ps.StoreError as error:
+            assert "No space left" in str(error)
+    assert_same_draws(run(rich_model, store=tmp_path / "r", **arguments), expected)
+
+
+def _full_at_the_end(replace_file):
+    def replace(file, content):
+        if b'"seconds"' in content:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace_file(file, content)
+
+    return replace
+
+
+@pytest.mark.parametrize("path", ["/proc/run.zarr", "/dev/null/run.zarr"])
+def test_where_nothing_can_be_written(path, rich_model):
+    with pytest.raises(ps.StoreError, match=f"store: {path} cannot be (made|written)"):
+        run(rich_model, store=path)
+
+
+# Without what it takes, and with what it cannot hold.
+
+
+@pytest.mark.parametrize("module", ["zarr", "filelock"])
+def test_extra_is_named_where_it_is_missing(module, rich_model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"store= needs zarr and filelock: pip install 'pymc-symplectic\[store\]'"):
+        run(rich_model, store=tmp_path / "r")
+    assert not list(tmp_path.iterdir())
+
+
+def test_coordinates_that_cannot_be_stored(tmp_path):
+    import datetime
+
+    with pm.Model(coords={"day": [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)]}) as model:
+        pm.Normal("x", dims="day")
+    with pytest.raises(ps.StoreError, match="day"):
+        run(model, store=tmp_path / "r")
+    assert not list(tmp_path.iterdir())
