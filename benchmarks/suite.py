@@ -1,8 +1,11 @@
-"""What a gradient and a second of each sampler are worth, on the posteriors of posteriordb.
+"""What a gradient and a second of each sampler are worth, on the posteriors of posteriordb or on held-out ones.
 
 Run ``python benchmarks/suite.py``; ``--help`` lists the options.  Each posterior, sampler and seed leaves one file in
 the folder of results, and is left out where that file exists, so that an interrupted run goes on where it stopped.
 What a sampler fails at is recorded as its error; remove the file to try again.  `report.py` makes tables and a figure.
+
+There are two sets of posteriors, kept in folders of their own: those of `posteriors.py`, on which choices are made, and
+with ``--set held_out`` those of `held_out.py`, by which choices are tested when they have been made.
 
 The protocol:
 
@@ -32,12 +35,14 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import arviz_base
 import arviz_stats
+import held_out
 import posteriors
 import samplers
 
@@ -46,6 +51,7 @@ import pymc_symplectic as ps
 __all__ = ["file_of", "run_all", "score"]
 
 RESULTS = Path(__file__).parent / "results"
+SETS = ("tuning", "held_out")
 PACKAGES = ("blackjax", "jax", "numba", "numpy", "nutpie", "pymc", "pytensor")
 
 Record = dict[str, Any]
@@ -187,7 +193,8 @@ def _line(record: Record) -> str:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--posteriors", nargs="+", default=posteriors.names(), metavar="NAME", help="default: all")
+    parser.add_argument("--set", choices=SETS, default="tuning", help="of posteriors; default: %(default)s")
+    parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     parser.add_argument(
         "--samplers", nargs="+", default=list(samplers.SAMPLERS), metavar="NAME", help="default: %(default)s"
     )
@@ -195,16 +202,22 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=1000, help="of each chain, after warm-up; default: 1000")
     parser.add_argument("--tune", type=int, default=1000, help="draws of warm-up of each chain; default: 1000")
     parser.add_argument("--chains", type=int, default=4, help="default: 4")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results; default: benchmarks/results")
+    parser.add_argument(
+        "--results", type=Path,
+        help="folder of results; default: benchmarks/results, and held_out in it for that set",
+    )  # fmt: skip
     parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     logging.getLogger("pymc").setLevel(logging.ERROR)
+    names, load, folder = posteriors.names(), partial(posteriors.load, path=chosen.posteriordb), RESULTS
+    if chosen.set == "held_out":
+        names, load, folder = held_out.names(), held_out.load, RESULTS / "held_out"
+    folder = chosen.results or folder
     made = run_all(
-        chosen.posteriors, chosen.samplers, chosen.seeds, chosen.results, draws=chosen.draws, tune=chosen.tune,
-        chains=chosen.chains, load=lambda name: posteriors.load(name, chosen.posteriordb),
-        tell=lambda line: print(line, flush=True),
+        chosen.posteriors or names, chosen.samplers, chosen.seeds, folder, draws=chosen.draws, tune=chosen.tune,
+        chains=chosen.chains, load=load, tell=lambda line: print(line, flush=True),
     )  # fmt: skip
-    print(f"{made} runs made; results are in {chosen.results}")
+    print(f"{made} runs made; results are in {folder}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pymc as pm
 import pytest
 
 FOLDER = str(Path(__file__).parents[2] / "benchmarks")
-NAMES = ("hard_starts", "large", "references", "posteriors", "samplers", "suite")
+NAMES = ("hard_starts", "held_out", "large", "references", "posteriors", "samplers", "suite")
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,8 @@ def rooms(environment):
         import suite
 
         yield SimpleNamespace(posteriors=posteriors, report=report, samplers=samplers, suite=suite)
-        for name in ("posteriors", "report", "samplers", "suite"):
-            del sys.modules[name]
+        for name in ("held_out", "posteriors", "report", "samplers", "suite"):
+            sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
