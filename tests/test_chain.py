@@ -107,7 +107,8 @@ def test_a_normal_is_sampled_without_error(normal, metric, trajectory):
     np.testing.assert_allclose(chain.mean, mean, rtol=0, atol=1e-3)
     draws, rows = chain.advance(200)
     assert rows[:, column.MEAN_TREE_ACCEPT].mean() > (0.999999 if metric == "given" else 0.98)
-    assert chain.step_size == pytest.approx(np.pi / 2 / (10 if trajectory == "fixed_steps" else 1), rel=0.01)
+    limit = {"no_u_turn": 0.45 * np.pi, "fixed_steps": 0.045 * np.pi, "fixed_time": 0.75 * np.pi}[trajectory]
+    assert chain.step_size == pytest.approx(limit, rel=0.01)
     assert np.abs((draws.mean(axis=0) - mean) / np.sqrt(np.diag(covariance))).max() < 0.5
 
 

@@ -15,7 +15,7 @@ __all__ = ["Integrator"]
 _DRIFTS = ("free", "harmonic")
 SUM_TOLERANCE = 1e-12
 PALINDROME_TOLERANCE = 1e-13
-_QUARTER_TURN = math.pi / 2
+_ALMOST_HALF_A_TURN = 0.9 * math.pi
 
 
 @dataclass(frozen=True, repr=False)
@@ -304,10 +304,11 @@ class Integrator:
         .. math:: \delta\, \varepsilon \tan(\varepsilon/2) < 2,
 
         where leapfrog asks for :math:`(1 + \delta)\, \varepsilon^2 < 4`: for every ε up to half a turn, π, where
-        the target is the wider (:math:`\delta \le 0`), and like leapfrog where it is much the narrower. Near half a
-        turn a step leads to the point opposite whatever the momentum, and a quarter turn already exchanges
-        positions and momenta, so a tuned step turns by π/2 at most, and `FixedSteps` by as much in all its
-        steps together. A step size that is given is kept as it is.
+        the target is the wider (:math:`\delta \le 0`), and like leapfrog where it is much the narrower. Half a turn
+        leads to the point opposite whatever the momentum, so a tuned step turns by 0.9 π at most. It is half of
+        that, about the quarter turn that exchanges positions and momenta, where the length of a trajectory goes
+        with that of its steps: for one step of `NoUTurn`, and for all steps of `FixedSteps` together. Schemes with
+        negative drifts are held to as much less as they go back and forth. A step size that is given is kept.
 
         A *kick* should come first. Rotate-kick-rotate has half the error, but one gradient more for each state
         that is looked at, and trajectories in a harmonic well take few steps.
@@ -339,7 +340,7 @@ class Integrator:
         kicks, drifts = np.array(self.kicks), np.array(self.drifts)
         if self.drift == "free" or mean is None:
             return Composition(kicks, drifts)
-        return Harmonic(kicks, drifts, mean.copy(), np.zeros(dim), _QUARTER_TURN / float(np.abs(drifts).sum()))
+        return Harmonic(kicks, drifts, mean.copy(), np.zeros(dim), _ALMOST_HALF_A_TURN / float(np.abs(drifts).sum()))
 
     def __repr__(self) -> str:
         gradients = "gradient" if self.stages == 1 else "gradients"

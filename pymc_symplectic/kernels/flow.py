@@ -54,7 +54,7 @@ def is_closed(flow: Any) -> bool:
 
 
 def longest_of(flow: Any) -> float:
-    """The longest step that is worth trying, in whitened coordinates."""
+    """The longest step that a flow may be asked for, in whitened coordinates."""
     return _LONGEST_STEPS[type(flow)](flow)
 
 

@@ -84,5 +84,5 @@ def step_harmonic(flow: Harmonic, system: System, state: State, eps: float) -> i
 
 @helper
 def longest_of_harmonic(flow: Harmonic) -> float:
-    """As its record says: near half a turn a step leads to the point opposite, whatever the momentum."""
+    """As its record says: less than half a turn, which leads to the point opposite whatever the momentum."""
     return flow.longest

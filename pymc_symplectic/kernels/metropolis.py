@@ -74,7 +74,7 @@ specialise(plan, _PLANS)
 
 @helper
 def _longest_of_steps(rule: FixedStepsRule, longest: float) -> float:
-    return longest / rule.steps  # where a step may not go further, a trajectory has no reason to
+    return 0.5 * longest / rule.steps  # see `longest_of_no_u_turn`; here a trajectory is all that is looked at
 
 
 @helper

@@ -68,8 +68,11 @@ class NoUTurnRule(NamedTuple):
 
 @helper
 def longest_of_no_u_turn(rule: NoUTurnRule, longest: float) -> float:
-    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it."""
-    return longest
+    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it.
+
+    The longest step of a flow goes nearly half a period round.  Of such steps, all would be near two points.
+    """
+    return 0.5 * longest
 
 
 @helper
