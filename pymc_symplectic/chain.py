@@ -19,7 +19,7 @@ from .kernels.compile import bind
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
-from .metrics.estimate import remembered, whitened
+from .metrics.estimate import centre, remembered, whitened
 from .settings import Settings
 from .target import LogDensity
 from .trajectories import NoUTurn, Trajectory
@@ -31,7 +31,7 @@ _WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _LONGEST_AFAR = 80  # draws of a window that begins there
-_RESTARTS = 3  # windows after which the step size is searched for anew
+_RESTARTS = 3  # windows after which the step size is searched for anew, and more is learned than the metric
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
 
@@ -61,7 +61,9 @@ class Chain:
         self._random = generator_record(rng)
         self._state = new_state(target.dim)
         kinetic = settings.kinetic
-        self._windows = window_ends(tune) if (self._metric.adapts or kinetic.adapts) and target.dim else []
+        self._mean: np.ndarray | None = None  # of the Gaussian whose motion a harmonic drift is
+        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic"
+        self._windows = window_ends(tune) if learns and target.dim else []
         longest = int(max(np.diff([0, *self._windows]), default=0))
         memory = min(longest, max(self._metric.memory, kinetic.memory if kinetic.adapts else 0))
         self._kinetic = kinetic.record(target.dim)
@@ -80,17 +82,17 @@ class Chain:
         self._gain = settings.kinetic.gain(self._kinetic)
         self._rule = self._trajectory_at(self.count).record(dim, limit)
         target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
-        self._system = System(target, self._kinetic, metric, settings.integrator.record(dim))
-        self._advance = self._bind(self._rule)
+        self._system = System(target, self._kinetic, metric, settings.integrator.record(dim, self._mean))
+        self._advance = self._bind(self._rule, self._system)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
-    def _bind(self, rule: Any) -> Callable[..., tuple[int, int]]:
+    def _bind(self, rule: Any, system: System) -> Callable[..., tuple[int, int]]:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
         # algebra has made, may be laid out in another way than before.
-        key = type(rule), numba.typeof(self._system.metric)
+        key = type(rule), type(system.flow), numba.typeof(system.metric)
         if key not in self._bound:
             draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
-            arguments = (self._system, rule, self._state, self._learning, self._random, draws, rows)
+            arguments = (system, rule, self._state, self._learning, self._random, draws, rows)
             self._bound[key] = bind(kernels.advance, *arguments)
         return self._bound[key]
 
@@ -110,11 +112,16 @@ class Chain:
 
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
-        for trajectory in (self.settings.trajectory, NoUTurn()):
-            self._bind(trajectory.record(self.target.dim, self.settings.max_energy_error))
-        bind(kernels.evaluate_start, self._system, self._state)
-        bind(kernels.search_step_size, self._system, self._state, 1.0, self._random)
-        bind(kernels.steepness, self._system, self._state)
+        settings, dim = self.settings, self.target.dim
+        systems = [self._system]
+        if settings.integrator.drift == "harmonic":
+            systems.append(self._system._replace(flow=settings.integrator.record(dim, np.zeros(dim))))
+        for system in systems:
+            for trajectory in (settings.trajectory, NoUTurn()):
+                self._bind(trajectory.record(dim, settings.max_energy_error), system)
+            bind(kernels.evaluate_start, system, self._state)
+            bind(kernels.search_step_size, system, self._state, 1.0, self._random)
+            bind(kernels.steepness, system, self._state)
 
     @property
     def position(self) -> np.ndarray:
@@ -135,6 +142,11 @@ class Chain:
     def kinetic(self) -> Any:
         """The record of the kinetic energy in use."""
         return self._kinetic
+
+    @property
+    def mean(self) -> np.ndarray | None:
+        """The mean (d,) of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
+        return None if self._mean is None else self._mean.copy()
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -209,9 +221,10 @@ class Chain:
             self._use(self._system.metric)
             return
         self._warn_if_improper()
-        before = type(self._rule)
+        before = type(self._rule), type(self._system.flow)
         metric = self._metric.fit(self._system.metric, self._learning)
         learned = self._learn_kinetic(metric)
+        self._learn_mean(metric)
         self._use(metric)
         was_far, self._far = self._far, self._fall_from_afar()
         if self._far:
@@ -221,7 +234,7 @@ class Chain:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
         early = self._windows.index(self.count) < _RESTARTS
-        unlike = early or was_far or self._far or learned or type(self._rule) is not before
+        unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
         if self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
@@ -232,6 +245,11 @@ class Chain:
             self._kinetic = kinetic.fit(before, *whitened(metric, *remembered(self._learning)))
         return self._kinetic is not before
 
+    def _learn_mean(self, metric: Any) -> None:
+        """Fit the mean of the Gaussian with this metric's covariance, which a harmonic drift turns about."""
+        if self.settings.integrator.drift == "harmonic" and self._windows.index(self.count) >= _RESTARTS:
+            self._mean = centre(metric, self._learning)
+
     def _fall_from_afar(self) -> bool:
         """Far from the typical set, take the metric of the gradient here again, if it lets the chain fall faster.
 
@@ -241,6 +259,7 @@ class Chain:
         fitted = self._system.metric
         if not kernels.steepness(self._system, self._state) > _FAR * self.target.dim:
             return False
+        self._mean = None  # whatever was fitted on the way, the target is not there
         falls = []
         for metric in (fitted, self._metric.start(self._state.current.gradient)):
             self._use(metric)
@@ -302,6 +321,7 @@ class Chain:
             "position": self._state.current.position.copy(),
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
+            "mean": self.mean,
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[0]),
             "rng": self.rng.bit_generator.state,
@@ -313,6 +333,7 @@ class Chain:
         self.count, self._started = snapshot["count"], True
         self._far, self._windows = snapshot["far"], list(snapshot["windows"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
+        self._mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
         for name, array in snapshot["learning"].items():
             getattr(self._learning, name)[...] = array

@@ -56,10 +56,12 @@ class Settings:
                 hint = f". Did you mean {near[0]!r}?" if near else ""
                 raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
         scheme = integrators.get(options.get("integrator", "leapfrog"))
+        energy = kinetic.get(options.get("kinetic", "gaussian"))
+        _check_drift(scheme, energy)
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
         return cls(
             integrator=scheme,
-            kinetic=kinetic.get(options.get("kinetic", "gaussian")),
+            kinetic=energy,
             metric=metrics.get(options.get("metric", "auto")),
             trajectory=trajectories.get(options.get("trajectory", "no_u_turn")),
             step_size=None if step_size is None else positive("step_size", step_size),
@@ -72,3 +74,14 @@ class Settings:
     def adapts_step_size(self) -> bool:
         """Whether warm-up tunes the step size."""
         return self.step_size is None
+
+
+def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
+    """Raise where the drift is the motion under another kinetic energy."""
+    if scheme.drift == "harmonic" and not isinstance(energy, kinetic.Gaussian):
+        plain = scheme.name.removeprefix("harmonic_")
+        other = f"integrator={plain!r}" if plain in integrators.CATALOGUE else "an integrator with the free drift"
+        raise ValueError(
+            f"integrator={scheme.name!r} has the harmonic drift, which is the motion under the Gaussian kinetic energy "
+            f"alone, got kinetic={energy.name!r}; choose kinetic='gaussian' with it, or {other}"
+        )

@@ -62,7 +62,8 @@ class HMC(BlockedStep):
         What to sample; all continuous free variables by default.
     integrator : str, Integrator or ImplicitMidpoint, optional
         A name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, the default, ``"yoshida4"``, ``"bcss3"``,
-        ...) or your own coefficients.
+        ...) or your own coefficients; or in `pymc_symplectic.integrators.HARMONIC` (``"harmonic_leapfrog"``, ...), with
+        the Gaussian kinetic energy alone.
     kinetic : str or KineticEnergy, optional
         A name in `pymc_symplectic.kinetic.CATALOGUE` (``"gaussian"``, the default, ``"relativistic"``, ...), or one
         with parameters of your own.
@@ -96,8 +97,8 @@ class HMC(BlockedStep):
     TypeError
         When one of `vars` is discrete.
     ValueError
-        When a name is not known (the message lists the choices), a number is out of range, or one of `vars` is not a
-        free variable of the model.
+        When a name is not known (the message lists the choices), a number is out of range, one of `vars` is not a free
+        variable of the model, or an integrator does not go with the kinetic energy.
 
     Notes
     -----

@@ -162,9 +162,7 @@ class LogDensity:
         # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
         if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interpreted:
             try:
-                with _as_from_cache(
-                    raw, [_array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)]
-                ) as raw:
+                with _alone(raw, [_array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)]) as raw:
                     return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
@@ -345,7 +343,7 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
     shared = len(function.input_storage) > len(model.value_vars)
     if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
         return function
-    with _as_from_cache(machine_code, [numba.typeof(value) for value in example]) as machine_code:
+    with _alone(machine_code, [numba.typeof(value) for value in example]) as machine_code:
         machine_code(*example)
     return machine_code
 
@@ -355,16 +353,16 @@ def _array_type(dtype: Any, ndim: int) -> Any:
 
 
 @contextmanager
-def _as_from_cache(raw: Any, types: Sequence[Any]) -> Iterator[Any]:
-    """Machine code as every later process will load it from the disk cache; what calls it is compiled in this context.
+def _alone(raw: Any, types: Sequence[Any]) -> Iterator[Any]:
+    """Machine code as it comes from the disk cache, and nothing else; what calls it is compiled in this context.
 
     A process that has compiled a function has compiled its parts as well, and runs these instead of the copies that are
     optimised together with the whole.  They round differently now and then, so the first run of a model would not be
     the same, to the last bit, as one that is resumed, or made by another process.  In a context of its own the function
     knows nothing of the parts.  Numba has no public way to make one.
     """
-    raw.get_call_template(tuple(types), {})  # compiles it for these
-    if not raw.stats.cache_misses or raw.stats.cache_path is None:
+    raw.get_call_template(tuple(types), {})  # compiles it for these, and writes it to disk, where it is not yet there
+    if raw.stats.cache_path is None:
         yield raw
         return
     typing = Context()

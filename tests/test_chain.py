@@ -75,3 +75,109 @@ def test_a_chain_restored_in_mid_fall_goes_on_alike(stretched):
     chain.advance(175)
     other.restore(chain.snapshot())
     np.testing.assert_array_equal(chain.advance(300)[0], other.advance(300)[0])
+
+
+# The harmonic drift, and the mean that it needs.
+
+
+@pytest.fixture(scope="module")
+def normal():
+    """Twelve correlated normals away from the origin, with their mean and covariance."""
+    rng = np.random.default_rng(5)
+    factor = rng.standard_normal((12, 12)) / 4 + np.diag(np.geomspace(0.5, 10, 12))
+    mean = np.linspace(-20, 30, 12)
+    with pm.Model() as model:
+        pm.MvNormal("x", mean, cov=factor @ factor.T)
+    return LogDensity(model=model), mean, factor @ factor.T
+
+
+def harmonic_chain(target, tune=500, seed=1, start=None, **options):
+    settings = Settings.choose(integrator="harmonic_leapfrog", **options)
+    chain = Chain(target, settings, np.random.default_rng(seed), tune=tune)
+    chain.start(np.zeros(target.dim) if start is None else start)
+    return chain
+
+
+@pytest.mark.parametrize("trajectory", ["no_u_turn", "fixed_time", "fixed_steps"])
+@pytest.mark.parametrize("metric", ["dense", "given"])
+def test_a_normal_is_sampled_without_error(normal, metric, trajectory):
+    target, mean, covariance = normal
+    chain = harmonic_chain(target, trajectory=trajectory, metric=covariance if metric == "given" else metric)
+    chain.advance(500)
+    np.testing.assert_allclose(chain.mean, mean, rtol=0, atol=1e-3)
+    draws, rows = chain.advance(200)
+    assert rows[:, column.MEAN_TREE_ACCEPT].mean() > (0.999999 if metric == "given" else 0.98)
+    limit = {"no_u_turn": 0.45 * np.pi, "fixed_steps": 0.045 * np.pi, "fixed_time": 0.75 * np.pi}[trajectory]
+    assert chain.step_size == pytest.approx(limit, rel=0.01)
+    assert np.abs((draws.mean(axis=0) - mean) / np.sqrt(np.diag(covariance))).max() < 0.5
+
+
+@pytest.mark.parametrize("metric", ["identity", "diagonal", "low_rank", "dense", "given"])
+def test_the_mean_is_learned_with_every_metric_and_then_kept(normal, metric):
+    target, mean, covariance = normal
+    chain = harmonic_chain(target, metric=np.diag(covariance) if metric == "given" else metric)
+    chain.advance(49)
+    assert chain.mean is None  # until the fourth window has ended
+    chain.advance(451)
+    learned = chain.mean
+    assert np.abs((learned - mean) / np.sqrt(np.diag(covariance))).max() < 0.5
+    chain.advance(100)
+    chain.move_to(mean + 1.0)
+    np.testing.assert_array_equal(chain.mean, learned)
+
+
+@pytest.mark.parametrize("tune", [0, 20, 60])
+def test_without_a_window_to_learn_from_the_drift_is_free(normal, tune):
+    harmonic = harmonic_chain(normal[0], tune)
+    free = Chain(normal[0], Settings.choose(), np.random.default_rng(1), tune=tune)
+    free.start(np.zeros(12))
+    np.testing.assert_array_equal(harmonic.advance(tune + 10)[0], free.advance(tune + 10)[0])
+    assert harmonic.mean is None
+
+
+@pytest.mark.parametrize("count", [30, 50, 60, 300, 500, 530])
+@pytest.mark.parametrize(("metric", "trajectory"), [("low_rank", "fixed_time"), ("dense", "no_u_turn")])
+def test_a_restored_harmonic_chain_goes_on_alike(normal, count, metric, trajectory):
+    chain, other = (harmonic_chain(normal[0], seed=seed, metric=metric, trajectory=trajectory) for seed in (1, 2))
+    chain.advance(count)
+    other.advance(70)
+    other.restore(chain.snapshot())
+    for one, same in zip(chain.advance(250), other.advance(250), strict=True):
+        np.testing.assert_array_equal(one, same)
+    np.testing.assert_array_equal(chain.mean, other.mean)
+
+
+def test_a_snapshot_is_not_changed_by_what_follows(normal):
+    chain = harmonic_chain(normal[0])
+    chain.advance(60)
+    snapshot = chain.snapshot()
+    before = snapshot["mean"].copy()
+    chain.advance(400)
+    np.testing.assert_array_equal(snapshot["mean"], before)
+    assert np.any(chain.mean != before)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_harmonic_chain_falls_from_afar(counts, metric):
+    start = np.zeros(counts.dim)
+    start[:3] = 30.0, -15.0, 10.0
+    chain = harmonic_chain(counts, metric=metric, start=start)
+    chain.advance(500)
+    draws, _ = chain.advance(500)
+    assert chain.mean is not None
+    assert min(counts(draw)[0] for draw in draws) > counts(np.zeros(counts.dim))[0] - 100
+    assert chain.step_size > 0.02
+    assert abs(draws[:, 1].mean() - 1.0) < 0.5
+
+
+def test_far_away_no_mean_is_kept(stretched):
+    target, factor = stretched
+    start = 1e3 * factor @ np.random.default_rng(2).choice([-1.0, 1.0], 30)
+    chain = harmonic_chain(target, 1000, start=start, metric="dense")
+    seen = []
+    for _ in range(1000):
+        chain.advance(1)
+        snapshot = chain.snapshot()
+        seen.append((snapshot["far"], snapshot["mean"] is not None))
+    assert (True, False) in seen and (False, True) in seen
+    assert (True, True) not in seen

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from pymc_symplectic.integrators import ALIASES, CATALOGUE, Integrator, get
+from pymc_symplectic.integrators import ALIASES, CATALOGUE, HARMONIC, IMPLICIT, Integrator, get
+from pymc_symplectic.kernels.flow import Composition, Harmonic
 
 STAGES = {
     "leapfrog": 1,
@@ -380,6 +381,55 @@ def test_catalogue_is_read_only():
 
 def test_repr_is_short():
     assert repr(get("pefrl")) == str(get("pefrl")) == "Integrator('pefrl': order 4, 4 gradients per step, drift first)"
+
+
+# Another drift.
+
+
+@pytest.mark.parametrize("name", HARMONIC)
+def test_harmonic_entry_is_complete(name):
+    entry = HARMONIC[name]
+    assert get(name) is entry
+    assert entry.name == name
+    assert entry.drift == "harmonic"
+    assert entry.kick_first
+    assert "(20" in entry.reference
+    assert not {name} & {*CATALOGUE, *IMPLICIT, *ALIASES}
+
+
+@catalogue
+def test_any_coefficients_serve_a_harmonic_drift(integrator):
+    other = integrator.harmonic()
+    assert integrator.drift == "free"
+    assert (other.kicks, other.drifts, other.order) == (integrator.kicks, integrator.drifts, integrator.order)
+    assert (other.name, other.drift) == (f"harmonic_{integrator.name}", "harmonic")
+    assert other != integrator
+    assert other.harmonic() == other == pickle.loads(pickle.dumps(other))
+    assert repr(other).endswith(" first, harmonic drift)")
+
+
+def test_sbab2_integrates_third_powers_exactly():
+    for power in range(4):
+        integral = np.dot(HARMONIC["harmonic_sbab2"].kicks, np.power((0, 0.5, 1), power))
+        assert integral == pytest.approx(1 / (power + 1), abs=1e-15)
+
+
+def test_harmonic_record_needs_a_mean():
+    mean = np.array([1.0, 2.0])
+    for name in ("leapfrog", "harmonic_leapfrog"):
+        assert isinstance(get(name).record(2), Composition)
+    assert isinstance(get("leapfrog").record(2, mean), Composition)
+    record = get("harmonic_leapfrog").record(2, mean)
+    assert isinstance(record, Harmonic)
+    mean[0] = 3.0
+    assert record.mean.tolist() == [1.0, 2.0]
+    assert record.longest == pytest.approx(0.9 * math.pi)
+    assert get("yoshida4").harmonic().record(2, mean).longest < math.pi / 4  # its drifts add up to 4.4
+
+
+def test_unknown_drift_is_refused():
+    with pytest.raises(ValueError, match="unknown drift 'harmonics'; choose one of: free, harmonic"):
+        Integrator((0.5, 0.5), (1,), drift="harmonics")
 
 
 # Names.

@@ -90,6 +90,18 @@ def test_unknown_names_list_the_choices(option, kind, typo, meant):
         Settings.choose(**{option: 3})
 
 
+@pytest.mark.parametrize("name", ["relativistic", "student_t", "adaptive"])
+def test_harmonic_drift_goes_with_the_gaussian_kinetic_energy_alone(name):
+    words = rf"integrator='harmonic_bcss2'.*kinetic='{name}'; choose kinetic='gaussian'.*or integrator='bcss2'"
+    with pytest.raises(ValueError, match=words):
+        Settings.choose(integrator="harmonic_bcss2", kinetic=name)
+    own = ps.Integrator.symmetric(kicks=(0.2,), name="own")
+    with pytest.raises(ValueError, match="or an integrator with the free drift"):
+        Settings.choose(integrator=own.harmonic(), kinetic=name)
+    assert Settings.choose(integrator=own, kinetic=name).integrator is own
+    assert Settings.choose(integrator=own.harmonic(), kinetic="gaussian").integrator.drift == "harmonic"
+
+
 @pytest.mark.parametrize(
     ("typo", "meant"), [("stepsize", "step_size"), ("Metric", "metric"), ("target_acept", "target_accept")]
 )

@@ -49,6 +49,7 @@ def _alias(value: Any) -> list[str]:
 # By name of the catalogue: what its columns are called, beside that of the names, and what stands in them.
 _COLUMNS: Mapping[str, tuple[list[str], Row]] = {
     "integrators.CATALOGUE": (["order", "gradients a step", "reference"], _integrator),
+    "integrators.HARMONIC": (["order", "gradients a step", "reference"], _integrator),
     "integrators.IMPLICIT": (["order", "gradients a step", "reference"], _integrator),
     "integrators.ALIASES": (["stands for"], _alias),
     "kinetic.CATALOGUE": (["class"], _link),

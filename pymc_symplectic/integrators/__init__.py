@@ -9,14 +9,17 @@ momentum and leaves the position alone (a *kick*), the other the reverse (a *dri
 
 An explicit symplectic integrator is a sequence of the two, and is wholly described by the numbers b and a.
 Adding one takes one entry in `CATALOGUE`; a user's own needs no entry at all, only `Integrator` itself.
+
+The split may be another one: the same coefficients serve a *harmonic* drift, the exact motion of the Gaussian that
+warm-up has fitted, with a kick by the force that is left over (`Integrator.harmonic`).
 """
 
 from ..names import choose
 from .base import Integrator
-from .catalogue import ALIASES, CATALOGUE, IMPLICIT
+from .catalogue import ALIASES, CATALOGUE, HARMONIC, IMPLICIT
 from .midpoint import ImplicitMidpoint
 
-__all__ = ["ALIASES", "CATALOGUE", "IMPLICIT", "AnyIntegrator", "ImplicitMidpoint", "Integrator", "get"]
+__all__ = ["ALIASES", "CATALOGUE", "HARMONIC", "IMPLICIT", "AnyIntegrator", "ImplicitMidpoint", "Integrator", "get"]
 
 type AnyIntegrator = Integrator | ImplicitMidpoint
 
@@ -28,8 +31,8 @@ def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
     Parameters
     ----------
     integrator : str, Integrator or ImplicitMidpoint
-        A name in `CATALOGUE`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not matter. An integrator
-        is returned as it is.
+        A name in `CATALOGUE`, `HARMONIC`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not matter. An
+        integrator is returned as it is.
 
     Returns
     -------
@@ -47,5 +50,5 @@ def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
     """
     if isinstance(integrator, Integrator | ImplicitMidpoint):
         return integrator
-    choices: dict[str, AnyIntegrator] = {**CATALOGUE, **IMPLICIT}
+    choices: dict[str, AnyIntegrator] = {**CATALOGUE, **HARMONIC, **IMPLICIT}
     return choose("integrator", integrator, choices, ALIASES)

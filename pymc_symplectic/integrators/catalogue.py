@@ -7,7 +7,7 @@ from types import MappingProxyType
 from .base import Integrator
 from .midpoint import ImplicitMidpoint
 
-__all__ = ["ALIASES", "CATALOGUE", "IMPLICIT"]
+__all__ = ["ALIASES", "CATALOGUE", "HARMONIC", "IMPLICIT"]
 
 # Papers with more than one entry.
 _YOSHIDA = "Yoshida (1990), Phys. Lett. A 150, 262-268"
@@ -15,6 +15,7 @@ _OMELYAN_2002 = "Omelyan, Mryglod, Folk (2002), Comput. Phys. Commun. 146, 188-2
 _OMELYAN_2003 = "Omelyan, Mryglod, Folk (2003), Comput. Phys. Commun. 151, 272-314"
 _BLANES_MOAN = "Blanes, Moan (2002), J. Comput. Appl. Math. 142, 313-330"
 _BCSS = "Blanes, Casas, Sanz-Serna (2014), SIAM J. Sci. Comput. 36, A1556-A1580"
+_SPLIT_HMC = "Shahbaba, Lan, Johnson, Neal (2014), Stat. Comput. 24, 339-349"
 _KAHAN_LI = "Kahan, Li (1997), Math. Comput. 66, 1089-1099"
 
 _ENTRIES = (
@@ -181,3 +182,20 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 
 IMPLICIT: Mapping[str, ImplicitMidpoint] = MappingProxyType({"implicit_midpoint": ImplicitMidpoint()})
 """Those that solve an equation at every step."""
+
+_HARMONIC_ENTRIES = (
+    CATALOGUE["leapfrog"].harmonic(
+        reference=f"{_SPLIT_HMC}; "
+        "Beskos, Pinski, Sanz-Serna, Stuart (2011), Stoch. Process. Appl. 121, 2201-2230, with kicks outside"
+    ),
+    CATALOGUE["bcss2"].harmonic(reference=f"coefficients: {_BCSS}; drift: {_SPLIT_HMC}"),
+    # Kicks and drifts are the weights of Lobatto's quadrature and the gaps between its nodes, so that of the error
+    # O(δ) in the residual δ all is gone but O(ε⁴ δ); O(ε² δ²) stays.
+    Integrator.symmetric(kicks=(1 / 6,)).harmonic(
+        name="harmonic_sbab2",
+        reference=f"coefficients: Laskar, Robutel (2001), Celest. Mech. Dyn. Astron. 80, 39-62; drift: {_SPLIT_HMC}",
+    ),
+)
+
+HARMONIC: Mapping[str, Integrator] = MappingProxyType({entry.name: entry for entry in _HARMONIC_ENTRIES})
+"""Those whose drift is the motion of the fitted Gaussian; `Integrator.harmonic` makes one of any coefficients."""

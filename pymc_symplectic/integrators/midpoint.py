@@ -1,7 +1,7 @@
 """The implicit midpoint rule."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class ImplicitMidpoint:
     reverse_tolerance: float = 1e-8
     max_iterations: int = 100
     name: ClassVar[str] = "implicit_midpoint"
+    drift: ClassVar[Literal["free", "harmonic"]] = "free"
     order: ClassVar[int] = 2
     target_accept: ClassVar[float] = 0.95
 
@@ -60,7 +61,7 @@ class ImplicitMidpoint:
         positive("reverse_tolerance", self.reverse_tolerance)
         whole("max_iterations", self.max_iterations, least=1)
 
-    def record(self, dim: int) -> Midpoint:
+    def record(self, dim: int, mean: np.ndarray | None = None) -> Midpoint:
         """What kernels run in `dim` coordinates."""
         memory = np.zeros((5, dim))
         return Midpoint(float(self.tolerance), float(self.reverse_tolerance), int(self.max_iterations), memory)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import helper
-from .flow import close, copy_point, evaluate, step, total_energy
+from .flow import close, copy_point, evaluate, longest_of, step, total_energy
 from .kinetic import draw_momentum
-from .state import LONGEST, Point, State, System
+from .state import Point, State, System
 from .status import Status
 from .vectors import assign
 
@@ -106,7 +106,8 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
 
     Hoffman and Gelman 2014, algorithm 4, with the threshold of Stan.
     """
-    direction = 0
+    direction, longest = 0, longest_of(system.flow)
+    eps = min(eps, longest)
     for _ in range(60):  # in case that nothing is ever accepted
         copy_point(state.current, state.moving)
         draw_momentum(system.kinetic, rng, state.momentum)
@@ -120,9 +121,9 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
         wanted = 1 if -error > math.log(0.8) else -1
         if direction == 0:
             direction = wanted
-        if wanted != direction or (direction > 0 and eps >= LONGEST):
+        if wanted != direction or (direction > 0 and eps >= longest):
             break
-        eps *= 2.0**direction
+        eps = min(eps * 2.0**direction, longest)
     return eps
 
 

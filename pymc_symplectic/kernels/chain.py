@@ -8,6 +8,7 @@ import numpy as np
 from . import statistics as column
 from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
 from .compile import kernel, specialise
+from .flow import longest_of
 from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
@@ -35,9 +36,9 @@ def transition(rule: Any, system: System, state: State, eps: float, rng: np.rand
 _LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn}
 
 
-def longest_step(rule: Any) -> float:
-    """The step size beyond which a longer one makes no difference to `rule`."""
-    return _LONGEST_STEPS[type(rule)](rule)
+def longest_step(rule: Any, longest: float) -> float:
+    """The step size beyond which a longer one makes no difference to `rule`, on a flow with such a size of its own."""
+    return _LONGEST_STEPS[type(rule)](rule, longest)
 
 
 specialise(transition, _TRANSITIONS)
@@ -59,7 +60,7 @@ def advance(
     Returns the number of draws made and the status; fewer than asked only where the log-density is broken.
     """
     rng = generator_at(random)
-    averaging, longest = learning.step, math.log(longest_step(rule))
+    averaging, longest = learning.step, math.log(longest_step(rule, longest_of(system.flow)))
     for i in range(draws.shape[0]):
         tuning = learning.tuning[1] > 0.0
         eps = math.exp(averaging[0] if tuning else averaging[1])

@@ -2,17 +2,37 @@
 
 from typing import Any
 
-from .compile import specialise
+from .compile import helper, specialise
 from .composition import Composition, close_composition, composition_is_closed, step_composition
 from .energy import copy_point, evaluate, total_energy
+from .harmonic import Harmonic, longest_of_harmonic, step_harmonic
 from .midpoint import Midpoint, close_midpoint, midpoint_is_closed, step_midpoint
-from .state import State, System
+from .state import LONGEST, State, System
 
-__all__ = ["Composition", "Midpoint", "close", "copy_point", "evaluate", "is_closed", "step", "total_energy"]
+__all__ = [
+    "Composition",
+    "Harmonic",
+    "Midpoint",
+    "close",
+    "copy_point",
+    "evaluate",
+    "is_closed",
+    "longest_of",
+    "step",
+    "total_energy",
+]
 
-_STEPS = {Composition: step_composition, Midpoint: step_midpoint}
-_CLOSES = {Composition: close_composition, Midpoint: close_midpoint}
-_CLOSED = {Composition: composition_is_closed, Midpoint: midpoint_is_closed}
+
+@helper
+def _longest(flow: Any) -> float:
+    return LONGEST
+
+
+# the kicks and drifts of a harmonic flow come and go like those of any composition
+_STEPS = {Composition: step_composition, Harmonic: step_harmonic, Midpoint: step_midpoint}
+_CLOSES = {Composition: close_composition, Harmonic: close_composition, Midpoint: close_midpoint}
+_CLOSED = {Composition: composition_is_closed, Harmonic: composition_is_closed, Midpoint: midpoint_is_closed}
+_LONGEST_STEPS = {Composition: _longest, Harmonic: longest_of_harmonic, Midpoint: _longest}
 
 
 def step(flow: Any, system: System, state: State, eps: float) -> int:
@@ -33,6 +53,12 @@ def is_closed(flow: Any) -> bool:
     return _CLOSED[type(flow)](flow)
 
 
+def longest_of(flow: Any) -> float:
+    """The longest step that a flow may be asked for, in whitened coordinates."""
+    return _LONGEST_STEPS[type(flow)](flow)
+
+
 specialise(step, _STEPS)
 specialise(close, _CLOSES)
 specialise(is_closed, _CLOSED)
+specialise(longest_of, _LONGEST_STEPS)

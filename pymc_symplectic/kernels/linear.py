@@ -1,8 +1,9 @@
-"""The two things kernels ask of a metric, M⁻¹ = L Lᵀ, without ever forming it.
+"""The three things kernels ask of a metric, M⁻¹ = L Lᵀ, without ever forming it.
 
 ======  =====================================  =============================
 kick    r += c Lᵀ g                            flow of the potential energy
 drift   q += c L v                             flow of the kinetic energy
+solve   x = L⁻¹ x                              whitened coordinates
 ======  =====================================  =============================
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick"]
+__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "solve"]
 
 
 class DiagonalMap(NamedTuple):
@@ -102,8 +103,41 @@ def _drift_low_rank(metric: LowRankMap, c: float, velocity: np.ndarray, position
             position[j] += along * scale[j] * direction[j]
 
 
+@helper
+def _solve_diagonal(metric: DiagonalMap, vector: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(vector.size):
+        vector[j] /= scale[j]
+
+
+@helper
+def _solve_dense(metric: DenseMap, vector: np.ndarray) -> None:
+    factor = metric.factor
+    for i in range(vector.size):
+        total = 0.0
+        for j in range(i):
+            total += factor[i, j] * vector[j]
+        vector[i] = (vector[i] - total) / factor[i, i]
+
+
+@helper
+def _solve_low_rank(metric: LowRankMap, vector: np.ndarray) -> None:
+    scale = metric.scale
+    for j in range(vector.size):
+        vector[j] /= scale[j]
+    for i in range(metric.stretch.size):
+        direction = metric.directions[i]
+        along = 0.0
+        for j in range(vector.size):
+            along += direction[j] * vector[j]
+        along *= 1.0 / metric.stretch[i] - 1.0
+        for j in range(vector.size):
+            vector[j] += along * direction[j]
+
+
 _KICKS = {DiagonalMap: _kick_diagonal, DenseMap: _kick_dense, LowRankMap: _kick_low_rank}
 _DRIFTS = {DiagonalMap: _drift_diagonal, DenseMap: _drift_dense, LowRankMap: _drift_low_rank}
+_SOLVES = {DiagonalMap: _solve_diagonal, DenseMap: _solve_dense, LowRankMap: _solve_low_rank}
 
 
 def kick(metric: Any, c: float, gradient: np.ndarray, momentum: np.ndarray) -> None:
@@ -116,5 +150,11 @@ def drift(metric: Any, c: float, velocity: np.ndarray, position: np.ndarray) -> 
     _DRIFTS[type(metric)](metric, c, velocity, position)
 
 
+def solve(metric: Any, vector: np.ndarray) -> None:
+    """``vector = L⁻¹ vector``, in place."""
+    _SOLVES[type(metric)](metric, vector)
+
+
 specialise(kick, _KICKS)
 specialise(drift, _DRIFTS)
+specialise(solve, _SOLVES)

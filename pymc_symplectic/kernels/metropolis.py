@@ -13,7 +13,7 @@ from . import statistics as column
 from .compile import helper, specialise
 from .flow import close, copy_point, is_closed, step, total_energy
 from .kinetic import draw_momentum, velocity_of
-from .state import LONGEST, State, System
+from .state import State, System
 from .status import Status
 from .vectors import norm
 
@@ -73,13 +73,13 @@ specialise(plan, _PLANS)
 
 
 @helper
-def _longest_of_steps(rule: FixedStepsRule) -> float:
-    return LONGEST
+def _longest_of_steps(rule: FixedStepsRule, longest: float) -> float:
+    return 0.5 * longest / rule.steps  # see `longest_of_no_u_turn`; here a trajectory is all that is looked at
 
 
 @helper
-def _longest_of_time(rule: FixedTimeRule) -> float:
-    return rule.time * (1.0 + rule.jitter)
+def _longest_of_time(rule: FixedTimeRule, longest: float) -> float:
+    return min(rule.time * (1.0 + rule.jitter), longest)
 
 
 LONGEST_STEPS = {FixedStepsRule: _longest_of_steps, FixedTimeRule: _longest_of_time}

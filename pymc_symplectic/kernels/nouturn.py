@@ -18,7 +18,7 @@ from . import statistics as column
 from .compile import helper
 from .flow import close, copy_point, step, total_energy
 from .kinetic import draw_momentum, velocity_of
-from .state import LONGEST, Point, State, System, new_point
+from .state import Point, State, System, new_point
 from .status import Status
 from .vectors import assign, fill, norm
 
@@ -67,9 +67,12 @@ class NoUTurnRule(NamedTuple):
 
 
 @helper
-def longest_of_no_u_turn(rule: NoUTurnRule) -> float:
-    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it."""
-    return LONGEST
+def longest_of_no_u_turn(rule: NoUTurnRule, longest: float) -> float:
+    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it.
+
+    The longest step of a flow goes nearly half a period round.  Of such steps, all would be near two points.
+    """
+    return 0.5 * longest
 
 
 @helper

@@ -316,7 +316,7 @@ def get(method: str | Method) -> Method:
     Parameters
     ----------
     method : str, RungeKutta, Multistep, Splitting, Integrator or ImplicitMidpoint
-        A name in `TEXTBOOK`, in the catalogue of `integrators`, or an alias of either. A value is returned as it is.
+        A name in `TEXTBOOK`, in the catalogues of `integrators`, or an alias of either. A value is returned as it is.
 
     Returns
     -------
@@ -338,7 +338,12 @@ def get(method: str | Method) -> Method:
     """
     if isinstance(method, RungeKutta | Multistep | Splitting | Integrator | ImplicitMidpoint):
         return method
-    table: dict[str, Method] = {**TEXTBOOK, **integrators.CATALOGUE, **integrators.IMPLICIT}
+    table: dict[str, Method] = {
+        **TEXTBOOK,
+        **integrators.CATALOGUE,
+        **integrators.HARMONIC,
+        **integrators.IMPLICIT,
+    }
     return choose("method", method, table, ALIASES)
 
 

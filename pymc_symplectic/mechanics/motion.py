@@ -10,7 +10,8 @@ import pymc as pm
 import xarray as xr
 
 from ..checks import positive, whole
-from ..kernels.kinetic import kinetic_energy, velocity_of
+from ..integrators import AnyIntegrator
+from ..kernels.kinetic import Gaussian, kinetic_energy, velocity_of
 from ..kernels.linear import DiagonalMap
 from ..kernels.state import System as Record
 from ..kernels.state import new_state
@@ -20,7 +21,7 @@ from ..kinetic import KineticEnergy
 from ..kinetic import get as get_kinetic
 from ..names import choose
 from .catalogue import ALIASES, CATALOGUE
-from .methods import Method, Multistep, RungeKutta
+from .methods import Method, Multistep, RungeKutta, Splitting
 from .methods import get as get_method
 from .stepping import states
 from .systems import Potential, System, from_expression, from_model, vector
@@ -195,7 +196,8 @@ def simulate(
     kinetic : str or KineticEnergy, optional
         K, as for sampling.
     integrator : str, Integrator, ImplicitMidpoint, RungeKutta, Multistep or Splitting, optional
-        The method of integration: one that samples, or one of the textbooks.
+        The method of integration: one that samples, or one of the textbooks. A harmonic drift
+        (`Integrator.harmonic`) is the motion of an oscillator of frequency one about the origin.
     position, momentum : array_like of shape (d,), optional
         Where to start; a number stands for a vector of one. By default where the system suggests. The position of a
         model is unconstrained, by default its initial point. An expression needs both, and a model a momentum.
@@ -309,7 +311,7 @@ def run(
     with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the course
         if isinstance(method, RungeKutta | Multistep):
             return _run_textbook(found, kinetic, method, np.concatenate([position, momentum]), eps, course)
-        record = Record(found.target, kinetic, DiagonalMap(np.ones(dim)), method.record(dim))
+        record = Record(found.target, kinetic, DiagonalMap(np.ones(dim)), _flow(method, kinetic, dim))
         state = new_state(dim)
         travel = follow
         if dtype.kind == "c":
@@ -322,6 +324,18 @@ def run(
             raise error  # an interrupt
         raise RuntimeError(f"the potential of {found.name} raised {type(error).__name__}: {error}") from error
     return Run(course, reached, int(state.counters[0]))
+
+
+def _flow(method: AnyIntegrator | Splitting, kinetic: Any, dim: int) -> Any:
+    """What kernels run of a method; a harmonic drift turns about the origin, at a frequency of one."""
+    if isinstance(method, Splitting) or method.drift == "free":
+        return method.record(dim)
+    if not isinstance(kinetic, Gaussian):
+        raise ValueError(
+            f"{method.name} has the harmonic drift, which is the motion under the Gaussian kinetic energy alone; "
+            "choose kinetic='gaussian' with it, or a method with the free drift, such as 'leapfrog'"
+        )
+    return method.record(dim, np.zeros(dim))
 
 
 def _run_textbook(

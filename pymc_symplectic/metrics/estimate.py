@@ -13,6 +13,7 @@ __all__ = [
     "EXTRA_DRAWS",
     "LARGEST",
     "SMALLEST",
+    "centre",
     "fisher_scale",
     "geometric_mean",
     "numbers",
@@ -100,3 +101,29 @@ def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.
         draws = draws + (along[0] * (1 / metric.stretch - 1)) @ metric.directions
         gradients = gradients + (along[1] * (metric.stretch - 1)) @ metric.directions
     return draws, gradients
+
+
+def centre(metric: Any, learning: Learning) -> np.ndarray | None:
+    """The mean of the Gaussian with covariance L Lᵀ that fits the draws of the window best; None where there is none.
+
+    ``μ = q̄ + L Lᵀ ḡ`` makes the mean of ``|Lᵀ g + L⁻¹(q - μ)|²`` least: the Fisher divergence of the Gaussian from the
+    target, and the square of what is left of the force [1]_.  For a Gaussian target it is the mean exactly, from any
+    draws, since there every ``q + Σ g`` is.
+
+    References
+    ----------
+    .. [1] A. Seyboldt, E. L. Carlson, B. Carpenter (2026). Preconditioning Hamiltonian Monte Carlo by minimizing
+       Fisher divergence. arXiv:2603.18845.
+    """
+    if learning.counters[0] < 3:
+        return None
+    position, gradient = learning.means
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(metric, DenseMap):
+            mean = position + metric.factor @ (metric.factor.T @ gradient)
+        else:
+            slope = gradient * metric.scale
+            if isinstance(metric, LowRankMap):
+                slope = slope + ((metric.directions @ slope) * (metric.stretch**2 - 1)) @ metric.directions
+            mean = position + metric.scale * slope
+    return mean if np.all(np.isfinite(mean)) else None

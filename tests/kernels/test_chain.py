@@ -20,7 +20,7 @@ from .runs import Run
 OK, FAILED, BROKEN = (int(status) for status in Status)
 
 # Everything there is, one thing exchanged at a time.
-PARTS = [{"flow": name} for name in INTEGRATORS]
+PARTS = [{"flow": name} for name in (*INTEGRATORS, "harmonic_leapfrog")]
 PARTS += [{"metric": name} for name in METRICS]
 PARTS += [{"kinetic": name} for name in KINETIC]
 PARTS += [{"trajectory": name} for name in trajectories.CATALOGUE]

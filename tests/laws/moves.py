@@ -12,7 +12,8 @@ import numpy as np
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.chain import transition
 from pymc_symplectic.kernels.compile import helper, kernel, specialise
-from pymc_symplectic.kernels.flow import close, copy_point, evaluate, step, total_energy
+from pymc_symplectic.kernels.flow import Harmonic, close, copy_point, evaluate, is_closed, step, total_energy
+from pymc_symplectic.kernels.harmonic import step_harmonic
 from pymc_symplectic.kernels.kinetic import draw_momentum, velocity_of
 from pymc_symplectic.kernels.random import generator_at
 from pymc_symplectic.kernels.vectors import assign
@@ -94,6 +95,35 @@ def _careless_transition(rule, system, state, eps, rng, row):
 
 
 specialise(transition, {CarelessRule: _careless_transition})
+
+
+class WanderingFlow(NamedTuple):
+    """A harmonic drift about a mean that goes some share of the way with the draw."""
+
+    harmonic: Harmonic
+    share: float
+
+
+@helper
+def _wandering_step(flow, system, state, eps):
+    for j in range(flow.harmonic.mean.size):
+        flow.harmonic.mean[j] = flow.share * state.current.position[j]
+    return step_harmonic(flow.harmonic, system, state, eps)
+
+
+@helper
+def _closed_already(flow, system, state):
+    return 0
+
+
+@helper
+def _is_closed(flow):
+    return True
+
+
+specialise(step, {WanderingFlow: _wandering_step})
+specialise(close, {WanderingFlow: _closed_already})
+specialise(is_closed, {WanderingFlow: _is_closed})
 
 
 class UntransposedMap(NamedTuple):

@@ -22,6 +22,14 @@ def test_kick_is_by_the_transpose_of_drift(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
+def test_solve_is_by_the_inverse_of_drift(name):
+    vector = np.random.default_rng(9).standard_normal(DIM)
+    solved = vector.copy()
+    linear.solve(some_map(name), solved)
+    np.testing.assert_allclose(matrix_of(some_map(name)) @ solved, vector, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_map_is_invertible(name):
     assert np.linalg.cond(matrix_of(some_map(name))) < 100
 

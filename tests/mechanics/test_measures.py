@@ -231,3 +231,11 @@ def test_runaways_are_told_apart():
 def test_bad_input(measure, error, words):
     with pytest.raises(error, match=re.escape(words)):
         measure()
+
+
+@pytest.mark.parametrize("name", integrators.HARMONIC)
+def test_harmonic_integrators_are_measured_alike(name):
+    row = mechanics.table(name).iloc[0]
+    assert row["symplectic"] and row["reversible"] and row["energy_bounded"]
+    assert row["measured_order"] == pytest.approx(row["claimed_order"], abs=0.2)
+    assert row["gradients_per_step"] == integrators.get(name).stages

@@ -89,6 +89,22 @@ def test_own_integrator_and_kinetic_energy():
     assert_allclose(rk4.position[::10], path.position, atol=3e-3)
 
 
+def test_harmonic_drift_is_the_motion_of_an_oscillator():
+    path = simulate("harmonic_oscillator", integrator="harmonic_leapfrog", step_size=0.7, steps=50)
+    q, p, t = path.position[0, 0], path.momentum[0, 0], path.times
+    assert_allclose(path.position[:, 0], np.cos(t) * q + np.sin(t) * p, atol=1e-13)
+    assert np.abs(path.energy_error).max() < 1e-13
+    assert path.gradients == 51
+    own = Integrator.symmetric(kicks=(1 / 6,)).harmonic()
+    stars = [simulate("henon_heiles", integrator=chosen, step_size=0.1, steps=200) for chosen in (own, "kahan_li8")]
+    assert_allclose(stars[0].position, stars[1].position, atol=1e-3)
+
+
+def test_harmonic_drift_needs_the_gaussian_kinetic_energy():
+    with pytest.raises(ValueError, match=r"harmonic_leapfrog has the harmonic drift.*kinetic='gaussian'"):
+        simulate("pendulum", "relativistic", "harmonic_leapfrog", step_size=0.1, steps=1)
+
+
 # Counting.
 
 

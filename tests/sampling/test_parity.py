@@ -89,7 +89,9 @@ def built():
         if name not in known:
             with pm.Model() as model:
                 MODELS[name]()
-            known[name] = model, ps.HMC(model=model), ps.initial_points(model, 2, random_seed=1)
+            # PyMC's graph of LKJCholeskyCov is another, by rounding, after it has been compiled once
+            starts = ps.initial_points(model, 2, random_seed=1)
+            known[name] = model, ps.HMC(model=model), starts
         return known[name]
 
     return get
@@ -167,6 +169,7 @@ def test_what_reads_results_reads_it(result, rich_model):
 def test_may_be_written_and_read(kind, result, tmp_path):
     if kind == "netcdf":
         pytest.importorskip("h5netcdf")
+        pytest.importorskip("h5py")
         result.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
         again = xr.open_datatree(tmp_path / "r.nc", engine="h5netcdf")
     else:

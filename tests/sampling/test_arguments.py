@@ -1,0 +1,128 @@
+"""What is said of arguments that cannot be meant: before anything is drawn, by name, and what to do about it."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from pymc.exceptions import SamplingError
+
+import pymc_symplectic as ps
+
+from . import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"draws": 0}, ValueError, "draws must be a positive integer, got 0"),
+        ({"draws": -1}, ValueError, "draws must be a positive integer, got -1"),
+        ({"draws": 1.5}, ValueError, "draws must be a positive integer, got 1.5"),
+        ({"draws": float("nan")}, ValueError, "draws must be a positive integer, got nan"),
+        ({"draws": "10"}, TypeError, "draws must be a number, got '10'"),
+        ({"draws": None}, TypeError, "draws must be a number, got None"),
+        ({"draws": True}, TypeError, "draws must be a number, got True"),
+        ({"tune": -1}, ValueError, "tune must be an integer of at least 0, got -1"),
+        ({"chains": 0}, ValueError, "chains must be a positive integer, got 0"),
+        ({"chains": 2.5}, ValueError, "chains must be a positive integer, got 2.5"),
+        ({"cores": 0}, ValueError, "cores must be a positive integer, got 0"),
+        ({"random_seed": -1}, ValueError, "random_seed must not be negative, got -1"),
+        ({"random_seed": np.random.RandomState(1)}, TypeError, "Random"),
+        ({"random_seed": 1.5}, TypeError, ""),
+        ({"initvals": {"nix": 1.0}}, ValueError, r"initvals: the model has no free variable 'nix'; it has slope, sigma"),
+        ({"initvals": {"y": np.ones(3)}}, ValueError, "initvals: the model has no free variable 'y'"),
+        ({"initvals": {"slope": [1.0, 2.0]}}, (ValueError, TypeError), ""),
+        ({"initvals": {"slope": np.nan}}, ValueError, "initvals: slope must be finite, got nan"),
+        ({"initvals": {"sigma": np.inf}}, ValueError, "initvals: sigma must be finite, got inf"),
+        ({"initvals": {"sigma": -1.0}}, SamplingError, "No finite start was found for chain 0.*sigma"),
+        ({"initvals": {"slope": "nonsense"}}, ValueError, "nonsense.*support_point"),
+        ({"initvals": [{}, {}, {}]}, ValueError, "initvals: there are 3 entries for 4 chains; give one for each"),
+        ({"initvals": []}, ValueError, "initvals: there are 0 entries for 4 chains"),
+        ({"initvals": 5}, TypeError, "initvals must be a dictionary of names and values, or one for each chain, got 5"),
+        ({"initvals": [{}, {}, {}, 3]}, TypeError, "initvals must be a dictionary .* got 3"),
+        ({"integratr": "leapfrog"}, TypeError, r"unknown option 'integratr'; .*Did you mean 'integrator'\?"),
+        ({"step": "hmc"}, TypeError, "unknown option 'step'; the options are: integrator, kinetic"),
+        ({"integrator": "leapfrg"}, ValueError, "leapfrog"),
+        ({"metric": np.ones(7)}, ValueError, "metric"),
+        ({"executor": 4}, TypeError, r"executor must be a concurrent\.futures\.Executor, got 4"),
+        ({"var_names": ["nix"]}, ValueError, "var_names: the model has no variable 'nix'; it has .*slope.*mean"),
+        ({"var_names": ["y"]}, ValueError, "var_names: the model has no variable 'y'"),
+        ({"var_names": []}, ValueError, "var_names"),
+        ({"progressbar": "nonsense", "quiet": False}, ValueError, "progressbar"),
+        ({"compile_kwargs": {"nix": 1}}, TypeError, "nix"),
+        ({"idata_kwargs": {"nix": 1}}, TypeError, "nix"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_named_in_the_message(arguments, error, words, rich_model):
+    with pytest.raises(error, match=words):
+        run(rich_model, **arguments)
+
+
+def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, tmp_path):
+    from pymc_symplectic import driver
+
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    for arguments in ({"idata_kwargs": {"nix": 1}}, {"progressbar": "nonsense", "quiet": False}, {"var_names": ["nix"]}):
+        with pytest.raises((TypeError, ValueError)):
+            run(rich_model, store=tmp_path / "r", **arguments)
+        assert not list(tmp_path.iterdir()), arguments
+        with pytest.raises((TypeError, ValueError)):
+            run(rich_model, **arguments)
+
+
+def test_discrete_variables_are_told_how_to_be_sampled(mixed_model):
+    with pytest.raises(TypeError, match=r"k is discrete.*pm\.sample\(step=\[ps\.HMC\(vars=\[x, z, w\]\)\]\)"):
+        run(mixed_model)
+
+
+def test_without_free_variables():
+    with pm.Model() as model:
+        pm.Normal("y", observed=1.0)
+    with pytest.raises(ValueError, match="no free continuous variable"):
+        run(model)
+
+
+def test_without_a_model():
+    with pytest.raises(TypeError, match="[Nn]o model on context stack"):
+        ps.sample(10)
+
+
+@pytest.mark.parametrize(
+    "initvals",
+    [
+        {"slope": 0.3},
+        {"slope": "prior"},
+        {"sigma_log__": 0.2},
+        {"slope": None},
+        [None] * 4,
+        ({"slope": 1.0}, {}, None, {"sigma": 2.0}),
+    ],
+    ids=str,
+)
+def test_initvals_as_pymc_takes_them(initvals, rich_model):
+    idata = run(rich_model, initvals=initvals, draws=1, tune=0, step_size=1e-9)
+    first = idata.posterior["slope"][:, 0].to_numpy()
+    if isinstance(initvals, dict) and initvals.get("slope") == 0.3:
+        np.testing.assert_allclose(first, 0.3, atol=1e-6)
+    if isinstance(initvals, tuple):
+        assert first[0] == pytest.approx(1.0, abs=1e-6)
+        assert idata.posterior["sigma"][3, 0] == pytest.approx(2.0, abs=1e-6)
+        assert len(np.unique(first)) == 4
+
+
+def test_initvals_by_variables_of_the_model(rich_model):
+    idata = run(rich_model, initvals={rich_model["slope"]: 0.3}, draws=1, tune=0, step_size=1e-9)
+    np.testing.assert_allclose(idata.posterior["slope"], 0.3, atol=1e-6)
+
+
+def test_defaults_are_those_of_pymc():
+    import inspect
+
+    ours, theirs = (inspect.signature(function).parameters for function in (ps.sample, pm.sample))
+    for name in ours.keys() & theirs.keys() - {"draws", "kwargs"}:
+        assert ours[name].default == theirs[name].default, name
+    assert ours["draws"].default == theirs["draws"].default == 1000
+
+
+def test_chains_by_default_are_as_many_as_cores_but_at_least_two(rich_model):
+    for cores, chains in ((1, 2), (2, 2), (3, 3)):
+        assert run(rich_model, cores=cores, chains=None).posterior.sizes["chain"] == chains

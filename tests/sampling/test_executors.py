@@ -1,0 +1,146 @@
+"""Executors that are shut down, lose workers, or cannot be sent the model."""
+
+import os
+import signal
+import threading
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pymc as pm
+import pytest
+from pymc.exceptions import SamplingError
+
+import pymc_symplectic as ps
+from pymc_symplectic.store import Store
+
+from . import assert_same_draws, run
+
+
+def test_shut_down(rich_model):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match=r"executor: .* takes no tasks \(cannot schedule new futures after shutdown\)"):
+        run(rich_model, executor=executor)
+
+
+@pytest.mark.parametrize("executor", [4, "processes", ProcessPoolExecutor, object()], ids=str)
+def test_not_an_executor(executor, rich_model):
+    with pytest.raises(TypeError, match=r"executor must be a concurrent\.futures\.Executor"):
+        run(rich_model, executor=executor)
+
+
+def test_dask_client_is_told_apart_from_its_executor(rich_model, dask_cluster):
+    with pytest.raises(TypeError, match="get_executor"):
+        run(rich_model, executor=dask_cluster)
+
+
+def test_what_cannot_be_pickled_is_named(python_model, threads):
+    lock = threading.Lock()
+
+    def trouble(x):
+        with lock:
+            pass
+
+    with pytest.raises(TypeError, match=r"PythonNormal.* in .*cannot be pickled.*lock.*take that object out of the model"):
+        run(python_model(trouble), executor=threads)
+
+
+def test_more_chains_than_workers(rich_model, threads):
+    assert_same_draws(run(rich_model, chains=9, executor=threads), run(rich_model, chains=9))
+
+
+def test_executor_stays_the_callers(rich_model, threads):
+    run(rich_model, executor=threads)
+    assert threads.submit(int, 3).result() == 3
+
+
+def test_numbers_of_threads_are_restored(rich_model, threads):
+    import threadpoolctl
+
+    before = threadpoolctl.threadpool_info()
+    run(rich_model, executor=threads)
+    run(rich_model, cores=2)
+    assert threadpoolctl.threadpool_info() == before
+
+
+def _killed_pool(sample, ready):
+    """Sample on a pool of which one worker is killed when `ready()`."""
+    with ProcessPoolExecutor(2) as executor:
+
+        def kill():
+            until = time.monotonic() + 30
+            while not (executor._processes and ready()) and time.monotonic() < until:
+                time.sleep(0.01)
+            os.kill(next(iter(executor._processes)), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            return sample(executor)
+        finally:
+            killer.join()
+
+
+def test_pool_that_loses_a_worker(rich_model, starts, tmp_path):
+    """A pool of processes breaks as a whole: what is stored stays, and the same call goes on."""
+    arguments = {"draws": 60_000, "chains": 2, "initvals": starts[:2], "var_names": ["slope"], "store": tmp_path / "r"}
+
+    def stored():
+        try:
+            return all(count > 0 for count in Store.open(tmp_path / "r").counts())
+        except (FileNotFoundError, ps.StoreError):
+            return False
+
+    with warnings.catch_warnings(), pytest.raises(SamplingError, match="process pool|terminated abruptly"):
+        warnings.simplefilter("ignore")
+        _killed_pool(lambda executor: run(rich_model, executor=executor, **arguments), stored)
+    assert 0 < ps.open_run(tmp_path / "r").posterior.sizes["draw"] < 60_000
+    whole = run(rich_model, cores=2, **arguments)
+    del arguments["store"]
+    assert_same_draws(whole, run(rich_model, cores=2, **arguments))
+
+
+def test_dask_worker_that_is_killed_is_replaced(rich_model, starts, dask_cluster, tmp_path):
+    arguments = {"draws": 25_000, "chains": 2, "initvals": starts[:2], "var_names": ["slope"]}
+    path = tmp_path / "r"
+
+    pids = dask_cluster.run(os.getpid)
+
+    def kill():
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                if any(Store.open(path).counts()):
+                    break
+            except (FileNotFoundError, ps.StoreError):
+                pass
+            time.sleep(0.01)
+        os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    stored = run(rich_model, executor=dask_cluster.get_executor(), store=path, **arguments)
+    killer.join()
+    assert_same_draws(stored, run(rich_model, cores=2, **arguments))
+
+
+def test_failure_of_one_task_is_told_and_the_others_are_returned(python_model, threads):
+    def trouble(x):
+        if 40 < x[0] < 49:  # on the way down from where chain 1 begins
+            raise OSError("the disk of the data is gone")
+
+    starts = [{"x": np.zeros(2)}, {"x": np.array([50.0, 0.0])}, {"x": np.ones(2)}]
+    arguments = {"chains": 3, "initvals": starts, "step_size": 0.5, "tune": 0}
+    with pytest.warns(UserWarning, match="Chain 1 failed.*disk of the data is gone"):
+        idata = run(python_model(trouble), executor=threads, **arguments)
+    assert idata.posterior["chain"].values.tolist() == [0, 2]
+
+
+def test_model_of_any_data_may_be_sent(pool):
+    with pm.Model(coords={"row": ["a", "b"]}) as model:
+        x = pm.Data("x", np.array([1, 2]), dims="row")
+        pm.CustomDist("z", 1.0, logp=lambda value, mu: -0.5 * (value - mu) ** 2, initval=0.3)
+        pm.Deterministic("w", model["z"] * x, dims="row")
+    assert_same_draws(run(model, executor=pool, chains=2), run(model, chains=2))

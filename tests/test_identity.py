@@ -1,0 +1,128 @@
+"""What tells one run from another."""
+
+import json
+
+import numpy as np
+import pymc as pm
+import pytest
+
+import pymc_symplectic as ps
+from pymc_symplectic.identity import describe_model, describe_settings, differences, digest
+from pymc_symplectic.settings import Settings
+from pymc_symplectic.target import LogDensity
+from pymc_symplectic.trace import Variables
+
+
+def described(model, position=None):
+    target = LogDensity(model=model)
+    position = np.full(target.dim, 0.3) if position is None else position
+    return json.loads(json.dumps(describe_model(target, Variables(target), position)))
+
+
+def linear(order=1.0, swap=False, tiny=1.0):
+    with pm.Model() as model:
+        x = pm.Normal("x", shape=3)
+        weights = np.array([1.0, 2.0, 3.0])[:: -1 if swap else 1]
+        pm.Deterministic("d", weights * x * order)
+        pm.Deterministic("small", 1e-12 * tiny * x.sum())
+        pm.Normal("y", x, observed=np.zeros(3))
+    return model
+
+
+def whole(model):
+    about = {"chains": 1, "tune": 1, "keep_warmup": True, "var_names": None, "options": {}, "seeds": None}
+    return {**about, "model": model}
+
+
+def test_same_model_built_twice_is_the_same():
+    assert differences(whole(described(linear())), whole(described(linear()))) == []
+
+
+@pytest.mark.parametrize("change", [{"order": 2.0}, {"swap": True}, {"tiny": 2.0}], ids=str)
+def test_deterministic_variables_that_have_changed(change):
+    [found] = differences(whole(described(linear())), whole(described(linear(**change))))
+    assert ("small" if "tiny" in change else " d ") in found
+
+
+def test_rounding_of_another_machine_is_forgiven():
+    old = described(linear())
+    new = json.loads(json.dumps(old))
+    new["log_density"] = [value * (1 + 1e-13) for value in old["log_density"]]
+    new["values"] = {name: value * (1 - 1e-13) for name, value in old["values"].items()}
+    assert differences(whole(old), whole(new)) == []
+
+
+def test_values_that_are_not_finite_are_compared():
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        pm.Deterministic("nan", pm.math.log(-(x**2) - 1))
+        pm.Deterministic("inf", pm.math.exp(x + 1000))
+    assert differences(whole(described(model)), whole(described(model))) == []
+
+
+def test_digest_tells_values_shapes_and_dtypes():
+    arrays = [
+        np.zeros(2),
+        np.zeros((2, 1)),
+        np.zeros(2, np.float32),
+        np.zeros(2, int),
+        np.array([0.0, 1.0]),
+        np.array([1.0, 0.0]),
+        np.array(["a", "b"]),
+        np.array(["a", "b"], object),
+        np.array([None, 1], object),
+        "text",
+        np.array([]),
+    ]
+    assert len({digest(array) for array in arrays}) == len(arrays)
+    assert digest(np.asfortranarray(np.arange(6.0).reshape(2, 3))) == digest(np.arange(6.0).reshape(2, 3))
+    assert digest(np.arange(10)[::2]) == digest(np.array([0, 2, 4, 6, 8]))
+
+
+OPTIONS = [
+    {},
+    {"integrator": "bcss2"},
+    {"integrator": ps.ImplicitMidpoint()},
+    {"kinetic": "relativistic"},
+    {"kinetic": "adaptive"},
+    {"metric": "dense"},
+    {"metric": np.array([1.0, 2.0])},
+    {"metric": np.array([2.0, 1.0])},
+    {"metric": np.eye(2)},
+    {"trajectory": ps.FixedTime()},
+    {"trajectory": ps.FixedTime(2.0)},
+    {"trajectory": ps.FixedSteps(2)},
+    {"trajectory": ps.NoUTurn(5)},
+    {"step_size": 0.1},
+    {"target_accept": 0.91},
+    {"temperature": 3.0},
+    {"max_energy_error": 10.0},
+]
+
+
+def test_each_option_is_told_from_all_others():
+    texts = [json.dumps(describe_settings(Settings.choose(**options))) for options in OPTIONS]
+    assert len(set(texts)) == len(texts)
+    assert not any(" at 0x" in text for text in texts)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_an_option_is_itself_when_made_again(options):
+    assert describe_settings(Settings.choose(**options)) == describe_settings(Settings.choose(**dict(options)))
+
+
+def test_kinetic_energies_of_ones_own_are_told_apart():
+    one, two = (ps.kinetic_energy(formula) for formula in (lambda r: (1 + r**2) ** 0.5, lambda r: r**4))
+    texts = [json.dumps(describe_settings(Settings.choose(kinetic=kinetic))) for kinetic in (one, two)]
+    assert texts[0] != texts[1]
+    again = ps.kinetic_energy("r**4")
+    assert json.dumps(describe_settings(Settings.choose(kinetic=again))) == texts[1]
+    assert not any("0x" in text for text in texts)
+
+
+def test_all_that_differs_is_told():
+    old = whole(described(linear()))
+    new = {**whole(described(linear(order=2.0))), "chains": 2, "tune": 5, "options": {"metric": "x"}, "seeds": ["a"]}
+    found = "; ".join(differences(old, new))
+    for words in ("chains was 1 and is 2", "tune was 1 and is 5", "metric is new", "random_seed", "variable d"):
+        assert words in found
