@@ -97,7 +97,7 @@ class Run:
         if isinstance(self.sink, Memory):
             advance_to(chain, self.total, partial(self.sink.write, job.index), report, stopped)
             return
-        with Writer(self.sink, job.index, chain, self.variables) as writer:
+        with Writer(self.sink, job.index, chain, self.variables, self.sink.token) as writer:
             advance_to(chain, self.total, writer.write, report, stopped)
 
     def _show(self, bars: Bars) -> None:
@@ -115,17 +115,17 @@ class Run:
             When the executor takes no tasks.
         """
         payload = packed(self.target, self.settings, var_names)
-        path = str(self.sink.path.absolute()) if isinstance(self.sink, Store) else None
+        store = (str(self.sink.path), self.sink.token) if isinstance(self.sink, Store) else None
         tasks: dict[Any, Job] = {}
         try:
             for job in jobs:
-                tasks[executor.submit(run_task, payload, job, self.tune, self.total, path)] = job
+                tasks[executor.submit(run_task, payload, job, self.tune, self.total, store)] = job
         except RuntimeError as error:
             raise RuntimeError(f"executor: {executor!r} takes no tasks ({error}); give one that runs") from error
         pending = set(tasks)
         try:
             while pending:
-                tick = _TICK if path is None else _STORE_TICK
+                tick = _TICK if store is None else _STORE_TICK
                 done, pending = futures.wait(pending, timeout=tick, return_when=futures.FIRST_COMPLETED)
                 for future in done:
                     self._receive(tasks[future], future, bars)

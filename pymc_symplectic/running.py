@@ -137,10 +137,11 @@ def _compiled(payload: bytes) -> tuple[LogDensity, Settings, Any]:
     return pickle.loads(payload)
 
 
-def run_task(payload: bytes, job: Job, tune: int, total: int, store: str | None) -> Outcome:
+def run_task(payload: bytes, job: Job, tune: int, total: int, store: tuple[str, str] | None) -> Outcome:
     """Run one chain to its end, in whatever process: what an executor is given.
 
-    An error of the chain comes back by its message, since not every error can be pickled.
+    `store` is the path of a store, and the token of the call that holds it.  An error of the chain comes back by its
+    message, since not every error can be pickled.
     """
     with _unpacking:  # threads of one worker share what is compiled
         target, settings, var_names = _compiled(payload)
@@ -153,15 +154,15 @@ def run_task(payload: bytes, job: Job, tune: int, total: int, store: str | None)
     count, snapshot, failure = 0, {}, None
     with threadpool_limits(1):
         try:
-            stored = None if store is None else Store.open(store)
+            stored = None if store is None else Store.open(store[0])
             if stored is not None:  # a retry goes on where the lost worker was
                 job = replace(job, state=stored.state(job.index))
             with guard(target):
                 chain = begin(target, settings, tune, job)
-            if stored is None:
+            if stored is None or store is None:
                 advance_to(chain, total, keep, _ignore, _never)
             else:
-                with Writer(stored, job.index, chain, Variables(target, var_names)) as writer:
+                with Writer(stored, job.index, chain, Variables(target, var_names), store[1]) as writer:
                     advance_to(chain, total, writer.write, _ignore, _never)
             count, snapshot = chain.count, chain.snapshot()
         except StoreError as error:

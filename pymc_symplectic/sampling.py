@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 from pymc.exceptions import SamplingError
+from pymc.stats import compute_log_likelihood, compute_log_prior
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 from pymc.util import get_random_generator
 
@@ -36,6 +38,7 @@ from .trace import Memory, Trace, Variables, longest
 __all__ = ["sample"]
 
 _log = logging.getLogger(__name__)
+_OF_DRAWS = ("log_likelihood", "log_prior")  # what idata_kwargs may ask to be computed of the draws
 _MOST_CHECKED = 2**28  # bytes of draws that convergence checks read
 
 
@@ -140,17 +143,19 @@ def sample(
     draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
     cores = min(4, _processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
-    if isinstance(random_seed, int | np.integer) and random_seed < 0:
-        raise ValueError(f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time")
-    if executor is not None and not hasattr(executor, "submit"):
-        raise TypeError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    names = _names(var_names)
+    keywords = _keywords(model, idata_kwargs)
+    rngs = _generators(random_seed, chains)
+    if executor is not None and not isinstance(executor, futures.Executor):
+        raise TypeError(
+            f"executor must be a concurrent.futures.Executor, got {executor!r}; of a Dask client, client.get_executor()"
+        )
     settings = Settings.choose(**options)
     path = None if store is None else Path(store)
     existing = None if path is None or _free(path) else Store.open(path)
 
     target = LogDensity(model=model, compile_kwargs=compile_kwargs)
-    variables = Variables(target, var_names)
-    rngs = get_random_generator(random_seed).spawn(chains)
+    variables = Variables(target, names)
     seeds = [np.random.default_rng(int(rng.integers(2**30))) for rng in rngs]  # as many draws as pymc.sample takes
     told = {
         "version": _version(),
@@ -158,14 +163,14 @@ def sample(
         "tune": tune,
         "draws": draws,
         "keep_warmup": not discard_tuned_samples,
-        "var_names": None if var_names is None else list(var_names),
+        "var_names": None if names is None else sorted(names),
         "options": describe_settings(settings),
         "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in rngs],
     }
-    keywords = {"model": model, **(idata_kwargs or {})}
     with ExitStack() as held:
         if existing is not None:
-            held.enter_context(existing.locked())
+            if draws > existing.draws or min(existing.counts()) < tune + draws:
+                held.enter_context(existing.locked())
             _check_same(existing, told, target, variables)
             sink: Memory | Store = existing
             states: list[Mapping[str, Any]] = [existing.state(chain) for chain in range(chains)]
@@ -186,11 +191,11 @@ def sample(
         run.snapshots = {chain: state for chain, state in enumerate(states) if begun[chain] >= tune + draws}
         Chain(target, settings, rngs[0], tune).compile()
         began = time.perf_counter()
-        with Bars(chains, draws, tune, progressbar and not quiet, progressbar_theme, begun) as bars:
+        with Bars(chains, draws, tune, False if quiet else progressbar, progressbar_theme, begun) as bars:
             if executor is None:
                 run.on_threads(jobs, cores, bars)
             else:
-                run.on_executor(jobs, executor, var_names, bars)
+                run.on_executor(jobs, executor, names, bars)
         return _result(
             run, time.perf_counter() - began, keywords, compute_convergence_checks, quiet, discard_tuned_samples
         )
@@ -207,11 +212,18 @@ def _result(
     chains, length = longest(healthy if any(healthy) else counts, tune)
     in_warmup = length <= tune
     if run.interrupted:
+        if not length:
+            raise KeyboardInterrupt
         what = f"{length} draws of warm-up" if in_warmup else f"{length - tune} draws"
-        again = "" if isinstance(sink, Memory) else "; the same call goes on from here"
+        kept = "returned"
+        if not isinstance(sink, Memory):
+            kept = "kept" if in_warmup and discard_tuned_samples else "returned"
+            kept += ", and the same call goes on from here"
         warnings.warn(
-            f"Sampling was interrupted: {what} of {len(chains)} chains are returned{again}.", UserWarning, stacklevel=3
+            f"Sampling was interrupted: {what} of {len(chains)} chains are {kept}.", UserWarning, stacklevel=3
         )
+    if in_warmup:  # there is nothing to compute these of
+        keywords = {name: value for name, value in keywords.items() if name not in _OF_DRAWS}
     if isinstance(sink, Memory):
         trace = sink.trace(chains, length, seconds)
         idata = pm.to_inference_data(trace, **{"save_warmup": in_warmup or not discard_tuned_samples, **keywords})
@@ -261,7 +273,7 @@ def _relabelled(idata: xr.DataTree, chains: Sequence[int]) -> xr.DataTree:
 
 def _completed(idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.DataTree:
     """With what `pymc.to_inference_data` would have computed of the draws."""
-    for name, compute in (("log_likelihood", pm.compute_log_likelihood), ("log_prior", pm.compute_log_prior)):
+    for name, compute in (("log_likelihood", compute_log_likelihood), ("log_prior", compute_log_prior)):
         if wanted := keywords.get(name):
             var_names = None if wanted is True else wanted
             idata = compute(idata, var_names=var_names, model=keywords["model"], progressbar=False)
@@ -272,7 +284,7 @@ def _template(variables: Variables, position: np.ndarray, keywords: Mapping[str,
     """A result of one draw of warm-up and one of sampling, to make a store by."""
     values = {name: np.stack([value, value])[None] for name, value in variables.at(position).items()}
     stats = {name: np.zeros((1, 2), dtype) for name, dtype in DTYPES.items()}
-    keywords = {name: value for name, value in keywords.items() if name not in ("log_likelihood", "log_prior")}
+    keywords = {name: value for name, value in keywords.items() if name not in _OF_DRAWS}
     return pm.to_inference_data(Trace(values, stats, 1, 0.0), **{**keywords, "save_warmup": True})
 
 
@@ -318,11 +330,42 @@ def _check_model(model: pm.Model) -> None:
     discrete = [rv.name for rv in model.free_RVs if rv.dtype in pm.vartypes.discrete_types]
     if discrete:
         continuous = ", ".join(rv.name for rv in model.free_RVs if rv.name not in discrete)
+        what = f"pm.sample(step=[ps.HMC(vars=[{continuous}])])" if continuous else "pm.sample()"
         raise TypeError(
-            f"{', '.join(discrete)} is discrete, and Hamiltonian Monte Carlo needs a gradient; give HMC the continuous "
-            f"variables, and PyMC chooses a step for the others: "
-            f"pm.sample(step=[ps.HMC(vars=[{continuous}])])"
+            f"{', '.join(discrete)} is discrete, and Hamiltonian Monte Carlo needs a gradient; leave the choice of a "
+            f"step for discrete variables to PyMC: {what}"
         )
+
+
+def _names(var_names: Any) -> list[str] | None:
+    if var_names is None or isinstance(var_names, str):
+        return None if var_names is None else [var_names]
+    if not isinstance(var_names, Iterable) or not all(isinstance(name, str) for name in var_names):
+        raise TypeError(f"var_names must be a sequence of names, got {var_names!r}")
+    return list(var_names)
+
+
+def _keywords(model: pm.Model, idata_kwargs: Any) -> dict[str, Any]:
+    """What `pymc.to_inference_data` is called with, checked before anything is sampled."""
+    if not isinstance(idata_kwargs, Mapping | None):
+        raise TypeError(f"idata_kwargs must be a dictionary, got {idata_kwargs!r}")
+    known = inspect.signature(pm.to_inference_data).parameters.keys() - {"trace", "model"}
+    if strangers := sorted((idata_kwargs or {}).keys() - known):
+        raise TypeError(f"idata_kwargs: there is no {', '.join(strangers)}; there are {', '.join(sorted(known))}")
+    return {"model": model, **(idata_kwargs or {})}
+
+
+def _generators(random_seed: Any, chains: int) -> list[np.random.Generator]:
+    """The generator of each chain, as `pymc.sample` makes them."""
+    if isinstance(random_seed, int | np.integer) and random_seed < 0:
+        raise ValueError(f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time")
+    try:
+        return get_random_generator(random_seed).spawn(chains)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"random_seed must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got "
+            f"{random_seed!r} ({error})"
+        ) from error
 
 
 def _free(path: Path) -> bool:

@@ -103,7 +103,7 @@ def positions(
     SamplingError
         When no finite start was found; the message names the variables to blame.
     """
-    chosen = list(initvals) if isinstance(initvals, list | tuple) else [initvals] * len(rngs)
+    chosen = list(initvals) if isinstance(initvals, list | tuple | np.ndarray) else [initvals] * len(rngs)
     if len(chosen) != len(rngs):
         raise ValueError(f"initvals: there are {len(chosen)} entries for {len(rngs)} chains; give one for each")
     functions: dict[int, tuple[Callable[[int], Any], np.ndarray]] = {}
@@ -132,9 +132,13 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
     for name, value in named.items():
         if isinstance(value, Number | np.ndarray | list | tuple) and not np.all(np.isfinite(np.asarray(value, float))):
             raise ValueError(f"initvals: {name} must be finite, got {value!r}")
-    first = make_initial_point_fn(model=model, overrides=dict(given))
+    try:
+        first = make_initial_point_fn(model=model, overrides=dict(given))
+        made = first(0)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"initvals: {', '.join(named)} cannot be what the model begins at: {error}") from error
     point = target.to_point(target.default_start)
-    for name, value in first(0).items():
+    for name, value in made.items():
         if np.shape(value) != np.shape(point[name]):
             raise ValueError(
                 f"initvals: {name} would have shape {np.shape(value)}, and must have {np.shape(point[name])}"

@@ -45,8 +45,9 @@ class Variables:
         model = target.model
         outputs = list(model.unobserved_value_vars)
         if names is not None:
-            names = [names] if isinstance(names, str) else list(names)
             known = [variable.name for variable in model.unobserved_RVs]
+            if not names:
+                raise ValueError(f"var_names: name at least one variable; the model has {', '.join(known)}")
             if strangers := [name for name in names if name not in known]:
                 raise ValueError(
                     f"var_names: the model has no variable {', '.join(map(repr, strangers))}; it has {', '.join(known)}"

@@ -115,7 +115,7 @@ def test_kinetic_energies_of_ones_own_are_told_apart():
     one, two = (ps.kinetic_energy(formula) for formula in (lambda r: (1 + r**2) ** 0.5, lambda r: r**4))
     texts = [json.dumps(describe_settings(Settings.choose(kinetic=kinetic))) for kinetic in (one, two)]
     assert texts[0] != texts[1]
-    again = ps.kinetic_energy("r**4")
+    again = ps.kinetic_energy(lambda r: r**4)
     assert json.dumps(describe_settings(Settings.choose(kinetic=again))) == texts[1]
     assert not any("0x" in text for text in texts)
 

@@ -102,7 +102,9 @@ def test_equal_news_are_no_news(bars_of):
 @pytest.mark.parametrize("kind", [True, False, "combined", "split", "combined+stats", "split+stats"])
 def test_bars_are_drawn(kind, begun, monkeypatch):
     out = io.StringIO()
-    monkeypatch.setattr(rich.console.Console, "file", property(lambda self: out, lambda self, value: None), raising=False)
+    monkeypatch.setattr(
+        rich.console.Console, "file", property(lambda self: out, lambda self, value: None), raising=False
+    )
     with Bars(2, 10, 5, kind, None, begun) as bars:
         for count in (1, 4, 5, 6, 15):
             for chain in (0, 1):

@@ -85,7 +85,9 @@ def test_memory_has_what_was_written_in_blocks_of_any_length(keep, variables):
         np.testing.assert_array_equal(trace["x"][chain], positions(10)[at, :2])
         np.testing.assert_allclose(trace["s"][chain], np.exp(0.01 * at))
         np.testing.assert_array_equal(trace["product"][chain], trace["s"][chain][:, None] * trace["x"][chain])
-        np.testing.assert_array_equal(trace.get_sampler_stats("divergences")[chain], np.array([0] * 5 + [1] * 3 + [2] * 2)[at])
+        np.testing.assert_array_equal(
+            trace.get_sampler_stats("divergences")[chain], np.array([0] * 5 + [1] * 3 + [2] * 2)[at]
+        )
     assert trace["sign"].dtype == bool
     assert trace.report.n_tune == 4 and trace.report.n_draws == 6 and trace.report.t_sampling == 1.5
 
@@ -115,7 +117,6 @@ def test_memory_of_a_run_cut_in_sampling(variables):
 
 def test_variables_by_name(variables):
     target = variables._target
-    assert list(Variables(target, ["product", "s"]).layout) == ["s", "product"] or True
     assert set(Variables(target, ["product", "s"]).layout) == {"product", "s"}
     assert set(Variables(target, "s").layout) == {"s"}
     with pytest.raises(ValueError, match=r"var_names: the model has no variable 'a', 'b'; it has x, s, product, sign"):
@@ -144,10 +145,10 @@ def test_variables_may_be_computed_on_many_threads(variables):
         made = variables.new(300)
         variables.fill(made, draws)
         np.testing.assert_array_equal(made["x"], draws[:, :2])
-        np.testing.assert_array_equal(made["product"], np.exp(draws[:, 2:]) * draws[:, :2])
+        return made["product"]
 
     with ThreadPoolExecutor(4) as executor:
-        list(executor.map(fill, range(12)))
+        np.testing.assert_array_equal(list(executor.map(fill, range(12))), list(map(fill, range(12))))
 
 
 def test_trace_is_cut_as_pymc_cuts_it():

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -34,6 +35,7 @@ FORMAT = 1
 _STATE_FOLDER = ".run"
 SAMPLED = {"posterior": False, "sample_stats": False, "warmup_posterior": True, "warmup_sample_stats": True}
 """Groups with a draw dimension, and whether their draws are of warm-up."""
+_NEEDED = ("version", "chains", "tune", "draws", "keep_warmup", "var_names", "options", "model", "start", "arrays")
 _CHUNK_BYTES, _CHUNK_DRAWS = 2**20, 10_000
 
 
@@ -56,6 +58,7 @@ class Damage(NamedTuple):
 
 def _zarr() -> Any:
     try:
+        import filelock  # noqa: F401
         import zarr
     except ImportError as error:
         raise ImportError(f"store= needs zarr and filelock: pip install 'pymc-symplectic[store]' ({error})") from error
@@ -76,6 +79,7 @@ class Store:
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path, self.about = path, about
+        self.token = ""
 
     @property
     def chains(self) -> int:
@@ -110,6 +114,7 @@ class Store:
             What each chain begins from.
         """
         _zarr()
+        path = path.absolute()
         scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # so that there is no half a store
         try:
             scratch.mkdir(parents=True)
@@ -121,8 +126,11 @@ class Store:
             store._save_about()
             scratch.rename(path)
         except OSError as error:
-            shutil.rmtree(scratch, ignore_errors=True)
             raise StoreError(f"store: {path} cannot be made: {error.strerror or error}") from error
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"store: coordinates or attributes of the model cannot be stored: {error}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
         store.path = path
         return store
 
@@ -149,6 +157,9 @@ class Store:
         try:
             about = json.loads(file.read_text())
             found = about["format"]
+            lacking = [key for key in _NEEDED if found == FORMAT and key not in about]
+            if lacking:
+                raise ValueError(f"it lacks {', '.join(lacking)}")
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(f"store: {file} is damaged ({error}); its draws can still be read by xarray") from error
         if found != FORMAT:
@@ -162,9 +173,11 @@ class Store:
 
     def _check_whole(self) -> None:
         missing = [group for group in self.groups() if not (self.path / group).is_dir()]
-        missing += [
-            f"{_STATE_FOLDER}/{file.name}" for file in map(self._state_file, range(self.chains)) if not file.exists()
-        ]
+        states = map(self._state_file, range(self.chains))
+        missing += [f"{_STATE_FOLDER}/{file.name}" for file in states if not file.exists()]
+        for group in self.groups():
+            arrays = self.about["arrays"][group]
+            missing += [f"{group}/{name}" for name in arrays if not (self.path / group / name / "zarr.json").exists()]
         if missing:
             raise StoreError(f"store: {self.path} is not whole, it lacks {', '.join(missing)}; give another name")
 
@@ -187,6 +200,7 @@ class Store:
         StoreError
             When another run does, in this process or another.
         """
+        _zarr()
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path / _STATE_FOLDER / "lock", is_singleton=False)
@@ -199,9 +213,23 @@ class Store:
         except OSError as error:
             raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
         try:
+            self.about = Store.open(self.path).about  # another run may have extended it in between
+            self.token = uuid.uuid4().hex
+            replace_file(self._owner, self.token.encode())
             yield
         finally:
+            with suppress(OSError):
+                self._owner.unlink(missing_ok=True)  # tasks that are still running elsewhere stop at their next commit
             lock.release()
+
+    @property
+    def _owner(self) -> Path:
+        return self.path / _STATE_FOLDER / "owner"
+
+    def check_owner(self, token: str) -> None:
+        """Raise a StoreError unless the call that holds the store is the one with this `token`."""
+        if not self._owner.exists() or self._owner.read_text() != token:
+            raise StoreError(f"store: the run that was writing to {self.path} has ended, or another has taken over")
 
     # Layout
 
@@ -211,6 +239,8 @@ class Store:
         zarr.open_group(self.path, mode="w", zarr_format=3)
         for name, group in template.children.items():
             data = group.to_dataset()
+            if name in SAMPLED:
+                self.about.setdefault("arrays", {})[name] = [str(key) for key in data.data_vars]
             if name not in SAMPLED:
                 data.to_zarr(self.path, group=name, mode="w", zarr_format=3, consolidated=False)
             elif name in self.groups():
@@ -236,6 +266,7 @@ class Store:
                 shape=(self.chains, length, *event),
                 chunks=(1, chunk, *(max(n, 1) for n in event)),
                 dtype=variable.dtype,
+                fill_value=np.nan if variable.dtype.kind == "f" else 0,
                 compressors=[_zarr().codecs.ZstdCodec(level=1, checksum=True)],
                 dimension_names=[str(dim) for dim in variable.dims],
                 attributes=dict(variable.attrs),
@@ -244,10 +275,26 @@ class Store:
     def _consolidate(self) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Consolidated metadata", UserWarning)
+            warnings.filterwarnings("ignore", f"Object at {re.escape(_STATE_FOLDER)} is not", UserWarning)
             _zarr().consolidate_metadata(str(self.path), zarr_format=3)
 
     def extend(self, draws: int) -> None:
-        """Make room for more draws of each chain."""
+        """Make room for more draws of each chain.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        try:
+            self._resize(draws)
+            self._consolidate()
+            self.about["draws"] = draws
+            self._save_about()  # last, so that what is cut short here is done again
+        except OSError as error:
+            raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
+
+    def _resize(self, draws: int) -> None:
         for name in self.groups():
             if SAMPLED[name]:
                 continue
@@ -258,13 +305,12 @@ class Store:
                     array[:] = np.arange(draws)
                 elif array.metadata.dimension_names[:2] == ("chain", "draw"):
                     array.resize((array.shape[0], draws, *array.shape[2:]))
-        self.about["draws"] = draws
-        self._save_about()
-        self._consolidate()
 
     def arrays(self, group: str) -> dict[str, zarr.Array]:
         """The arrays of a group, to be written to."""
-        return dict(_zarr().open_group(self.path / group, mode="r+").arrays())
+        found = _zarr().open_group(self.path / group, mode="r+").arrays()
+        # a block of zeros is written too, so that one that is gone can be told from one that is zero
+        return {name: array.with_config({"write_empty_chunks": True}) for name, array in found}
 
     # States
 
@@ -295,7 +341,8 @@ class Store:
     def add_seconds(self, seconds: float) -> None:
         """Add to the time that sampling has taken."""
         self.about["seconds"] = self.about.get("seconds", 0.0) + seconds
-        self._save_about()
+        with suppress(OSError):  # draws are stored by now, and worth more than their time
+            self._save_about()
 
     # Reading
 
@@ -321,7 +368,7 @@ class Store:
         for name in self.groups():
             group = _zarr().open_group(self.path / name, mode="r")
             for key, array in group.arrays():
-                if array.metadata.dimension_names[:2] != ("chain", "draw"):
+                if array.metadata.dimension_names[:2] != ("chain", "draw") or not array.size:
                     continue
                 for chain in range(self.chains):
                     count = self.count(chain)
@@ -333,7 +380,10 @@ class Store:
         """Blocks that cannot be read; all of them are, to find out."""
         bad = []
         for block, array in self.blocks():
+            chunk = "/".join(map(str, [block.chain, block.first // array.chunks[1], *[0] * (array.ndim - 2)]))
             try:
+                if not (self.path / block.group / block.variable / "c" / chunk).exists():
+                    raise FileNotFoundError(chunk)  # which zarr would take for zeros
                 array[block.chain, block.first : block.end]
             except Exception:  # what a codec raises of bytes that make no sense is anybody's guess
                 bad.append(block)

@@ -31,8 +31,9 @@ class Writer:
     Draws are committed about once a second, since each commit writes a file for every variable and statistic.
     """
 
-    def __init__(self, store: Store, index: int, chain: Chain, variables: Variables) -> None:
+    def __init__(self, store: Store, index: int, chain: Chain, variables: Variables, token: str) -> None:
         self._store, self._index, self._chain, self._variables = store, index, chain, variables
+        self._token = token
         self._arrays = {name: store.arrays(name) for name in store.groups()}
         self._divergences = int(store.state(index).get("divergences", 0))
         self._pending: list[tuple[bool, np.ndarray, np.ndarray]] = []
@@ -56,6 +57,7 @@ class Writer:
         """Write what is pending, and the state of the chain after it."""
         if not self._pending:
             return
+        self._store.check_owner(self._token)
         try:
             for tuning, first in ((True, self._committed), (False, max(self._committed, self._store.tune))):
                 blocks = [block for warmup, *block in self._pending if warmup is tuning]

@@ -41,13 +41,13 @@ def test_as_pymc_on_many_processes(case):
     assert_same_draws(pymc_run(model, step, **arguments, cores=2), expected)
 
 
-@pytest.mark.parametrize("cores", [1, 2, 3, 8])
+@pytest.mark.parametrize("cores", [1, 3])
 def test_as_pymc_on_threads(cores, case):
     model, arguments, *_, expected = case
     assert_same_draws(run(model, cores=cores, **arguments), expected)
 
 
-@pytest.mark.parametrize("kind", ["pool", "threads", "loky", "dask"])
+@pytest.mark.parametrize("kind", ["pool", "threads", pytest.param("loky", marks=pytest.mark.slow), "dask"])
 def test_as_pymc_on_an_executor(kind, case, request, tmp_path):
     model, arguments, *_, expected = case
     if kind == "loky":
@@ -77,7 +77,6 @@ def test_stored_by_steps_and_executors_in_turn(case, tmp_path, pool):
 
 def test_without_warmup(case, tmp_path):
     model, arguments, *_, expected = case
-    arguments = {**arguments, "discard_tuned_samples": False}
     kept = run(model, **{**arguments, "discard_tuned_samples": True})
     assert "warmup_posterior" not in kept.children
     stored = run(model, **{**arguments, "discard_tuned_samples": True}, store=tmp_path / "run.zarr")
@@ -93,12 +92,10 @@ def test_without_warmup(case, tmp_path):
     [
         [1, 2, 3],
         np.int64(5),
-        np.random.SeedSequence(7).generate_state(4).tolist(),
         lambda: np.random.default_rng(4),
-        lambda: np.random.Generator(np.random.Philox(4)),
         lambda: np.random.Generator(np.random.MT19937(4)),
     ],
-    ids=["list", "numpy", "four", "generator", "Philox", "MT19937"],
+    ids=["list", "numpy", "generator", "MT19937"],
 )
 def test_any_seed_that_pymc_takes(seed, rich_model, starts, tmp_path):
     seed_of = seed if callable(seed) else lambda: seed
@@ -141,7 +138,7 @@ def test_shared_data_are_those_of_the_moment(rich_model, starts, pool):
     assert_same_draws(run(rich_model, initvals=starts, executor=pool), before)
 
 
-@pytest.mark.parametrize("how", [{"cores": 2}, {"cores": 4}, "threads", "pool"], ids=str)
+@pytest.mark.parametrize("how", [{"cores": 4}, "threads", "pool"], ids=str)
 def test_log_density_in_python(how, python_model, request, tmp_path):
     model = python_model()
     starts = ps.initial_points(model, 4, random_seed=1)
@@ -151,11 +148,10 @@ def test_log_density_in_python(how, python_model, request, tmp_path):
     assert_same_draws(run(model, initvals=starts, store=tmp_path / "r", **how), expected)
 
 
-@pytest.mark.parametrize("mode", ["FAST_COMPILE", "JAX_is_not_needed"][:1])
-def test_log_density_of_another_compiler(mode, rich_model, starts):
-    compile_kwargs = {"mode": mode}
+def test_log_density_of_another_compiler(rich_model, starts):
+    compile_kwargs = {"mode": "FAST_COMPILE"}
     expected = pymc_run(rich_model, ps.HMC(model=rich_model, compile_kwargs=compile_kwargs), initvals=starts)
-    for cores in (1, 2, 4):
+    for cores in (1, 4):
         assert_same_draws(run(rich_model, initvals=starts, cores=cores, compile_kwargs=compile_kwargs), expected)
 
 
@@ -173,6 +169,7 @@ def test_single_precision(pool, tmp_path):
         assert_same_draws(actual, expected)
 
 
+@pytest.mark.slow
 def test_spawned_processes_make_the_same_draws(rich_model, starts):
     from concurrent.futures import ProcessPoolExecutor
 

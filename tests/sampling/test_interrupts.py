@@ -1,6 +1,7 @@
 """Interrupts and failing chains: what has been drawn is returned, and a warning says what happened."""
 
 import _thread
+import contextlib
 import json
 import threading
 import time
@@ -152,10 +153,8 @@ def test_no_task_writes_to_the_store_after_an_interrupt(interrupted, rich_model,
         interrupted(3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
+            with contextlib.suppress(KeyboardInterrupt, SamplingError):
                 run(rich_model, draws=60_000, chains=2, executor=executor, store=tmp_path / "r")
-            except (KeyboardInterrupt, SamplingError):
-                pass
         time.sleep(0.3)
         before = Store.open(tmp_path / "r").counts()
         time.sleep(2.5)

@@ -341,7 +341,9 @@ def test_damaged_chunk_is_told_and_the_rest_is_read(harm, copy, rich_model, argu
         data[-6] ^= 1
     spoilt = {"noise": b"\0\xff" * 40, "cut": data[: len(data) // 2], "emptied": b"", "one bit": data}
     file.write_bytes(bytes(spoilt[harm]))
-    with pytest.raises(ps.StoreError, match=r"damaged.*posterior/slope, chain 1, draws 0 to 24.*open_run reads the rest"):
+    with pytest.raises(
+        ps.StoreError, match=r"damaged.*posterior/slope, chain 1, draws 0 to 24.*open_run reads the rest"
+    ):
         run(rich_model, store=copy, **{**arguments, "draws": 30})
     with pytest.warns(UserWarning, match=r"posterior/slope, chain 1, draws 0 to 24"):
         opened = ps.open_run(copy)
@@ -436,7 +438,7 @@ def test_second_writer_is_refused(rich_model, arguments, expected, tmp_path):
 
     first()
     with held():
-        with pytest.raises(ps.StoreError, match="another run is writing to .*r; wait for it"):
+        with pytest.raises(ps.StoreError, match=r"another run is writing to .*r; wait for it"):
             run(rich_model, store=path, **arguments)
         thread = threading.Thread(target=lambda: told.append(_error(lambda: run(rich_model, store=path, **arguments))))
         thread.start()
@@ -486,7 +488,10 @@ def test_no_room_on_the_disk(after, how, rich_model, arguments, expected, tmp_pa
         save(self, chain, state)
 
     how = {"cores": 2} if how == "cores" else {"executor": request.getfixturevalue(how)}
-    with monkeypatch.context() as patch, pytest.raises(ps.StoreError, match=r"r cannot be written: No space left.*to go on"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(ps.StoreError, match=r"r cannot be written: No space left.*to go on"),
+    ):
         patch.setattr(Store, "save_state", full)
         run(rich_model, store=tmp_path / "r", **how, **arguments)
     assert_same_draws(run(rich_model, store=tmp_path / "r", **how, **arguments), expected)
