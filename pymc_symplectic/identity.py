@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 from pymc.backends.arviz import find_constants, find_observations
 
+from .kernels.kinetic import kinetic_energy
 from .settings import Settings
 from .target import LogDensity
 from .trace import Variables
 
 __all__ = ["describe_model", "describe_settings", "differences", "digest"]
 
+_PROBE = np.array([[0.1, -0.2], [1.0, 0.5], [-2.5, 4.0]])  # momenta
 _TOLERANCE = 1e-9  # between machines, which do not sum in the same order
 
 
 def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
-    return {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+    told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+    kinetic: Any = settings.kinetic
+    if is_dataclass(kinetic) and any(callable(getattr(kinetic, field.name)) for field in fields(kinetic)):
+        # functions are told apart by what they compute
+        record = kinetic.record(_PROBE.shape[1])
+        told["kinetic"] += " of energies " + ", ".join(f"{kinetic_energy(record, r):.12g}" for r in _PROBE)
+    return told
 
 
 def _text(value: Any) -> str:
@@ -56,15 +64,21 @@ def describe_model(target: LogDensity, variables: Variables, position: np.ndarra
     return {
         "variables": free,
         "data": {name: digest(data) for name, data in {**find_observations(model), **find_constants(model)}.items()},
-        "log_density": [value, _weighed(gradient)],
+        "log_density": _weighed([value, *gradient]),
+        "at": value,
         "values": {name: _weighed(array) for name, array in variables.at(position).items()},
     }
 
 
-def _weighed(array: Any) -> float:
-    """One number for an array, that tells the order of its entries too."""
+def _weighed(array: Any) -> list[float]:
+    """Two numbers for an array: a sum that tells the order of its entries too, and their size."""
     flat = np.asarray(array, dtype=float).ravel()
-    return float(flat @ np.cos(np.arange(flat.size)))
+    return [float(flat @ np.cos(np.arange(flat.size))), float(np.linalg.norm(flat))]
+
+
+def _same(old: Sequence[float], new: Sequence[float]) -> bool:
+    """Whether two arrays, as `_weighed` tells of them, are the same but for rounding."""
+    return bool(np.allclose(old, new, rtol=_TOLERANCE, atol=_TOLERANCE * abs(old[1]), equal_nan=True))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -81,11 +95,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found += _by_name("the variable ", before["variables"], now["variables"])
     data = _by_name("data ", before["data"], now["data"], told=False)
     found += data
-    close = np.allclose(before["log_density"], now["log_density"], rtol=_TOLERANCE, atol=_TOLERANCE)
+    close = _same(before["log_density"], now["log_density"])
     if not (close or data or before["variables"] != now["variables"]):
         found.append(
-            f"the log-density of the model was {before['log_density'][0]:.12g} at a point where it is "
-            f"{now['log_density'][0]:.12g}: a prior or the likelihood has changed"
+            f"the log-density of the model was {before['at']:.12g} at a point where it is {now['at']:.12g}: a prior or "
+            "the likelihood has changed"
         )
     if before["values"].keys() != now["values"].keys():
         found += [f"the stored variables were {', '.join(before['values'])} and are {', '.join(now['values'])}"]
@@ -93,7 +107,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         found += [
             f"the deterministic variable {name} is computed in another way"
             for name, value in before["values"].items()
-            if not np.isclose(value, now["values"][name], rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+            if not _same(value, now["values"][name])
         ]
     return found
 

@@ -150,6 +150,7 @@ def sample(
         raise TypeError(
             f"executor must be a concurrent.futures.Executor, got {executor!r}; of a Dask client, client.get_executor()"
         )
+    Bars(chains, draws, tune, progressbar)  # so that a wrong one is refused before anything is compiled
     settings = Settings.choose(**options)
     path = None if store is None else Path(store)
     existing = None if path is None or _free(path) else Store.open(path)

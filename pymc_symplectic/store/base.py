@@ -128,7 +128,8 @@ class Store:
         except OSError as error:
             raise StoreError(f"store: {path} cannot be made: {error.strerror or error}") from error
         except (TypeError, ValueError) as error:
-            raise StoreError(f"store: coordinates or attributes of the model cannot be stored: {error}") from error
+            odd = [name for name, values in template["posterior"].coords.items() if values.dtype == object]
+            raise StoreError(f"store: coordinates {', '.join(map(str, odd))} cannot be stored: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         store.path = path

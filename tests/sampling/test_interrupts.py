@@ -16,6 +16,7 @@ from pymc.exceptions import SamplingError
 
 import pymc_symplectic as ps
 from pymc_symplectic import driver
+from pymc_symplectic.progress import Bars
 
 from . import assert_same_draws, run
 
@@ -24,19 +25,24 @@ ENDLESS = 10**6
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """``interrupted(looks)``: the call after so many looks at the chains is interrupted, as by Ctrl-C."""
+    """``interrupted(looks)``: the call is interrupted, as by Ctrl-C, when so many blocks of draws have been seen."""
 
     def after(looks):
-        left = iter(range(looks))
+        left = iter(range(looks - 1))
+
+        def update(bars, chain, progress):
+            if next(left, None) is None:
+                monkeypatch.undo()
+                raise KeyboardInterrupt
 
         def wait(*args, **kwargs):
-            if next(left, None) is None:
-                monkeypatch.setattr(driver, "futures", futures)
-                raise KeyboardInterrupt
-            return futures.wait(*args, **kwargs)
+            raise KeyboardInterrupt
 
-        kept = {name: getattr(futures, name) for name in ("ThreadPoolExecutor", "Executor", "FIRST_COMPLETED")}
-        monkeypatch.setattr(driver, "futures", SimpleNamespace(wait=wait, **kept))
+        if looks:
+            monkeypatch.setattr(Bars, "update", update)
+        else:
+            kept = {name: getattr(futures, name) for name in ("ThreadPoolExecutor", "Executor", "FIRST_COMPLETED")}
+            monkeypatch.setattr(driver, "futures", SimpleNamespace(wait=wait, **kept))
 
     return after
 
@@ -73,8 +79,7 @@ def test_in_warmup(kept, interrupted, rich_model, starts):
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_in_warmup_stored(kept, interrupted, rich_model, starts, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "_TICK", 0.05)
+def test_in_warmup_stored(kept, interrupted, rich_model, starts, tmp_path):
     arguments = {"chains": 2, "cores": 2, "initvals": starts[:2], "tune": 40_000, "discard_tuned_samples": not kept}
     expected = run(rich_model, **arguments)
     interrupted(1)
