@@ -25,7 +25,7 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
     told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
     kinetic: Any = settings.kinetic
-    if is_dataclass(kinetic) and any(callable(getattr(kinetic, field.name)) for field in fields(kinetic)):
+    if any(callable(getattr(kinetic, field.name)) for field in fields(kinetic)):
         # functions are told apart by what they compute
         record = kinetic.record(_PROBE.shape[1])
         told["kinetic"] += " of energies " + ", ".join(f"{kinetic_energy(record, r):.12g}" for r in _PROBE)

@@ -7,7 +7,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -162,7 +162,8 @@ class LogDensity:
         # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
         if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interpreted:
             try:
-                with _alone(raw, [_array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)]) as raw:
+                arguments = _array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)
+                with _alone(raw, lambda function: function.get_call_template(arguments, {})) as raw:
                     return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
@@ -343,9 +344,8 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
     shared = len(function.input_storage) > len(model.value_vars)
     if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
         return function
-    with _alone(machine_code, [numba.typeof(value) for value in example]) as machine_code:
-        machine_code(*example)
-    return machine_code
+    with _alone(machine_code, lambda function: function(*example)) as alone:
+        return alone
 
 
 def _array_type(dtype: Any, ndim: int) -> Any:
@@ -353,22 +353,27 @@ def _array_type(dtype: Any, ndim: int) -> Any:
 
 
 @contextmanager
-def _alone(raw: Any, types: Sequence[Any]) -> Iterator[Any]:
+def _alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     """Machine code as it comes from the disk cache, and nothing else; what calls it is compiled in this context.
 
     A process that has compiled a function has compiled its parts as well, and runs these instead of the copies that are
     optimised together with the whole.  They round differently now and then, so the first run of a model would not be
     the same, to the last bit, as one that is resumed, or made by another process.  In a context of its own the function
     knows nothing of the parts.  Numba has no public way to make one.
+
+    `prime` makes a function compile for the arguments that it will have.
     """
-    raw.get_call_template(tuple(types), {})  # compiles it for these, and writes it to disk, where it is not yet there
-    if raw.stats.cache_path is None:
-        yield raw
-        return
+    prime(raw)  # writes it to disk, where it is not yet there
     typing = Context()
     own = {"_toplevel_typing_context": typing, "_toplevel_target_context": CPUContext(typing)}
     with patch.multiple(cpu_target, **own):
-        yield numba.jit(**raw.targetoptions, cache=True)(raw.py_func)
+        alone = numba.jit(**raw.targetoptions, cache=raw.stats.cache_path is not None)(raw.py_func)
+        with suppress(NumbaError, NotImplementedError):
+            prime(alone)
+        if alone.stats.cache_hits:
+            yield alone
+            return
+    yield raw  # there is no disk cache, and what any process compiles is the same
 
 
 def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:
