@@ -39,7 +39,7 @@ __all__ = ["sample"]
 
 _log = logging.getLogger(__name__)
 _OF_DRAWS = ("log_likelihood", "log_prior")  # what idata_kwargs may ask to be computed of the draws
-_MOST_CHECKED = 2**28  # bytes of draws that convergence checks read
+_MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
 
 
 def sample(
