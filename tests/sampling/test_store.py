@@ -498,24 +498,6 @@ def test_no_room_on_the_disk(after, how, rich_model, arguments, expected, tmp_pa
     assert_same_draws(run(rich_model, store=tmp_path / "r", **how, **arguments), expected)
 
 
-def test_no_room_half_way(rich_model, arguments, tmp_path):
-    """A limit on the size of files, by which writes fail half-way as on a full disk."""
-    import resource
-
-    path = tmp_path / "r"
-    run(rich_model, store=path, **arguments)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
-        with pytest.raises(ps.StoreError, match="cannot be written"):
-            run(rich_model, store=path, **{**arguments, "draws": 8000})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    longer = run(rich_model, store=path, **{**arguments, "draws": 8000})
-    assert_same_draws(longer, run(rich_model, **{**arguments, "draws": 8000}))
-
-
 def test_no_room_when_all_is_drawn(rich_model, arguments, expected, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(base, "replace_file", _full_at_the_end(base.replace_file))
