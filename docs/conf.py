@@ -72,7 +72,7 @@ html_title = project
 html_show_sourcelink = False
 html_theme_options = {
     "github_url": "https://github.com/pymc-symplectic/pymc-symplectic",
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 10,
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_toc_level": 2,
@@ -83,6 +83,7 @@ html_sidebars = {  # pages that stand by themselves
         "start",
         "choosing",
         "kinetic",
+        "running",
         "how-it-works",
         "extending",
         "demos",

@@ -30,6 +30,7 @@ LAYERS = [
     ["running"],
     ["progress"],
     ["driver"],
+    ["results"],
     ["sampling"],
     ["diagnostics"],
     ["plots"],
