@@ -175,7 +175,7 @@ def _options(words: Sequence[str]) -> Options:
                 raise ValueError(f"{word!r} names {' and '.join(found) or 'no option'}")
             options.update(found)
         elif key in Options.__annotations__:
-            options[key] = ast.literal_eval(number)
+            options[key] = _value(number)
         else:
             owners = [kind for kind, chosen in options.items() if key in _fields(chosen)]
             if len(owners) != 1:
@@ -219,7 +219,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             positions.append(drawn)
             rows.append((warmup[:, column.N_GRADIENTS].sum(), sampling[:, column.N_GRADIENTS].sum(), sampling))
             steps.append(chain.step_size)
-            chosen.append(repr(chain._choice))
+            chosen.append(repr(chain._tuner.choice))
         return Run(
             problem.constrain(np.stack(positions)),
             np.stack([sampling[:, column.DIVERGING] > 0 for *_, sampling in rows]),

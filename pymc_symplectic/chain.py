@@ -11,22 +11,20 @@ import numba
 import numpy as np
 from pymc.exceptions import SamplingError
 
-from . import integrators
-from .adaptation import tuner
 from .adaptation.schedule import doubling, window_ends
+from .adaptation.tuner import MEMORY, Broken, Tuner
+from .adaptation.worth import Memory
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
 from .kernels.compile import bind
-from .kernels.kinetic import draws as draw_momenta
-from .kernels.probe import Probes, probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
 from .metrics.estimate import centre, remembered, whitened
 from .settings import Settings
 from .target import LogDensity
-from .trajectories import Auto, FixedTime, NoUTurn, Trajectory
+from .trajectories import NoUTurn, Trajectory
 
 __all__ = ["Chain"]
 
@@ -36,7 +34,6 @@ _ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _LONGEST_AFAR = 80  # draws of a window that begins there
 _RESTARTS = 3  # windows after which the step size is searched for anew, and more is learned than the metric
-_MEMORY = 400  # draws that the choice of a trajectory looks at
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
 
@@ -67,19 +64,16 @@ class Chain:
         self._state = new_state(target.dim)
         kinetic = settings.kinetic
         self._mean: np.ndarray | None = None  # of the Gaussian whose motion a harmonic drift is
-        self._integrator, self._trajectory = settings.integrator, settings.trajectory
-        self._tunes = isinstance(settings.trajectory, Auto) and hasattr(settings.integrator, "stages")
-        self._choice: tuner.Choice | None = None
-        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic" or self._tunes
+        self._tuner = Tuner(settings, target.dim)
+        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic" or self._tuner.active
         self._windows = window_ends(tune) if learns and target.dim else []
         longest = int(max(np.diff([0, *self._windows]), default=0))
-        asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, _MEMORY if self._tunes else 0
+        asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, MEMORY if self._tuner.active else 0
         memory = min(longest, max(asked))
         self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
         self._bound: dict[Any, Callable[..., tuple[int, int]]] = {}
         self._use(self._metric.start(np.ones(target.dim)))
-        self.log = []
         self._started = self._warned = self._far = False
 
     def _use(self, metric: Any) -> None:
@@ -92,7 +86,7 @@ class Chain:
         self._gain = settings.kinetic.gain(self._kinetic)
         self._rule = self._trajectory_at(self.count).record(dim, limit)
         target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
-        self._system = System(target, self._kinetic, metric, self._integrator.record(dim, self._mean))
+        self._system = System(target, self._kinetic, metric, self._tuner.integrator.record(dim, self._mean))
         self._advance = self._bind(self._rule, self._system)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
@@ -114,8 +108,8 @@ class Chain:
         gradient tell the scales however near they are to each other.
         """
         window = sum(end <= count for end in self._windows)
-        chosen = self._trajectory
-        if window >= len(self._windows) - 1:
+        chosen = self._tuner.trajectory
+        if window >= len(self._windows) - 1 or self._tuner.choice is not None:
             return chosen
         depth = _FIRST_DEPTH + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
@@ -239,15 +233,15 @@ class Chain:
         was_far, self._far = self._far, self._fall_from_afar()
         if self._far:
             self._refit_soon()
-        chosen = self._tune()
+        renewed = self._tune()
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
         early = self._windows.index(self.count) < _RESTARTS
         unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
-        if chosen is not None and self.settings.adapts_step_size:
-            restart_step_size(self._learning.step, chosen, 1.0)
+        if renewed is not None and self.settings.adapts_step_size:
+            restart_step_size(self._learning.step, renewed, 1.0)
         elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
@@ -260,7 +254,8 @@ class Chain:
 
     def _learn_mean(self, metric: Any) -> None:
         """Fit the mean of the Gaussian with this metric's covariance, which a harmonic drift turns about."""
-        if (self._tunes or self.settings.integrator.drift == "harmonic") and self._windows.index(self.count) >= _RESTARTS:
+        wanted = self._tuner.harmonic or self.settings.integrator.drift == "harmonic"
+        if wanted and self._windows.index(self.count) >= _RESTARTS:
             self._mean = centre(metric, self._learning)
 
     def _fall_from_afar(self) -> bool:
@@ -293,80 +288,19 @@ class Chain:
             self._use(self._system.metric)
 
     def _tune(self) -> float | None:
-        """Choose integrator, path length and step size by measurement; the new step size, or None."""
-        due = self._windows.index(self.count) - len(self._windows)
-        if not self._tunes or self._far or due < -2:
-            return None
-        memory = self._memory()
-        if len(memory.draws) < 40:
-            return None
-        dim = self.target.dim
-        columns = tuner.spread(dim, 256)
-        base = self.settings.integrator
-        if self._choice is None:
-            stages = base.stages
-            floor = tuner.realised(memory, columns) / (memory.steps.mean() * stages)
-            self._floor_step = self.step_size
-            names = ["leapfrog", "bcss2", "harmonic_leapfrog", "harmonic_bcss2"]
-            table = [integrators.get(name) for name in names] if base.name == "auto" else [base]
-            ladders = []
-            for scheme in table:
-                size = self.step_size * 0.9 * scheme.stages
-                if scheme.drift == "harmonic":
-                    size = max(1.2, 1.5 * self.step_size) * (1 + 0.7 * (scheme.stages - 1))
-                longest = float(scheme.record(dim, np.zeros(dim)).longest) if scheme.drift == "harmonic" else 1e30
-                ladders.append(tuner.Ladder(scheme.name, scheme.stages, size, longest))
-            margin = 1.15
-        else:
-            floor = self._choice.floor
-            scheme = self._integrator
-            real = tuner.realised(memory, columns) / (memory.steps.mean() * scheme.stages)
-            longest = float(scheme.record(dim, np.zeros(dim)).longest) if scheme.drift == "harmonic" else 1e30
-            ladders = [tuner.Ladder(scheme.name, scheme.stages, self.step_size, longest)]
-            margin = 1.0
-            self.log.append(("realised", real, floor, memory.accept.mean(), memory.diverged.sum(), memory.steps.mean(), self.step_size))
-        budget = float((memory.steps).sum()) * (base.stages if self._choice is None else self._integrator.stages)
-        at = tuner.spread(len(memory.draws), tuner.STARTS)
-        momenta = np.empty((len(at), dim))
-        draw_momenta(self._kinetic, self._random, momenta)
-        system = self._system
-
-        def follow(ladder, size, reach):
-            sizes = size * (0.75 + 0.25 * (np.arange(len(at)) * 0.6180339887 % 1.0))
-            counts = np.minimum(np.ceil(reach / sizes), 400).astype(np.int64)
-            shape = len(at), int(counts.max())
-            probes = Probes(memory.draws[at], memory.gradients[at], memory.density[at], momenta, sizes, counts, columns,
-                            np.zeros((*shape, len(columns))), np.zeros(shape), np.full(shape, np.inf))
-            scheme = integrators.get(ladder.name) if base.name == "auto" else base
-            status = probe(system._replace(flow=scheme.record(dim, self._mean)), self._state, probes, 1000.0)
-            self._raise_if_broken(status)
-            return tuner.Course(probes.starts[:, columns], probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
-
-        before = int(self._state.counters[0])
-        best, tried = tuner.choose(memory, ladders, floor, columns, budget, follow)
-        self.log.append((self.count, "floor", floor, "nuts eps", self._floor_step, "acc", memory.accept.mean(), "best", best and (best[0], best[1].name, *best[2:]), "cost", int(self._state.counters[0]) - before, budget, tried))
-        if best is None or best[0] < margin * floor:
-            if self._choice is None:
-                return None
-            self._choice, self._trajectory, self._integrator = None, self.settings.trajectory, base
-            self._learning.tuning[_TARGET_ACCEPT] = self.settings.target_accept
+        """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on."""
+        left = len(self._windows) - 1 - self._windows.index(self.count)
+        try:
+            renewed = self._tuner.consider(
+                self._system, self._state, self._random, self._mean, Memory.of(self._learning), self.step_size, left,
+                self._far,
+            )  # fmt: skip
+        except Broken:
+            self._raise_if_broken(Status.BROKEN)
+        self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept
+        if renewed is not None:
             self._use(self._system.metric)
-            return self._floor_step
-        value, ladder, size, time, jitter, accept = best
-        self._integrator = integrators.get(ladder.name) if base.name == "auto" else base
-        self._trajectory = FixedTime(time, jitter)
-        accept = min(max(accept, 0.6), 0.95)
-        self._learning.tuning[_TARGET_ACCEPT] = accept
-        self._choice = tuner.Choice(ladder.name, time, jitter, size, accept, value, floor)
-        self._use(self._system.metric)
-        return size
-
-    def _memory(self) -> tuner.Memory:
-        learning, room = self._learning, len(self._learning.draws)
-        count = int(learning.counters[1])
-        order = np.arange(max(0, count - room), count) % max(room, 1)
-        draws, gradients, outcomes = learning.draws[order], learning.gradients[order], learning.outcomes[order]
-        return tuner.Memory(draws, gradients, *outcomes.T)
+        return renewed
 
     def _warn_if_improper(self) -> None:
         """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""

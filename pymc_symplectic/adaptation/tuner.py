@@ -1,192 +1,251 @@
-r"""What a gradient is worth: test trajectories, and the choice of integrator, step size and path length by them."""
+"""The choice of integrator, path length and step size by what a gradient is worth with each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["STARTS", "Choice", "Course", "Ladder", "Memory", "choose", "efficiency", "realised", "spread", "worth"]
+from .. import integrators, kinetic, trajectories
+from ..kernels.kinetic import draws as draw_momenta
+from ..kernels.probe import Probes, probe
+from ..kernels.state import State, System
+from ..kernels.status import Status
+from .worth import Course, Memory, Offer, gaps, offers, realised, spread
 
-STARTS = 32
-TIMES = tuple(float(time) for time in np.geomspace(0.6, 6.0, 15))
-JITTERS = (0.3, 0.6)
-SHORT, LONG = 3.2, 9.6
-_REFINE = 1.35
+__all__ = ["MEMORY", "Tuner"]
+
+MEMORY = 400  # draws that a choice looks at
+_STARTS = 32  # test trajectories of each scheme and step size
+_COORDINATES = 256  # that are looked at, at most
 _LEAST_DRAWS = 40
-_POWER = 4.0
-_FEWEST = 0.8  # draws that an antithetic one may be worth at most, inverted
-_MARGIN = 1.15
-_KEPT = 1.0
-_TINY = 0.2
-_LONGEST_STREAK = 25
+_TIMES = tuple(float(time) for time in np.geomspace(0.7, 6.0, 13))
+_JITTERS = (0.3, 0.6)
+_SHORT, _LONG = 2.8, 9.6  # how far test trajectories go, and go where the longest paths look best
+_MOST_STEPS = 400
+_REFINE = 1.35  # from one step size to the next
+_SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
+_UNBEATEN = 0.28  # effective draws per gradient that no free drift will reach
+_MARGIN, _MARGIN_LAST, _SWITCH, _KEEP = 1.15, 1.3, 1.2, 1.05
+_GOOD = 1.5
+_ACCEPT = (0.8, 0.95)
+_STREAK = 25
 
 
-class Memory(NamedTuple):
-    """Consecutive draws (n, d) with gradients, and for each: steps, acceptance, divergence, log-density, (n,)."""
-
-    draws: np.ndarray
-    gradients: np.ndarray
-    steps: np.ndarray
-    accept: np.ndarray
-    diverged: np.ndarray
-    density: np.ndarray
-
-
-class Course(NamedTuple):
-    """Where test trajectories went: `positions` (n, k, m), `densities`, `errors` (n, k); step `sizes`, `counts` (n,)."""
-
-    starts: np.ndarray
-    values: np.ndarray
-    positions: np.ndarray
-    densities: np.ndarray
-    errors: np.ndarray
-    sizes: np.ndarray
-    counts: np.ndarray
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """A scheme to try: its name, gradients per step, the first step size to try and the longest."""
+class Candidate(NamedTuple):
+    """A scheme to try: gradients per step, the step size to begin with, and the longest one."""
 
     name: str
     stages: int
     step_size: float
-    longest: float = math.inf
+    longest: float
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen and why, in plain numbers."""
+class Tried(NamedTuple):
+    """The best path length of a scheme at a step size; value in effective draws per gradient."""
 
     integrator: str
-    time: float | None
-    jitter: float
     step_size: float
-    target_accept: float
-    predicted: float
-    floor: float
-    reason: str = ""
-    tried: tuple[tuple[Any, ...], ...] = field(default=(), repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    value: float
+    time: float
+    jitter: float
+    accept: float
 
 
-def spread(count: int, number: int) -> np.ndarray:
-    """Indices of `number` of `count` draws, evenly spread and the last one among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, number)).round().astype(int))
+@dataclass
+class Tuner:
+    """What a chain runs: no-U-turn trajectories, until something proves to be better."""
 
+    settings: Any
+    dim: int
 
-def functions(positions: np.ndarray, densities: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Coordinates, their squared deviations, and the log-density: (..., 2 m + 1)."""
-    return np.concatenate([positions, (positions - mean) ** 2, densities[..., None]], axis=-1)
+    def __post_init__(self) -> None:
+        settings = self.settings
+        base = settings.integrator
+        self.active = (
+            isinstance(settings.trajectory, trajectories.Auto)
+            and isinstance(base, integrators.Auto | integrators.Integrator)
+            and self.dim > 0
+        )
+        names = _SCHEMES if isinstance(base, integrators.Auto) else (base.name,)
+        self.schemes = {name: base if name == base.name else integrators.get(name) for name in names}
+        if not isinstance(settings.kinetic, kinetic.Gaussian):
+            self.schemes = {name: scheme for name, scheme in self.schemes.items() if scheme.drift == "free"}
+        self.columns = spread(self.dim, _COORDINATES)
+        self.choice: Tried | None = None
+        self.floor = self.floor_step = 0.0
+        self.history: list[dict[str, Any]] = []
 
+    @property
+    def harmonic(self) -> bool:
+        """Whether a harmonic drift may be chosen, so that its mean has to be known."""
+        return self.active and any(scheme.drift == "harmonic" for scheme in self.schemes.values())
 
-def worth(gap: np.ndarray) -> float:
-    """Effective draws per draw for 1 - rho of all functions: a soft minimum."""
-    gap = np.clip(gap, 1e-6, None)
-    times = np.maximum((2.0 - gap) / gap, _FEWEST)
-    return float(np.mean(times**_POWER) ** (-1.0 / _POWER))
+    @property
+    def integrator(self) -> Any:
+        return self.settings.integrator if self.choice is None else self.schemes[self.choice.integrator]
 
+    @property
+    def trajectory(self) -> Any:
+        if self.choice is None:
+            return self.settings.trajectory
+        return trajectories.FixedTime(self.choice.time, self.choice.jitter)
 
-def realised(memory: Memory, columns: np.ndarray) -> float:
-    """Effective draws per draw of consecutive draws."""
-    values = functions(memory.draws[:, columns], memory.density, memory.draws[:, columns].mean(axis=0))
-    variance = values.var(axis=0)
-    moves = variance > 0
-    gap = ((values[1:] - values[:-1]) ** 2).mean(axis=0)[moves] / (2 * variance[moves])
-    return worth(gap)
+    @property
+    def target_accept(self) -> float:
+        if self.choice is None:
+            return self.settings.target_accept
+        return min(max(self.choice.accept, _ACCEPT[0]), _ACCEPT[1])
 
+    def consider(self, system: System, state: State, random: np.ndarray, mean: Any, memory: Memory, step_size: float,
+                 windows_left: int, far: bool) -> float | None:
+        """At the end of a window; returns a step size to begin anew with, or None to go on."""
+        count = len(memory.draws)
+        if not self.active or windows_left > 2:
+            return None
+        if far:
+            return self._give_up("far") if self.choice else None
+        if count < _LEAST_DRAWS or (self.choice is None and count < min(self.dim, 100)):
+            return None
+        real = realised(memory, self.columns) / (memory.steps.mean() * self.integrator.stages)
+        event: dict[str, Any] = {"realised": real, "steps": float(memory.steps.mean()), "accept": float(memory.accept.mean())}
+        self.history.append(event)
+        if self.choice is None:
+            self.floor, self.floor_step = real, step_size
+        else:
+            still = (np.diff(memory.draws, axis=0) == 0).all(axis=1)
+            streak = longest_run(still)
+            event.update(choice=self.choice.integrator, streak=streak, diverged=int(memory.diverged.sum()))
+            if real < _KEEP * self.floor or streak > _STREAK or memory.diverged.sum() > 0.02 * count:
+                return self._give_up("worse")
+            if windows_left == 0 and real > _GOOD * self.floor:
+                return None
+        before = int(state.counters[0])
+        tried = self._search(system, state, random, mean, memory, step_size)
+        event.update(tried=[tuple(t) for t in tried], cost=int(state.counters[0]) - before, floor=self.floor)
+        best = max(tried, key=lambda t: t.value)
+        if self.choice is None:
+            margin = _MARGIN if windows_left else _MARGIN_LAST
+            if best.value < margin * self.floor:
+                return None
+        else:
+            now = tried[0].value
+            if not (best.value > _SWITCH * now and best.value > _MARGIN * self.floor):
+                if now < _MARGIN * self.floor and windows_left == 0:
+                    return self._give_up("no longer promising")
+                return None
+        self.choice = best
+        return best.step_size
 
-def steps_of(time: float, jitter: float, step_size: float) -> float:
-    """Mean number of steps of `FixedTime`."""
-    times = time * (1 + jitter * np.linspace(-1, 1, 41))
-    return float(np.maximum(1, np.ceil(times / step_size - 1e-9)).mean())
+    def _give_up(self, why: str) -> float:
+        self.choice = None
+        self.active = False
+        self.history.append({"gave_up": why})
+        return self.floor_step
 
+    def _candidates(self, step_size: float) -> dict[str, Candidate]:
+        """Step sizes to begin with, given that of no-U-turn leapfrog."""
+        found = {}
+        for name, scheme in self.schemes.items():
+            stages = scheme.stages
+            if scheme.drift == "harmonic":
+                first = max(1.2, 1.5 * step_size) * (1 + 0.7 * (stages - 1))
+                longest = float(scheme.record(self.dim, np.zeros(self.dim)).longest)
+            else:
+                first, longest = 0.9 * step_size * stages, math.inf
+            found[name] = Candidate(name, stages, min(first, longest), longest)
+        return found
 
-def efficiency(course: Course, memory: Memory, columns: np.ndarray, ladder: Ladder, step_size: float,
-               times: Sequence[float] = TIMES) -> list[tuple[float, float, float, float]]:
-    """(efficiency, time, jitter, acceptance) of all times that the course covers."""
-    mean = memory.draws[:, columns].mean(axis=0)
-    variance = functions(memory.draws[:, columns], memory.density, mean).var(axis=0)
-    moves = variance > 0
-    before = functions(course.starts, course.values, mean)[:, moves]
-    after = functions(course.positions, course.densities, mean)[..., moves]
-    accept = np.exp(-np.maximum(course.errors, 0.0))
-    step = np.arange(1, accept.shape[1] + 1)
-    at = step * course.sizes[:, None]
-    known = step <= course.counts[:, None]
-    gained = np.where(accept[..., None] > 0, accept[..., None] * (after - before[:, None]) ** 2, 0.0)
-    gained /= 2 * variance[moves]
-    covered = (course.sizes * course.counts).min()
-    found = []
-    for time in times:
-        for jitter in JITTERS:
-            if time * (1 + jitter) > covered * 1.001:
+    def _search(self, system: System, state: State, random: np.ndarray, mean: Any, memory: Memory, step_size: float) -> list[Tried]:
+        at = spread(len(memory.draws), _STARTS)
+        momenta = np.empty((len(at), self.dim))
+        draw_momenta(system.kinetic, random, momenta)
+        tried: dict[tuple[str, float], Tried] = {}
+        budget = float(memory.steps.sum()) * self.integrator.stages
+        budget = max(budget, 800.0)
+        began = int(state.counters[0])
+
+        def look(candidate: Candidate, size: float, reach: float = _SHORT, only: Offer | None = None) -> float:
+            scheme = self.schemes[candidate.name]
+            flow = system._replace(flow=scheme.record(self.dim, mean))
+            course = follow(flow, state, memory, at, momenta, self.columns, size, reach)
+            gap = gaps(course, memory, self.columns)
+            found = [o for o in offers(course, gap, size, _TIMES, _JITTERS) if o.accept > _ACCEPT[0] - 0.05]
+            best = max(found, key=lambda o: o.value, default=Offer(0.0, 0.0, 0.0, 0.0))
+            if only is not None:
+                best = next(offers(course, gap, size, [only.time], [only.jitter]), Offer(0.0, 0.0, 0.0, 0.0))
+                tried["now", size] = Tried(candidate.name, size, best.value / candidate.stages, *best[1:])
+                return best.value
+            value = best.value / candidate.stages
+            key = candidate.name, size
+            if key not in tried or tried[key].value < value:
+                tried[key] = Tried(candidate.name, size, value, *best[1:])
+            return value
+
+        def climb(candidate: Candidate, size: float, here: float) -> float:
+            for factor in (_REFINE, 1 / _REFINE):
+                at, value = size, here
+                while state.counters[0] - began < budget:
+                    following = min(at * factor, candidate.longest)
+                    if following == at or (new := look(candidate, following)) <= value:
+                        break
+                    at, value = following, new
+                if value > here:
+                    return value
+            return here
+
+        candidates = self._candidates(self.floor_step or step_size)
+        if self.choice is not None:
+            choice = self.choice
+            reach = max(_SHORT, choice.time * (1 + choice.jitter) * 1.05)
+            look(candidates[choice.integrator], step_size, reach, Offer(0.0, choice.time, choice.jitter, 0.0))
+            candidates[choice.integrator] = candidates[choice.integrator]._replace(step_size=step_size)
+        best = 0.0
+        for candidate in candidates.values():
+            if best > _UNBEATEN and self.schemes[candidate.name].drift == "free":
                 continue
-            inside = known & (at >= time * (1 - jitter)) & (at <= time * (1 + jitter))
-            seen = inside.sum(axis=1)
-            if (seen > 0).sum() < 0.7 * len(seen):
-                continue
-            weight = inside / np.maximum(seen, 1)[:, None]
-            weight /= weight.sum()
-            mean_accept = (weight * accept).sum()
-            of_start = (inside * accept).sum(axis=1) / np.maximum(seen, 1)
-            if (of_start[seen > 0] < _TINY).sum() > len(seen) // 16 or np.isinf(course.errors[inside]).any():
-                continue
-            gap = np.einsum("nk,nkf->f", weight, gained)
-            cost = steps_of(time, jitter, step_size) * ladder.stages
-            found.append((worth(gap) / cost, time, jitter, float(mean_accept)))
-    return found
-
-
-Follow = Callable[[str, np.ndarray, np.ndarray], Course]
-
-
-def choose(
-    memory: Memory, ladders: Sequence[Ladder], floor: float, columns: np.ndarray, budget: float,
-    follow: Callable[[Ladder, float, float], Course],
-) -> tuple[tuple[float, Ladder, float, float, float, float] | None, list]:
-    """The best of all ladders, climbing each by step sizes."""
-    tried: dict[tuple[str, float], tuple] = {}
-    spent = 0.0
-
-    def look(ladder: Ladder, step_size: float, reach: float) -> float:
-        nonlocal spent
-        key = (ladder.name, round(math.log(step_size), 6))
-        course = follow(ladder, step_size, reach)
-        spent += float(course.counts.sum()) * ladder.stages
-        found = efficiency(course, memory, columns, ladder, step_size)
-        best = max(found, default=(0.0, 0.0, 0.0, 0.0))
-        if key not in tried or best[0] > tried[key][2][0]:
-            tried[key] = (ladder, step_size, best)
-        return best[0]
-
-    first = {ladder.name: look(ladder, min(ladder.step_size, ladder.longest), SHORT) for ladder in ladders}
-    order = sorted(ladders, key=lambda ladder: -first[ladder.name])
-    for rank, ladder in enumerate(order[:2]):
-        if rank and first[ladder.name] < 0.6 * first[order[0].name]:
-            break
-        here, size = first[ladder.name], min(ladder.step_size, ladder.longest)
-        for factor in (_REFINE, 1 / _REFINE):
-            at, value, climbed = size, here, False
-            while spent < budget:
-                following = min(at * factor, ladder.longest)
-                if following == at:
-                    break
-                new = look(ladder, following, SHORT)
-                if new <= value:
-                    break
-                at, value, climbed = following, new, True
-            if climbed:
+            if tried and state.counters[0] - began > budget:
                 break
-    ladder, step_size, best = max(tried.values(), key=lambda entry: entry[2][0])
-    if (best[1] == 0.0 or best[1] * (1 + best[2]) > 0.6 * SHORT) and spent < 2 * budget:
-        look(ladder, step_size, LONG)
-    ladder, step_size, best = max(tried.values(), key=lambda entry: entry[2][0])
-    table = [(entry[0].name, entry[1], *entry[2]) for entry in tried.values()]
-    return ((best[0], ladder, step_size, *best[1:]) if best[0] > 0 else None), table
+            here = look(candidate, candidate.step_size)
+            if here == 0.0:
+                here = look(candidate, candidate.step_size / _REFINE**2)
+            if here > 0.7 * best:
+                best = max(best, climb(candidate, tried_size(tried, candidate), here))
+        top = max(tried.values(), key=lambda t: t.value)
+        if top.time * (1 + top.jitter) > 0.75 * _SHORT and state.counters[0] - began < 1.5 * budget:
+            look(candidates[top.integrator], top.step_size, _LONG)
+        return list(tried.values())
+
+
+def tried_size(tried: Mapping[tuple[str, float], Tried], candidate: Candidate) -> float:
+    return max((t for t in tried.values() if t.integrator == candidate.name), key=lambda t: t.value).step_size
+
+
+def longest_run(flags: np.ndarray) -> int:
+    """Length of the longest run of True."""
+    edges = np.flatnonzero(~np.concatenate([[False], flags, [False]]))
+    return int(np.diff(edges).max() - 1)
+
+
+def follow(system: System, state: State, memory: Memory, at: np.ndarray, momenta: np.ndarray, columns: np.ndarray,
+           step_size: float, reach: float) -> Course:
+    """Test trajectories from the draws `at`, of time `reach`."""
+    turns = np.arange(len(at)) * (math.sqrt(5) - 1) / 2 % 1.0
+    sizes = step_size * (1 - 0.5 * turns**2)
+    counts = np.minimum(np.ceil(reach / sizes), _MOST_STEPS).astype(np.int64)
+    shape = len(at), int(counts.max())
+    probes = Probes(
+        memory.draws[at], memory.gradients[at], memory.density[at], momenta, sizes, counts, columns,
+        np.zeros((*shape, len(columns))), np.zeros(shape), np.full(shape, np.inf),
+    )  # fmt: skip
+    status = probe(system, state, probes, 1000.0)
+    if status == Status.BROKEN:
+        raise Broken
+    return Course(probes.starts[:, columns], probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
+
+
+class Broken(Exception):
+    """The log-density raised an error."""

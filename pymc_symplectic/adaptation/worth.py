@@ -1,0 +1,156 @@
+r"""What a gradient is worth: effective draws per gradient, of draws that were made and of trajectories that were tried.
+
+A trajectory of time T from a draw :math:`q_0` with a fresh momentum ends at :math:`q_T` with energy error ΔH, and is
+accepted with probability :math:`a = \min(1, e^{-\Delta H})`.  Had the chain moved so, any function f of the position
+would have the autocorrelation
+
+.. math:: 1 - \rho_1(f) = \frac{\mathrm E\,[a\,(f(q_T) - f(q_0))^2]}{2\,\mathrm{Var} f},
+
+and one draw would be worth :math:`(1 - \rho_1) / (1 + \rho_1)` independent ones, at most.  One trajectory passes through
+the ends of all shorter ones, so a few of them tell the worth of every path length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
+
+__all__ = ["Course", "Memory", "Offer", "fold", "gaps", "mean_steps", "offers", "realised", "spread", "worth"]
+
+_SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
+_LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
+_BINS = 5  # parts of the range of times of a jittered path, all of which must have been seen
+_STARTS_REFUSED, _REFUSED = 1 / 12, 0.2  # a share of starts from which less than this is accepted is a bad sign
+
+
+class Memory(NamedTuple):
+    """Draws (n, d) one after another with their gradients; log-density, steps, acceptance and divergence of each (n,)."""
+
+    draws: np.ndarray
+    gradients: np.ndarray
+    density: np.ndarray
+    steps: np.ndarray
+    accept: np.ndarray
+    diverged: np.ndarray
+
+    @classmethod
+    def of(cls, learning: Learning) -> Memory:
+        """What `learning` remembers, the oldest draw first."""
+        count, room = int(learning.counters[1]), len(learning.draws)
+        order = np.arange(max(0, count - room), count) % max(1, room)
+        outcomes = learning.outcomes[order].T
+        return cls(learning.draws[order], learning.gradients[order], *outcomes[[DENSITY, STEPS, ACCEPT, DIVERGED]])
+
+
+class Course(NamedTuple):
+    """Test trajectories: `starts` (n, m), and `positions` (n, k, m) and `errors` (n, k) after each step.
+
+    The log-densities are `before` (n,) and `after` (n, k).  Steps are of size `sizes` (n,), none above the step size
+    that is tried, and ``counts[i]`` of them were asked for.  An error is infinite from the step on that diverges.
+    """
+
+    starts: np.ndarray
+    before: np.ndarray
+    positions: np.ndarray
+    after: np.ndarray
+    errors: np.ndarray
+    sizes: np.ndarray
+    counts: np.ndarray
+
+
+class Offer(NamedTuple):
+    """What a path length promises: effective draws per step, and the acceptance it would have."""
+
+    value: float
+    time: float
+    jitter: float
+    accept: float
+
+
+def spread(count: int, number: int) -> np.ndarray:
+    """Places of `number` of `count` things, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, number)).round().astype(int))
+
+
+def fold(positions: np.ndarray, density: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The functions that are looked at: each coordinate, its squared deviation, the log-density; (..., 2 m + 1)."""
+    return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
+
+
+def worth(times: np.ndarray) -> float:
+    """Effective draws per draw, from the autocorrelation times of all functions: a soft minimum over them."""
+    if not times.size or not np.all(np.isfinite(times)):
+        return 0.0
+    times = np.maximum(times, _LEAST_TIME)
+    largest = times.max()
+    return float(np.mean((times / largest) ** _SOFTNESS) ** (-1 / _SOFTNESS) / largest)
+
+
+def realised(memory: Memory, columns: np.ndarray) -> float:
+    """Effective draws per draw of a chain, by the autocorrelations of its draws.
+
+    Pairs of neighbouring autocorrelations are summed while they are positive, and none counts more than the one before.
+    """
+    draws = memory.draws[:, columns]
+    values = fold(draws, memory.density, draws.mean(axis=0))
+    sd = values.std(axis=0)
+    moving = sd > 0
+    values = (values[:, moving] - values[:, moving].mean(axis=0)) / sd[moving]
+    count = len(values)
+    size = 2 ** math.ceil(math.log2(2 * count))
+    rho = np.fft.irfft(np.abs(np.fft.rfft(values, size, axis=0)) ** 2, size, axis=0)[: count // 4 * 2] / count
+    pairs = rho[0::2] + rho[1::2]
+    falling = np.where(np.logical_and.accumulate(pairs > 0, axis=0), np.minimum.accumulate(pairs, axis=0), 0.0)
+    return worth(2 * falling.sum(axis=0) - 1)
+
+
+def mean_steps(time: float, jitter: float, step_size: float) -> float:
+    """Mean number of steps ``ceil(t / step_size)`` over the times t of a jittered path."""
+    times = time * (1 + jitter * np.linspace(-1, 1, 41))
+    return float(np.maximum(1, np.ceil(times / step_size - 1e-9)).mean())
+
+
+def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
+    """a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F); what never varied is left out."""
+    draws = memory.draws[:, columns]
+    mean = draws.mean(axis=0)
+    variance = fold(draws, memory.density, mean).var(axis=0)
+    moving = variance > 0
+    jump = fold(course.positions, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
+    accept = np.exp(-np.maximum(course.errors, 0.0))[..., None]
+    return np.where(accept > 0, accept * jump[..., moving] ** 2, 0.0) / (2 * variance[moving])
+
+
+def offers(
+    course: Course, gap: np.ndarray, step_size: float, times: Sequence[float], jitters: Sequence[float]
+) -> Iterator[Offer]:
+    """What each path length that the course covers is worth; nothing of those that look dangerous."""
+    step = np.arange(1, course.errors.shape[1] + 1)
+    at = step * course.sizes[:, None]
+    accept = np.exp(-np.maximum(course.errors, 0.0))
+    # A path of time t takes ceil(t / ε) equal steps, so a point k steps on stands for it if they are of that length.
+    share = course.sizes[:, None] / step_size
+    stands = (step <= course.counts[:, None]) & (share > np.minimum((step - 1) / step, 0.75))
+    diverged = np.isinf(course.errors)
+    for time in times:
+        for jitter in jitters:
+            place = (at / time - (1 - jitter)) / (2 * jitter) * _BINS
+            inside = stands & (place >= 0) & (place <= _BINS)
+            part = np.minimum(place[inside].astype(int), _BINS - 1)
+            counts = np.bincount(part, minlength=_BINS)
+            if (counts < 2).any() or diverged[inside].any():
+                continue
+            weight = np.zeros(at.shape)
+            weight[inside] = 1 / (counts[part] * _BINS)
+            seen = inside.sum(axis=1)
+            of_start = (inside * accept).sum(axis=1)[seen > 0] / seen[seen > 0]
+            if (of_start < _REFUSED).mean() > _STARTS_REFUSED:
+                continue
+            opened = np.clip(np.einsum("nk,nkf->f", weight, gap), 1e-6, None)
+            value = worth((2 - opened) / opened) / mean_steps(time, jitter, step_size)
+            yield Offer(value, time, jitter, float((weight * accept).sum()))
