@@ -14,7 +14,7 @@ from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.probe import Probes, probe
 from ..kernels.state import State, System
 from ..kernels.status import Status
-from .worth import Course, Memory, Offer, gaps, offers, realised, spread
+from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, spread
 
 __all__ = ["MEMORY", "Tuner"]
 
@@ -28,11 +28,15 @@ _SHORT, _LONG = 2.8, 9.6  # how far test trajectories go, and go where the longe
 _MOST_STEPS = 400
 _REFINE = 1.35  # from one step size to the next
 _SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
-_UNBEATEN = 0.28  # effective draws per gradient that no free drift will reach
+_UNBEATEN = 0.2  # effective draws per gradient that no free drift will reach
 _MARGIN, _MARGIN_LAST, _SWITCH, _KEEP = 1.15, 1.3, 1.2, 1.05
 _GOOD = 1.5
 _ACCEPT = (0.8, 0.95)
 _STREAK = 25
+_LOST = {"free": 0.06, "harmonic": 0.03}
+
+
+NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 class Candidate(NamedTuple):
@@ -110,7 +114,7 @@ class Tuner:
             return self._give_up("far") if self.choice else None
         if count < _LEAST_DRAWS or (self.choice is None and count < min(self.dim, 100)):
             return None
-        real = realised(memory, self.columns) / (memory.steps.mean() * self.integrator.stages)
+        real = efficiency(memory, self.columns, self.integrator.stages)
         event: dict[str, Any] = {"realised": real, "steps": float(memory.steps.mean()), "accept": float(memory.accept.mean())}
         self.history.append(event)
         if self.choice is None:
@@ -118,11 +122,22 @@ class Tuner:
         else:
             still = (np.diff(memory.draws, axis=0) == 0).all(axis=1)
             streak = longest_run(still)
-            event.update(choice=self.choice.integrator, streak=streak, diverged=int(memory.diverged.sum()))
+            event.update(choice=self.choice.integrator, streak=streak, diverged=int(memory.diverged.sum()), lost=lost(memory))
+            drift = self.integrator.drift
+            if lost(memory) > _LOST[drift] or (drift == "harmonic" and memory.diverged.any()):
+                self.schemes = {name: scheme for name, scheme in self.schemes.items() if scheme.drift != drift and drift == "harmonic"}
+                if not self.schemes:
+                    return self._give_up("lost")
+                self.choice = None
+                event["dropped"] = drift
+                return self._anew(system, state, random, mean, memory, event, windows_left) or self._give_up("nothing left")
             if real < _KEEP * self.floor or streak > _STREAK or memory.diverged.sum() > 0.02 * count:
                 return self._give_up("worse")
             if windows_left == 0 and real > _GOOD * self.floor:
                 return None
+        return self._anew(system, state, random, mean, memory, event, windows_left, step_size)
+
+    def _anew(self, system, state, random, mean, memory, event, windows_left, step_size=0.0) -> float | None:
         before = int(state.counters[0])
         tried = self._search(system, state, random, mean, memory, step_size)
         event.update(tried=[tuple(t) for t in tried], cost=int(state.counters[0]) - before, floor=self.floor)
@@ -165,7 +180,7 @@ class Tuner:
         draw_momenta(system.kinetic, random, momenta)
         tried: dict[tuple[str, float], Tried] = {}
         budget = float(memory.steps.sum()) * self.integrator.stages
-        budget = max(budget, 800.0)
+        budget = max(budget, 600.0)
         began = int(state.counters[0])
 
         def look(candidate: Candidate, size: float, reach: float = _SHORT, only: Offer | None = None) -> float:
@@ -173,16 +188,18 @@ class Tuner:
             flow = system._replace(flow=scheme.record(self.dim, mean))
             course = follow(flow, state, memory, at, momenta, self.columns, size, reach)
             gap = gaps(course, memory, self.columns)
-            found = [o for o in offers(course, gap, size, _TIMES, _JITTERS) if o.accept > _ACCEPT[0] - 0.05]
-            best = max(found, key=lambda o: o.value, default=Offer(0.0, 0.0, 0.0, 0.0))
+            limit = _LOST[scheme.drift] + 0.01
+            found = [o for o in offers(course, gap, size, candidate.stages, _TIMES, _JITTERS)
+                     if o.accept > _ACCEPT[0] - 0.02 and o.lost < limit]
+            best = max(found, key=lambda o: o.value, default=NOTHING)
             if only is not None:
-                best = next(offers(course, gap, size, [only.time], [only.jitter]), Offer(0.0, 0.0, 0.0, 0.0))
-                tried["now", size] = Tried(candidate.name, size, best.value / candidate.stages, *best[1:])
+                best = next(offers(course, gap, size, candidate.stages, [only.time], [only.jitter]), NOTHING)
+                tried["now", size] = Tried(candidate.name, size, *best[:4])
                 return best.value
-            value = best.value / candidate.stages
+            value = best.value
             key = candidate.name, size
             if key not in tried or tried[key].value < value:
-                tried[key] = Tried(candidate.name, size, value, *best[1:])
+                tried[key] = Tried(candidate.name, size, *best[:4])
             return value
 
         def climb(candidate: Candidate, size: float, here: float) -> float:
@@ -201,7 +218,7 @@ class Tuner:
         if self.choice is not None:
             choice = self.choice
             reach = max(_SHORT, choice.time * (1 + choice.jitter) * 1.05)
-            look(candidates[choice.integrator], step_size, reach, Offer(0.0, choice.time, choice.jitter, 0.0))
+            look(candidates[choice.integrator], step_size, reach, Offer(0.0, choice.time, choice.jitter, 0.0, 0.0))
             candidates[choice.integrator] = candidates[choice.integrator]._replace(step_size=step_size)
         best = 0.0
         for candidate in candidates.values():
@@ -212,7 +229,7 @@ class Tuner:
             here = look(candidate, candidate.step_size)
             if here == 0.0:
                 here = look(candidate, candidate.step_size / _REFINE**2)
-            if here > 0.7 * best:
+            if here > (0.75 if self.choice is None else 0.95) * best:
                 best = max(best, climb(candidate, tried_size(tried, candidate), here))
         top = max(tried.values(), key=lambda t: t.value)
         if top.time * (1 + top.jitter) > 0.75 * _SHORT and state.counters[0] - began < 1.5 * budget:

@@ -20,12 +20,13 @@ import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
-__all__ = ["Course", "Memory", "Offer", "fold", "gaps", "mean_steps", "offers", "realised", "spread", "worth"]
+__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "spread", "worth"]
 
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
 _BINS = 5  # parts of the range of times of a jittered path, all of which must have been seen
-_STARTS_REFUSED, _REFUSED = 1 / 12, 0.2  # a share of starts from which less than this is accepted is a bad sign
+_REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
+_PER_DRAW = 0.7  # gradients that a draw is taken to cost beyond its own
 
 
 class Memory(NamedTuple):
@@ -70,6 +71,15 @@ class Offer(NamedTuple):
     time: float
     jitter: float
     accept: float
+    lost: float
+
+
+def lost(memory: Memory) -> float:
+    return float((memory.accept < _REFUSED).mean())
+
+
+def efficiency(memory: Memory, columns: np.ndarray, stages: int) -> float:
+    return realised(memory, columns) / (float(memory.steps.mean()) * stages + _PER_DRAW)
 
 
 def spread(count: int, number: int) -> np.ndarray:
@@ -127,7 +137,7 @@ def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
 
 
 def offers(
-    course: Course, gap: np.ndarray, step_size: float, times: Sequence[float], jitters: Sequence[float]
+    course: Course, gap: np.ndarray, step_size: float, stages: int, times: Sequence[float], jitters: Sequence[float]
 ) -> Iterator[Offer]:
     """What each path length that the course covers is worth; nothing of those that look dangerous."""
     step = np.arange(1, course.errors.shape[1] + 1)
@@ -147,10 +157,8 @@ def offers(
                 continue
             weight = np.zeros(at.shape)
             weight[inside] = 1 / (counts[part] * _BINS)
-            seen = inside.sum(axis=1)
-            of_start = (inside * accept).sum(axis=1)[seen > 0] / seen[seen > 0]
-            if (of_start < _REFUSED).mean() > _STARTS_REFUSED:
-                continue
+            lost = float((weight * (accept < _REFUSED)).sum())
             opened = np.clip(np.einsum("nk,nkf->f", weight, gap), 1e-6, None)
-            value = worth((2 - opened) / opened) / mean_steps(time, jitter, step_size)
-            yield Offer(value, time, jitter, float((weight * accept).sum()))
+            each = worth((2 - opened) / opened)
+            yield Offer(each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW), time, jitter,
+                        float((weight * accept).sum()), lost)
