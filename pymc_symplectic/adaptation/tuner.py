@@ -14,7 +14,8 @@ from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.probe import Probes, probe
 from ..kernels.state import State, System
 from ..kernels.status import Status
-from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, spread
+from ..metrics.estimate import whitened
+from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, shape, spread
 
 __all__ = ["MEMORY", "Tuner"]
 
@@ -29,10 +30,11 @@ _MOST_STEPS = 400
 _REFINE = 1.35  # from one step size to the next
 _SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
 _UNBEATEN = 0.2  # effective draws per gradient that no free drift will reach
-_MARGIN, _MARGIN_LAST, _SWITCH, _KEEP = 1.15, 1.3, 1.2, 1.05
+_MARGIN, _MARGIN_LAST, _MARGIN_HARD, _SWITCH, _KEEP = 1.15, 1.3, 1.5, 1.2, 1.05
 _GOOD = 1.5
 _ACCEPT = (0.8, 0.95)
 _STREAK = 25
+_SHAPE = ((1.2, 3.0), (0.5, 2.0), (0.3, 1.7))
 _LOST = {"free": 0.06, "harmonic": 0.03}
 
 
@@ -117,6 +119,14 @@ class Tuner:
         real = efficiency(memory, self.columns, self.integrator.stages)
         event: dict[str, Any] = {"realised": real, "steps": float(memory.steps.mean()), "accept": float(memory.accept.mean())}
         self.history.append(event)
+        residue, tail = shape(*whitened(system.metric, memory.draws, memory.gradients))
+        event.update(residue=residue, tail=tail)
+        self.tame = residue < 0.5
+        fits = (residue < _SHAPE[windows_left][0] and tail < _SHAPE[windows_left][1])
+        if not fits:
+            if self.choice is not None:
+                return self._give_up("shape")
+            return None
         if self.choice is None:
             self.floor, self.floor_step = real, step_size
         else:
@@ -143,7 +153,7 @@ class Tuner:
         event.update(tried=[tuple(t) for t in tried], cost=int(state.counters[0]) - before, floor=self.floor)
         best = max(tried, key=lambda t: t.value)
         if self.choice is None:
-            margin = _MARGIN if windows_left else _MARGIN_LAST
+            margin = _MARGIN if windows_left else _MARGIN_LAST if self.tame else _MARGIN_HARD
             if best.value < margin * self.floor:
                 return None
         else:
@@ -222,6 +232,8 @@ class Tuner:
             candidates[choice.integrator] = candidates[choice.integrator]._replace(step_size=step_size)
         best = 0.0
         for candidate in candidates.values():
+            if not self.tame and self.schemes[candidate.name].drift == "harmonic":
+                continue
             if best > _UNBEATEN and self.schemes[candidate.name].drift == "free":
                 continue
             if tried and state.counters[0] - began > budget:

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
-__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "spread", "worth"]
+__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "shape", "spread", "worth"]
 
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
@@ -72,6 +72,22 @@ class Offer(NamedTuple):
     jitter: float
     accept: float
     lost: float
+
+
+def shape(white: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
+    """How little a Gaussian fits, from whitened draws z and gradients g (n, d): 0 and 1 where it does.
+
+    The first is E|z + g - E(z + g)|² over the geometric mean of E|z|² and E|g|², centred too: what is left of the force.
+    The second is the 95 % quantile of |g|² over its median, over the same ratio of a chi-squared variable.
+    """
+    from scipy.stats import chi2  # slow to import
+
+    steep = (slope**2).sum(axis=1)
+    dim = slope.shape[1]
+    tail = np.quantile(steep, 0.95) / np.median(steep) / (chi2.ppf(0.95, dim) / chi2.median(dim))
+    white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
+    size = math.sqrt(float((white**2).sum() * (slope**2).sum()))
+    return float(((white + slope) ** 2).sum()) / size if size > 0 else math.inf, float(tail)
 
 
 def lost(memory: Memory) -> float:
