@@ -11,11 +11,12 @@ import numpy as np
 
 from .. import integrators, kinetic, trajectories
 from ..kernels.kinetic import draws as draw_momenta
+from ..kernels.linear import DenseMap, LowRankMap
 from ..kernels.probe import Probes, probe
 from ..kernels.state import State, System
 from ..kernels.status import Status
 from ..metrics.estimate import whitened
-from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, shape, spread
+from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, shape, spread, surplus
 
 __all__ = ["MEMORY", "Tuner"]
 
@@ -34,6 +35,7 @@ _MARGIN, _MARGIN_LAST, _MARGIN_HARD, _SWITCH, _KEEP = 1.15, 1.3, 1.5, 1.2, 1.05
 _GOOD = 1.5
 _ACCEPT = (0.8, 0.95)
 _STREAK = 25
+_BUDGET = 120.0
 _SHAPE = ((1.2, 3.0), (0.5, 2.0), (0.3, 1.7))
 _LOST = {"free": 0.06, "harmonic": 0.03}
 
@@ -82,7 +84,7 @@ class Tuner:
             self.schemes = {name: scheme for name, scheme in self.schemes.items() if scheme.drift == "free"}
         self.columns = spread(self.dim, _COORDINATES)
         self.choice: Tried | None = None
-        self.floor = self.floor_step = 0.0
+        self.floor = self.floor_step = self.floor_steps = 0.0
         self.history: list[dict[str, Any]] = []
 
     @property
@@ -129,11 +131,16 @@ class Tuner:
             return None
         if self.choice is None:
             self.floor, self.floor_step = real, step_size
+            self.floor_steps = float(memory.steps.mean()) * self.integrator.stages
         else:
             still = (np.diff(memory.draws, axis=0) == 0).all(axis=1)
             streak = longest_run(still)
             event.update(choice=self.choice.integrator, streak=streak, diverged=int(memory.diverged.sum()), lost=lost(memory))
             drift = self.integrator.drift
+            if drift == "free" and _LOST["free"] < lost(memory) < 0.15 and self.choice.accept < 0.9:
+                self.choice = self.choice._replace(step_size=0.75 * step_size, accept=0.92)
+                event["tightened"] = True
+                return self.choice.step_size
             if lost(memory) > _LOST[drift] or (drift == "harmonic" and memory.diverged.any()):
                 self.schemes = {name: scheme for name, scheme in self.schemes.items() if scheme.drift != drift and drift == "harmonic"}
                 if not self.schemes:
@@ -141,6 +148,9 @@ class Tuner:
                 self.choice = None
                 event["dropped"] = drift
                 return self._anew(system, state, random, mean, memory, event, windows_left) or self._give_up("nothing left")
+            if real < _KEEP * self.floor and windows_left:
+                self.choice = None
+                return self.floor_step
             if real < _KEEP * self.floor or streak > _STREAK or memory.diverged.sum() > 0.02 * count:
                 return self._give_up("worse")
             if windows_left == 0 and real > _GOOD * self.floor:
@@ -189,8 +199,10 @@ class Tuner:
         momenta = np.empty((len(at), self.dim))
         draw_momenta(system.kinetic, random, momenta)
         tried: dict[tuple[str, float], Tried] = {}
-        budget = float(memory.steps.sum()) * self.integrator.stages
-        budget = max(budget, 600.0)
+        budget = max(_BUDGET * self.floor_steps, 500.0)
+        gaussian = isinstance(self.settings.kinetic, kinetic.Gaussian)
+        centre = (memory.draws.mean(axis=0) if mean is None else mean)[self.columns]
+        reach_of, variance = (part[..., self.columns] for part in spread_momenta(system.metric, momenta))
         began = int(state.counters[0])
 
         def look(candidate: Candidate, size: float, reach: float = _SHORT, only: Offer | None = None) -> float:
@@ -198,12 +210,13 @@ class Tuner:
             flow = system._replace(flow=scheme.record(self.dim, mean))
             course = follow(flow, state, memory, at, momenta, self.columns, size, reach)
             gap = gaps(course, memory, self.columns)
+            luck = surplus(course, memory, self.columns, centre, reach_of, variance) if gaussian else None
             limit = _LOST[scheme.drift] + 0.01
-            found = [o for o in offers(course, gap, size, candidate.stages, _TIMES, _JITTERS)
+            found = [o for o in offers(course, gap, luck, size, candidate.stages, _TIMES, _JITTERS)
                      if o.accept > _ACCEPT[0] - 0.02 and o.lost < limit]
             best = max(found, key=lambda o: o.value, default=NOTHING)
             if only is not None:
-                best = next(offers(course, gap, size, candidate.stages, [only.time], [only.jitter]), NOTHING)
+                best = next(offers(course, gap, luck, size, candidate.stages, [only.time], [only.jitter]), NOTHING)
                 tried["now", size] = Tried(candidate.name, size, *best[:4])
                 return best.value
             value = best.value
@@ -247,6 +260,17 @@ class Tuner:
         if top.time * (1 + top.jitter) > 0.75 * _SHORT and state.counters[0] - began < 1.5 * budget:
             look(candidates[top.integrator], top.step_size, _LONG)
         return list(tried.values())
+
+
+def spread_momenta(metric: Any, momenta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """L r for each row of `momenta` (n, d), and the diagonal of L Lᵀ."""
+    if isinstance(metric, DenseMap):
+        return momenta @ metric.factor.T, (metric.factor**2).sum(axis=1)
+    if isinstance(metric, LowRankMap):
+        along = (momenta @ metric.directions.T) * (metric.stretch - 1)
+        variance = 1 + (metric.stretch**2 - 1) @ metric.directions**2
+        return (momenta + along @ metric.directions) * metric.scale, variance * metric.scale**2
+    return momenta * metric.scale, metric.scale**2
 
 
 def tried_size(tried: Mapping[tuple[str, float], Tried], candidate: Candidate) -> float:

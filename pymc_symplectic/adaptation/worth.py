@@ -20,7 +20,7 @@ import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
-__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "shape", "spread", "worth"]
+__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "shape", "spread", "surplus", "worth"]
 
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
@@ -142,18 +142,68 @@ def mean_steps(time: float, jitter: float, step_size: float) -> float:
 
 
 def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
-    """a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F); what never varied is left out."""
+    """a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F)."""
     draws = memory.draws[:, columns]
     mean = draws.mean(axis=0)
     variance = fold(draws, memory.density, mean).var(axis=0)
-    moving = variance > 0
     jump = fold(course.positions, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
     accept = np.exp(-np.maximum(course.errors, 0.0))[..., None]
-    return np.where(accept > 0, accept * jump[..., moving] ** 2, 0.0) / (2 * variance[moving])
+    return _share(np.where(accept > 0, accept * jump**2, 0.0), variance)
+
+
+def surplus(
+    course: Course, memory: Memory, columns: np.ndarray, centre: np.ndarray, reach: np.ndarray, variance: np.ndarray
+) -> np.ndarray:
+    r"""What the same trajectories would have got on the fitted Gaussian by chance alone, (n, k, F).
+
+    There the way from q with the momentum r leads to :math:`\mu + \cos t\,(q - \mu) + \sin t\,L r`, so the mean square
+    of a jump over all momenta and over all remembered draws is known, and what these few got beyond it is luck.  Where
+    the target is nearly Gaussian the real trajectories had the same luck, and it can be taken off.  `centre` is μ, `reach`
+    (n, m) is L r, and `variance` the diagonal of L Lᵀ, at `columns`.  Of the log-density, nothing is known.
+    """
+    draws = memory.draws[:, columns]
+    mean = draws.mean(axis=0)
+    scales = fold(draws, memory.density, mean).var(axis=0)
+    time = np.arange(1, course.errors.shape[1] + 1) * course.sizes[:, None]
+    c, s = np.cos(time)[..., None], np.sin(time)[..., None]
+    away = course.starts[:, None] - centre
+    there = centre + c * away + s * reach[:, None]
+    luck = fold(there, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
+    # moments of x = q - μ over the memory; with δ = μ - m, m the mean, the new deviation from m is c x + δ + s w
+    x, delta, v = draws - centre, centre - mean, s**2 * variance
+    m1, m2, m3, m4 = (np.mean(x**power, axis=0) for power in (1, 2, 3, 4))
+    linear = (c - 1) ** 2 * m2 + v
+    base = (c**2 - 1) * m2 + 2 * delta * (c - 1) * m1
+    base2 = (c - 1) ** 2 * ((c + 1) ** 2 * m4 + 4 * delta * (c + 1) * m3 + 4 * delta**2 * m2)
+    square = base2 + 2 * base * v + 4 * v * (c**2 * m2 + 2 * c * delta * m1 + delta**2) + 3 * v**2
+    expected = np.concatenate([linear, square, np.zeros((*c.shape[:2], 1))], axis=-1)
+    luck[..., -1] = 0.0
+    return _share(luck**2 - expected, scales)
+
+
+def _share(squares: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Over twice the variance; what never varied is left out."""
+    moving = variance > 0
+    return squares[..., moving] / (2 * variance[moving])
+
+
+def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean of gaps (F,), less what regression on the surplus of the Gaussian explains."""
+    inside = weight > 0
+    share, gap = weight[inside], gap[inside]
+    mean = share @ gap
+    if luck is None:
+        return mean
+    luck = luck[inside]
+    excess = share @ luck
+    common = (share @ ((gap - mean) * (luck - excess))).sum()
+    spread_out = (share @ (luck - excess) ** 2).sum()
+    slope = min(max(common / spread_out, 0.0), 1.0) if spread_out > 0 else 0.0
+    return mean - slope * excess
 
 
 def offers(
-    course: Course, gap: np.ndarray, step_size: float, stages: int, times: Sequence[float], jitters: Sequence[float]
+    course: Course, gap: np.ndarray, luck: np.ndarray | None, step_size: float, stages: int, times: Sequence[float], jitters: Sequence[float]
 ) -> Iterator[Offer]:
     """What each path length that the course covers is worth; nothing of those that look dangerous."""
     step = np.arange(1, course.errors.shape[1] + 1)
@@ -174,7 +224,7 @@ def offers(
             weight = np.zeros(at.shape)
             weight[inside] = 1 / (counts[part] * _BINS)
             lost = float((weight * (accept < _REFUSED)).sum())
-            opened = np.clip(np.einsum("nk,nkf->f", weight, gap), 1e-6, None)
+            opened = np.clip(_mean_without_luck(gap, luck, weight), 1e-6, None)
             each = worth((2 - opened) / opened)
             yield Offer(each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW), time, jitter,
                         float((weight * accept).sum()), lost)
