@@ -36,7 +36,8 @@ _GOOD = 1.5
 _ACCEPT = (0.8, 0.95)
 _STREAK = 25
 _BUDGET = 120.0
-_SHAPE = ((1.2, 3.0), (0.5, 2.0), (0.3, 1.7))
+_TAME = 0.4
+_SHAPE = ((20.0, 3.0), (2.0, 2.0), (_TAME, 2.0))
 _LOST = {"free": 0.06, "harmonic": 0.03}
 
 
@@ -123,7 +124,7 @@ class Tuner:
         self.history.append(event)
         residue, tail = shape(*whitened(system.metric, memory.draws, memory.gradients))
         event.update(residue=residue, tail=tail)
-        self.tame = residue < 0.5
+        self.tame = residue < _TAME
         fits = (residue < _SHAPE[windows_left][0] and tail < _SHAPE[windows_left][1])
         if not fits:
             if self.choice is not None:

@@ -77,17 +77,21 @@ class Offer(NamedTuple):
 def shape(white: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
     """How little a Gaussian fits, from whitened draws z and gradients g (n, d): 0 and 1 where it does.
 
-    The first is E|z + g - E(z + g)|² over the geometric mean of E|z|² and E|g|², centred too: what is left of the force.
-    The second is the 95 % quantile of |g|² over its median, over the same ratio of a chi-squared variable.
+    The first is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of the
+    force, where it is left most.  The second is the 95 % quantile of |g|² over its median, over the same ratio of a
+    chi-squared variable.
     """
     from scipy.stats import chi2  # slow to import
 
     steep = (slope**2).sum(axis=1)
-    dim = slope.shape[1]
+    count, dim = slope.shape
     tail = np.quantile(steep, 0.95) / np.median(steep) / (chi2.ppf(0.95, dim) / chi2.median(dim))
     white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
-    size = math.sqrt(float((white**2).sum() * (slope**2).sum()))
-    return float(((white + slope) ** 2).sum()) / size if size > 0 else math.inf, float(tail)
+    size = math.sqrt(float((white**2).sum() * (slope**2).sum())) / dim
+    if not 0 < size < math.inf:
+        return math.inf, math.inf
+    largest = float(np.linalg.norm(white + slope, 2)) ** 2
+    return largest / size, float(tail)
 
 
 def lost(memory: Memory) -> float:
