@@ -21,7 +21,7 @@ from .worth import Course, Memory, Offer, efficiency, gaps, lost, offers, shape,
 __all__ = ["MEMORY", "Tuner"]
 
 MEMORY = 400  # draws that a choice looks at
-_STARTS = 32  # test trajectories of each scheme and step size
+_STARTS = 28  # test trajectories of each scheme and step size
 _COORDINATES = 256  # that are looked at, at most
 _LEAST_DRAWS = 40
 _TIMES = tuple(float(time) for time in np.geomspace(0.7, 6.0, 13))
@@ -32,12 +32,12 @@ _REFINE = 1.35  # from one step size to the next
 _SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
 _UNBEATEN = 0.2  # effective draws per gradient that no free drift will reach
 _MARGIN, _MARGIN_LAST, _MARGIN_HARD, _SWITCH, _KEEP = 1.15, 1.3, 1.5, 1.2, 1.05
-_GOOD = 1.5
+_GOOD = (1.5, 2.5)
 _ACCEPT = (0.8, 0.95)
 _STREAK = 25
-_BUDGET = 120.0
+_BUDGET = 90.0
 _TAME = 0.4
-_SHAPE = ((20.0, 3.0), (2.0, 2.0), (_TAME, 2.0))
+_SHAPE = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
 _LOST = {"free": 0.06, "harmonic": 0.03}
 
 
@@ -154,7 +154,7 @@ class Tuner:
                 return self.floor_step
             if real < _KEEP * self.floor or streak > _STREAK or memory.diverged.sum() > 0.02 * count:
                 return self._give_up("worse")
-            if windows_left == 0 and real > _GOOD * self.floor:
+            if real > _GOOD[windows_left] * self.floor:
                 return None
         return self._anew(system, state, random, mean, memory, event, windows_left, step_size)
 
