@@ -219,7 +219,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             positions.append(drawn)
             rows.append((warmup[:, column.N_GRADIENTS].sum(), sampling[:, column.N_GRADIENTS].sum(), sampling))
             steps.append(chain.step_size)
-            chosen.append(repr(chain._tuner.choice))
+            chosen.append(repr(chain._tuner.found))
         return Run(
             problem.constrain(np.stack(positions)),
             np.stack([sampling[:, column.DIVERGING] > 0 for *_, sampling in rows]),

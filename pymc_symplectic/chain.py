@@ -12,7 +12,8 @@ import numpy as np
 from pymc.exceptions import SamplingError
 
 from .adaptation.schedule import doubling, window_ends
-from .adaptation.tuner import MEMORY, Broken, Tuner
+from .adaptation.search import BrokenError, test_probes
+from .adaptation.tuner import MEMORY, Tuner
 from .adaptation.worth import Memory
 from .kernels import chain as kernels
 from .kernels import statistics as column
@@ -109,7 +110,7 @@ class Chain:
         """
         window = sum(end <= count for end in self._windows)
         chosen = self._tuner.trajectory
-        if window >= len(self._windows) - 1 or self._tuner.choice is not None:
+        if window >= len(self._windows) - 1 or self._tuner.found is not None:
             return chosen
         depth = _FIRST_DEPTH + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
@@ -150,7 +151,12 @@ class Chain:
     @property
     def mean(self) -> np.ndarray | None:
         """The mean (d,) of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
-        return None if self._mean is None else self._mean.copy()
+        return None if self._mean is None or self._tuner.integrator.drift == "free" else self._mean.copy()
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Integrator and trajectory in use, and how they were chosen, as words and numbers."""
+        return {**self._tuner.choice, "step_size": self.step_size}
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -295,7 +301,7 @@ class Chain:
                 self._system, self._state, self._random, self._mean, Memory.of(self._learning), self.step_size, left,
                 self._far,
             )  # fmt: skip
-        except Broken:
+        except BrokenError:
             self._raise_if_broken(Status.BROKEN)
         self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept
         if renewed is not None:
@@ -344,9 +350,10 @@ class Chain:
             "position": self._state.current.position.copy(),
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
-            "mean": self.mean,
+            "mean": None if self._mean is None else self._mean.copy(),
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[0]),
+            "tuner": self._tuner.snapshot(),
             "rng": self.rng.bit_generator.state,
         }
 
@@ -355,6 +362,7 @@ class Chain:
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
         self._far, self._windows = snapshot["far"], list(snapshot["windows"])
+        self._tuner.restore(snapshot["tuner"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
-__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "lost", "mean_steps", "offers", "realised", "shape", "spread", "surplus", "worth"]
+__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "longest_rest", "lost", "mean_steps", "offers", "realised", "shape", "spread", "surplus", "worth"]
 
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
@@ -65,7 +65,7 @@ class Course(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What a path length promises: effective draws per step, and the acceptance it would have."""
+    """What a path length promises: effective draws per gradient, its acceptance, and the share of lost trajectories."""
 
     value: float
     time: float
@@ -78,27 +78,28 @@ def shape(white: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
     """How little a Gaussian fits, from whitened draws z and gradients g (n, d): 0 and 1 where it does.
 
     The first is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of the
-    force, where it is left most.  The second is the 95 % quantile of |g|² over its median, over the same ratio of a
-    chi-squared variable.
+    force, where it is left most.  The second is the 95 % quantile of |z|² or |g|² over its median, over the same ratio of
+    a chi-squared variable.
     """
-    from scipy.stats import chi2  # slow to import
+    from scipy.special import chdtri  # slow to import
 
-    steep = (slope**2).sum(axis=1)
-    count, dim = slope.shape
-    tail = np.quantile(steep, 0.95) / np.median(steep) / (chi2.ppf(0.95, dim) / chi2.median(dim))
+    dim = slope.shape[1]
     white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
     size = math.sqrt(float((white**2).sum() * (slope**2).sum())) / dim
     if not 0 < size < math.inf:
         return math.inf, math.inf
-    largest = float(np.linalg.norm(white + slope, 2)) ** 2
-    return largest / size, float(tail)
+    far, usual = np.quantile([(white**2).sum(axis=1), (slope**2).sum(axis=1)], [0.95, 0.5], axis=1)
+    tail = float(np.max(far / usual)) / float(chdtri(dim, 0.05) / chdtri(dim, 0.5))
+    return float(np.linalg.norm(white + slope, 2)) ** 2 / size, tail
 
 
 def lost(memory: Memory) -> float:
+    """The share of draws whose trajectory came to nothing."""
     return float((memory.accept < _REFUSED).mean())
 
 
 def efficiency(memory: Memory, columns: np.ndarray, stages: int) -> float:
+    """Effective draws per gradient of a chain, where a draw costs a little by itself."""
     return realised(memory, columns) / (float(memory.steps.mean()) * stages + _PER_DRAW)
 
 
@@ -137,6 +138,12 @@ def realised(memory: Memory, columns: np.ndarray) -> float:
     pairs = rho[0::2] + rho[1::2]
     falling = np.where(np.logical_and.accumulate(pairs > 0, axis=0), np.minimum.accumulate(pairs, axis=0), 0.0)
     return worth(2 * falling.sum(axis=0) - 1)
+
+
+def longest_rest(draws: np.ndarray) -> int:
+    """The most draws in a row that stayed where the one before was."""
+    moves = np.flatnonzero(np.concatenate([[True], (np.diff(draws, axis=0) != 0).any(axis=1), [True]]))
+    return int(np.diff(moves).max()) - 1
 
 
 def mean_steps(time: float, jitter: float, step_size: float) -> float:
@@ -227,8 +234,8 @@ def offers(
                 continue
             weight = np.zeros(at.shape)
             weight[inside] = 1 / (counts[part] * _BINS)
-            lost = float((weight * (accept < _REFUSED)).sum())
+            refused = float((weight * (accept < _REFUSED)).sum())
             opened = np.clip(_mean_without_luck(gap, luck, weight), 1e-6, None)
             each = worth((2 - opened) / opened)
-            yield Offer(each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW), time, jitter,
-                        float((weight * accept).sum()), lost)
+            value = each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW)
+            yield Offer(value, time, jitter, float((weight * accept).sum()), refused)
