@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,22 +13,26 @@ import numpy as np
 from pymc.exceptions import SamplingError
 
 from .adaptation.schedule import doubling, window_ends
-from .adaptation.search import BrokenError, test_probes
+from .adaptation.search import BrokenError, empty_probes
 from .adaptation.tuner import MEMORY, Tuner
 from .adaptation.worth import Memory
+from .integrators import HARMONIC
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
 from .kernels.compile import bind
+from .kernels.probe import probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
 from .metrics.estimate import centre, remembered, whitened
 from .settings import Settings
 from .target import LogDensity
-from .trajectories import NoUTurn, Trajectory
+from .trajectories import FixedTime, NoUTurn, Trajectory
 
 __all__ = ["Chain"]
+
+_log = logging.getLogger(__name__)
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _WARMUP_LIMIT = 1000.0  # of the energy error
@@ -118,12 +123,18 @@ class Chain:
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
         settings, dim = self.settings, self.target.dim
-        systems = [self._system]
-        if settings.integrator.drift == "harmonic":
-            systems.append(self._system._replace(flow=settings.integrator.record(dim, np.zeros(dim))))
+        systems, trajectories = [self._system], [settings.trajectory, NoUTurn()]
+        if settings.integrator.drift == "harmonic" or self._tuner.harmonic:
+            scheme = HARMONIC["harmonic_leapfrog"]
+            systems.append(self._system._replace(flow=scheme.record(dim, np.zeros(dim))))
+        if self._tuner.active:
+            trajectories.append(FixedTime())
         for system in systems:
-            for trajectory in (settings.trajectory, NoUTurn()):
+            for trajectory in trajectories:
                 self._bind(trajectory.record(dim, settings.max_energy_error), system)
+            if self._tuner.active:
+                probes = empty_probes(dim)
+                bind(probe, system, self._state, probes, settings.max_energy_error)
             bind(kernels.evaluate_start, system, self._state)
             bind(kernels.search_step_size, system, self._state, 1.0, self._random)
             bind(kernels.steepness, system, self._state)
@@ -227,6 +238,8 @@ class Chain:
     def _after_window(self) -> None:
         """Refit at the end of a window, and freeze everything at the end of warm-up."""
         if self.count == self.tune:
+            if self._tuner.found is not None:
+                _log.debug("chosen in warm-up: %s", {**self.choice, "history": "..."})
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
             self._use(self._system.metric)
             return

@@ -17,7 +17,7 @@ from ..kernels.state import State, System
 from ..kernels.status import Status
 from .worth import Course, Memory, Offer, gaps, offers, spread, surplus
 
-__all__ = ["LOST", "BrokenError", "Candidate", "Found", "Search", "test_probes"]
+__all__ = ["LOST", "BrokenError", "Candidate", "Found", "Search", "empty_probes"]
 
 LOST = {"free": 0.06, "harmonic": 0.03}
 """The share of trajectories that may come to nothing.
@@ -179,7 +179,7 @@ class Search:
         turns = np.arange(len(self._at)) * _GOLDEN % 1.0
         sizes = step_size * (1 - 0.5 * turns**2)
         counts = np.minimum(np.ceil(reach / sizes), _MOST_STEPS).astype(np.int64)
-        probes = test_probes(self._memory, self._at, self._momenta, sizes, counts, self._columns)
+        probes = _probes(self._memory, self._at, self._momenta, sizes, counts, self._columns)
         flow = candidate.scheme.record(self._momenta.shape[1], self._mean)
         if probe(self._system._replace(flow=flow), self._state, probes, self._limit) == Status.BROKEN:
             raise BrokenError
@@ -187,7 +187,15 @@ class Search:
         return Course(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
 
 
-def test_probes(
+def empty_probes(dim: int) -> Probes:
+    """No trajectories at all, of the types that kernels are compiled for."""
+    none = np.zeros(0)
+    memory = Memory(np.zeros((0, dim)), np.zeros((0, dim)), none, none, none, none)
+    whole = np.zeros(0, np.int64)
+    return _probes(memory, whole, np.zeros((0, dim)), none, whole, spread(dim, dim))
+
+
+def _probes(
     memory: Memory, at: np.ndarray, momenta: np.ndarray, sizes: np.ndarray, counts: np.ndarray, columns: np.ndarray
 ) -> Probes:
     """Room for trajectories from the draws `at`."""
