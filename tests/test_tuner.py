@@ -148,14 +148,18 @@ def test_steps_of_a_jittered_path():
 def test_shape_tells_normals_from_others():
     rng = np.random.default_rng(4)
     z = rng.standard_normal((400, 10))
-    distance, tail = worth.shape(z, -z)
-    assert distance < 1e-12 and tail == pytest.approx(1, abs=0.15)
+    looks = worth.shape(z, -z)
+    assert looks.distance < 1e-12 and looks.pull == pytest.approx(1)
+    assert looks.tail == pytest.approx(1, abs=0.15) and looks.peak == pytest.approx(3, abs=1)
     t = rng.standard_t(2, (400, 10))
-    assert worth.shape(t, -3 * t / (2 + t**2))[0] > 1
+    heavy = worth.shape(t, -3 * t / (2 + t**2))
+    assert heavy.distance > 0.4 and heavy.tail > 1.5 and heavy.peak > 14
+    neck = np.exp(z[:, :1])  # the scale of all others
+    assert worth.shape(z[:, 1:] * neck, -z[:, 1:] / neck).pull < 0
     bent = -z.copy()
     bent[:, 0] = -np.sinh(z[:, 0])  # one direction of ten
-    assert worth.shape(z, bent)[0] > 0.4
-    assert worth.shape(np.zeros((5, 2)), np.zeros((5, 2))) == (np.inf, np.inf)
+    assert worth.shape(z, bent).distance > 0.4
+    assert worth.shape(np.zeros((5, 2)), np.zeros((5, 2))).distance == np.inf
 
 
 def test_longest_rest():

@@ -38,6 +38,7 @@ _BUDGET, _LEAST_BUDGET = 90.0, 500.0  # of a search: no-U-turn draws, and gradie
 _TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
 # by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
 _SHAPES = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
+_LEAST_PULL, _HIGHEST_PEAK = -0.05, 14.0  # of all that are not tame
 _MARGIN, _MARGIN_UNPROVED, _MARGIN_WILD = 1.15, 1.3, 1.5  # times the floor; more where no window is left for proof
 _SWITCH = 1.2  # times what is in use
 _KEEP = 1.05  # times the floor, of what was proved
@@ -48,12 +49,20 @@ _LONGEST_REST, _DIVERGING = 25, 0.02
 
 
 class _Settings(Protocol):
-    integrator: Any
-    kinetic: Any
-    trajectory: Any
-    step_size: float | None
-    target_accept: float
-    max_energy_error: float
+    """What is read of `Settings`, which lies above."""
+
+    @property
+    def integrator(self) -> Any: ...
+    @property
+    def kinetic(self) -> Any: ...
+    @property
+    def trajectory(self) -> Any: ...
+    @property
+    def step_size(self) -> float | None: ...
+    @property
+    def target_accept(self) -> float: ...
+    @property
+    def max_energy_error(self) -> float: ...
 
 
 class Tuner:
@@ -76,7 +85,8 @@ class Tuner:
             and (automatic or isinstance(base, integrators.Integrator))
             and dim > 0
         )
-        schemes = [integrators.get(name) for name in _SCHEMES] if automatic else [base]
+        known = {**integrators.CATALOGUE, **integrators.HARMONIC}
+        schemes: list[integrators.Integrator] = [known[name] for name in _SCHEMES] if automatic else [base]
         if not isinstance(settings.kinetic, kinetic.Gaussian):
             schemes = [scheme for scheme in schemes if scheme.drift == "free"]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
@@ -115,14 +125,19 @@ class Tuner:
     @property
     def choice(self) -> dict[str, Any]:
         """What is run, and in ``history`` all that was measured, as plain numbers and words."""
-        found, plain = self.found, self._settings.trajectory
-        name = "leapfrog" if isinstance(self._settings.integrator, integrators.Auto) else self._settings.integrator.name
-        chosen = {"integrator": name, "trajectory": "no_u_turn" if self.active or self._history else plain.name}
-        if isinstance(plain, trajectories.Auto):
-            chosen["trajectory"] = "no_u_turn"
+        found, settings = self.found, self._settings
         if found is not None:
-            chosen = {"integrator": found.integrator, "trajectory": "fixed_time"}
-            chosen |= {"time": found.time, "jitter": found.jitter, "predicted": found.value}  # type: ignore[dict-item]
+            chosen: dict[str, Any] = {"integrator": found.integrator, "trajectory": "fixed_time"}
+            chosen |= {"time": found.time, "jitter": found.jitter, "predicted": found.value}
+        else:
+            plain = (
+                isinstance(settings.integrator, integrators.Auto),
+                isinstance(settings.trajectory, trajectories.Auto),
+            )
+            chosen = {
+                "integrator": "leapfrog" if plain[0] else settings.integrator.name,
+                "trajectory": "no_u_turn" if plain[1] else settings.trajectory.name,
+            }
         return {**chosen, "target_accept": self.target_accept, "floor": self._floor, "history": list(self._history)}
 
     def consider(
@@ -159,20 +174,22 @@ class Tuner:
         count = len(memory.draws)
         if count < _LEAST_DRAWS or (self.found is None and count < min(self._dim, 100)):
             return None
-        distance, tail = shape(*whitened(system.metric, memory.draws, memory.gradients))
+        looks = shape(*whitened(system.metric, memory.draws, memory.gradients))
+        distance = looks.distance
         value = efficiency(memory, self._columns, self.integrator.stages)
-        event = {
+        event: dict[str, Any] = {
             "integrator": self.integrator.name if self.found else "no_u_turn",
             "step_size": step_size,
             "worth": value,
             "steps": float(memory.steps.mean()),
             "accept": float(memory.accept.mean()),
             "lost": lost(memory),
-            "distance": distance,
-            "tail": tail,
+            **looks._asdict(),
         }
         self._history.append(event)
-        if not (distance < _SHAPES[windows_left][0] and tail < _SHAPES[windows_left][1]):
+        farthest, heaviest = _SHAPES[windows_left]
+        wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
+        if wild or not (distance < farthest and looks.tail < heaviest):
             return self._give_up("not Gaussian enough")
         search = Search(
             system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
@@ -261,7 +278,7 @@ class Tuner:
             size, longest = 0.9 * self._floor_step * scheme.stages, np.inf
             if scheme.drift == "harmonic":
                 size = max(1.2, 1.5 * self._floor_step) * (0.3 + 0.7 * scheme.stages)
-                longest = scheme.record(self._dim, np.zeros(self._dim)).longest
+                longest = scheme.longest
             elif not isinstance(self._settings.integrator, integrators.Auto):
                 size = 0.9 * self._floor_step  # which was that of this scheme
             found[name] = Candidate(scheme, self._settings.step_size or min(size, longest), longest)

@@ -20,7 +20,24 @@ import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
-__all__ = ["Course", "Memory", "Offer", "efficiency", "fold", "gaps", "longest_rest", "lost", "mean_steps", "offers", "realised", "shape", "spread", "surplus", "worth"]
+__all__ = [
+    "Course",
+    "Memory",
+    "Offer",
+    "Shape",
+    "efficiency",
+    "fold",
+    "gaps",
+    "longest_rest",
+    "lost",
+    "mean_steps",
+    "offers",
+    "realised",
+    "shape",
+    "spread",
+    "surplus",
+    "worth",
+]
 
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
@@ -74,23 +91,40 @@ class Offer(NamedTuple):
     lost: float
 
 
-def shape(white: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
-    """How little a Gaussian fits, from whitened draws z and gradients g (n, d): 0 and 1 where it does.
+class Shape(NamedTuple):
+    """How little a Gaussian fits: 0, 1, some positive number and 3 where it does.
 
-    The first is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of the
-    force, where it is left most.  The second is the 95 % quantile of |z|² or |g|² over its median, over the same ratio of
-    a chi-squared variable.
+    `distance` is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of the
+    force, where it is left most.  `tail` is the 95 % quantile of |z|² or |g|² over its median, over the same ratio of a
+    chi-squared variable.  `pull` is the correlation of |z|² and |g|²: where it is negative, the force fades far out, or
+    is strongest in a narrow neck.  `peak` is the largest kurtosis of any coordinate.
     """
+
+    distance: float
+    tail: float
+    pull: float
+    peak: float
+
+
+def shape(white: np.ndarray, slope: np.ndarray) -> Shape:
+    """Compare whitened draws z and gradients g, (n, d) both, with those of a Gaussian."""
     from scipy.special import chdtri  # slow to import
 
     dim = slope.shape[1]
     white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
-    size = math.sqrt(float((white**2).sum() * (slope**2).sum())) / dim
+    squares = np.array([(white**2).sum(axis=1), (slope**2).sum(axis=1)])
+    size = math.sqrt(float(squares.sum(axis=1).prod())) / dim
     if not 0 < size < math.inf:
-        return math.inf, math.inf
-    far, usual = np.quantile([(white**2).sum(axis=1), (slope**2).sum(axis=1)], [0.95, 0.5], axis=1)
+        return Shape(math.inf, math.inf, -1.0, math.inf)
+    far, usual = np.quantile(squares, [0.95, 0.5], axis=1)
     tail = float(np.max(far / usual)) / float(chdtri(dim, 0.05) / chdtri(dim, 0.5))
-    return float(np.linalg.norm(white + slope, 2)) ** 2 / size, tail
+    variance = (white**2).mean(axis=0)
+    moving = variance > 0
+    peak = float(np.max((white**4).mean(axis=0)[moving] / variance[moving] ** 2))
+    sizes = squares - squares.mean(axis=1, keepdims=True)
+    spreads = math.sqrt(float((sizes**2).sum(axis=1).prod()))
+    pull = float(sizes[0] @ sizes[1]) / spreads if spreads > 0 else 0.0
+    return Shape(float(np.linalg.norm(white + slope, 2)) ** 2 / size, tail, pull, peak)
 
 
 def lost(memory: Memory) -> float:
@@ -214,7 +248,13 @@ def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weight: np.ndar
 
 
 def offers(
-    course: Course, gap: np.ndarray, luck: np.ndarray | None, step_size: float, stages: int, times: Sequence[float], jitters: Sequence[float]
+    course: Course,
+    gap: np.ndarray,
+    luck: np.ndarray | None,
+    step_size: float,
+    stages: int,
+    times: Sequence[float],
+    jitters: Sequence[float],
 ) -> Iterator[Offer]:
     """What each path length that the course covers is worth; nothing of those that look dangerous."""
     step = np.arange(1, course.errors.shape[1] + 1)

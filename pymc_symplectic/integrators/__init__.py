@@ -20,7 +20,17 @@ from .base import Integrator
 from .catalogue import ALIASES, CATALOGUE, HARMONIC, IMPLICIT
 from .midpoint import ImplicitMidpoint
 
-__all__ = ["ALIASES", "CATALOGUE", "HARMONIC", "IMPLICIT", "AnyIntegrator", "Auto", "ImplicitMidpoint", "Integrator", "get"]
+__all__ = [
+    "ALIASES",
+    "CATALOGUE",
+    "HARMONIC",
+    "IMPLICIT",
+    "AnyIntegrator",
+    "Auto",
+    "ImplicitMidpoint",
+    "Integrator",
+    "get",
+]
 
 type AnyIntegrator = Auto | Integrator | ImplicitMidpoint
 

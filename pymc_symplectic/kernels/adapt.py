@@ -13,7 +13,15 @@ from .state import Point, State, System
 from .status import Status
 from .vectors import assign
 
-__all__ = ["Learning", "find_step_size", "new_learning", "restart_step_size", "store_draw", "store_outcome", "update_step_size"]
+__all__ = [
+    "Learning",
+    "find_step_size",
+    "new_learning",
+    "restart_step_size",
+    "store_draw",
+    "store_outcome",
+    "update_step_size",
+]
 
 _BROKEN = int(Status.BROKEN)
 
