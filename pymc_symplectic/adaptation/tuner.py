@@ -6,8 +6,8 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 1. *Shape.*  How far is the target from a Gaussian in its least Gaussian direction, and how heavy are the tails of draws
    and gradients?  The nearer, the earlier something else is tried; funnels and heavy tails are left to no-U-turn.
 2. *The floor.*  What was a gradient worth so far, by the autocorrelations of the draws?
-3. *The search.*  What would it be worth with other schemes, step sizes and fixed path lengths, by test trajectories?  The
-   best one is taken if it promises to be better by a margin.
+3. *The search.*  What would it be worth with other schemes, step sizes and fixed path lengths, by test trajectories?
+   The best one is taken if it promises to be better by a margin.
 4. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
    stuck or lost, and whether it diverged, decide whether it stays.
 

@@ -6,8 +6,8 @@ would have the autocorrelation
 
 .. math:: 1 - \rho_1(f) = \frac{\mathrm E\,[a\,(f(q_T) - f(q_0))^2]}{2\,\mathrm{Var} f},
 
-and one draw would be worth :math:`(1 - \rho_1) / (1 + \rho_1)` independent ones, at most.  One trajectory passes through
-the ends of all shorter ones, so a few of them tell the worth of every path length.
+and one draw would be worth :math:`(1 - \rho_1) / (1 + \rho_1)` independent ones, at most.  One trajectory passes
+through the ends of all shorter ones, so a few of them tell the worth of every path length.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PER_DRAW = 0.7  # gradients that a draw is taken to cost beyond its own
 
 
 class Memory(NamedTuple):
-    """Draws (n, d) one after another with their gradients; log-density, steps, acceptance and divergence of each (n,)."""
+    """Successive draws (n, d) with their gradients; log-density, steps, acceptance and divergence of each, (n,)."""
 
     draws: np.ndarray
     gradients: np.ndarray
@@ -94,10 +94,10 @@ class Offer(NamedTuple):
 class Shape(NamedTuple):
     """How little a Gaussian fits: 0, 1, some positive number and 3 where it does.
 
-    `distance` is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of the
-    force, where it is left most.  `tail` is the 95 % quantile of |z|² or |g|² over its median, over the same ratio of a
-    chi-squared variable.  `pull` is the correlation of |z|² and |g|²: where it is negative, the force fades far out, or
-    is strongest in a narrow neck.  `peak` is the largest kurtosis of any coordinate.
+    `distance` is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of
+    the force, where it is left most.  `tail` is the 95 % quantile of |z|² or |g|² over its median, over the same ratio
+    of a chi-squared variable.  `pull` is the correlation of |z|² and |g|²: where it is negative, the force fades far
+    out, or is strongest in a narrow neck.  `peak` is the largest kurtosis of any coordinate.
     """
 
     distance: float
@@ -187,7 +187,7 @@ def mean_steps(time: float, jitter: float, step_size: float) -> float:
 
 
 def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
-    """a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F)."""
+    """Return a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F)."""
     draws = memory.draws[:, columns]
     mean = draws.mean(axis=0)
     variance = fold(draws, memory.density, mean).var(axis=0)
@@ -203,8 +203,8 @@ def surplus(
 
     There the way from q with the momentum r leads to :math:`\mu + \cos t\,(q - \mu) + \sin t\,L r`, so the mean square
     of a jump over all momenta and over all remembered draws is known, and what these few got beyond it is luck.  Where
-    the target is nearly Gaussian the real trajectories had the same luck, and it can be taken off.  `centre` is μ, `reach`
-    (n, m) is L r, and `variance` the diagonal of L Lᵀ, at `columns`.  Of the log-density, nothing is known.
+    the target is nearly Gaussian the real trajectories had the same luck, and it can be taken off.  `centre` is μ,
+    `reach` (n, m) is L r, and `variance` the diagonal of L Lᵀ, at `columns`.  Of the log-density, nothing is known.
     """
     draws = memory.draws[:, columns]
     mean = draws.mean(axis=0)

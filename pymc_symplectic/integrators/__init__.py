@@ -42,8 +42,8 @@ def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
     Parameters
     ----------
     integrator : str, Integrator, ImplicitMidpoint or Auto
-        ``"auto"``, or a name in `CATALOGUE`, `HARMONIC`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not matter. An
-        integrator is returned as it is.
+        ``"auto"``, or a name in `CATALOGUE`, `HARMONIC`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not
+        matter. An integrator is returned as it is.
 
     Returns
     -------

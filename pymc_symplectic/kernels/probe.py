@@ -19,10 +19,10 @@ _BROKEN = int(Status.BROKEN)
 class Probes(NamedTuple):
     """Test trajectories, n of them, of at most k steps.
 
-    They start at the rows of `starts` and `gradients` (n, d) with log-density `values` (n,), with `momenta` (n, d), and
-    take ``counts[i]`` steps of size ``sizes[i]``.  After each, the coordinates `columns` (m,) of the position are written
-    to `positions` (n, k, m), the log-density to `densities` and the energy error to `errors`, (n, k) both: infinite from
-    the first step on that diverges.
+    They start at the rows of `starts` and `gradients` (n, d) with log-density `values` (n,), with `momenta` (n, d),
+    and take ``counts[i]`` steps of size ``sizes[i]``.  After each, the coordinates `columns` (m,) of the position are
+    written to `positions` (n, k, m), the log-density to `densities` and the energy error to `errors`, (n, k) both:
+    infinite from the first step on that diverges.
     """
 
     starts: np.ndarray
