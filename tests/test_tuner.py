@@ -124,10 +124,10 @@ def test_luck_is_taken_off():
 
 
 def test_paths_that_diverge_are_not_offered():
-    course, _ = gaussian_course(np.random.default_rng(3), 28, 2, 0.5, 6)
+    course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
     memory, columns = memory_of(course.starts), np.arange(2)
-    course.errors[4:8, 2:] = np.inf
-    found = worth.offers(course, worth.gaps(course, memory, columns), None, 0.5, 1, [0.7, 1.8], [0.3])
+    course.errors[:30, 3:] = np.inf  # after three steps of 0.25 to 0.5 each
+    found = worth.offers(course, worth.gaps(course, memory, columns), None, 0.5, 1, [0.7, 1.7], [0.3])
     assert [offer.time for offer in found] == [0.7]
 
 
