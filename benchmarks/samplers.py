@@ -56,6 +56,8 @@ class Run:
         What warm-up has settled on, shape (chains,).
     compile_seconds : float
         Processor time of what is compiled for a problem, and of calling the sampler at all.
+    chosen : tuple of str
+        What warm-up has chosen, where it had a choice: one text for each chain.
     """
 
     draws: dict[str, np.ndarray]
@@ -64,6 +66,7 @@ class Run:
     seconds: tuple[float, float]
     step_size: np.ndarray
     compile_seconds: float
+    chosen: tuple[str, ...] = ()
 
 
 class Sample(Protocol):
@@ -158,17 +161,21 @@ def _value(word: str) -> Any:
 
 def _options(words: Sequence[str]) -> Options:
     """The options of `pymc_symplectic.HMC` that the words of a name stand for."""
+    if not words:
+        return {}
     options: dict[str, Any] = {"trajectory": ps.NoUTurn()}
     kinds = {"metric": ps.metrics, "integrator": ps.integrators, "kinetic": ps.kinetic, "trajectory": ps.trajectories}
     for word in words:
         key, _, number = word.partition("=")
         if not number:
             found = {kind: chosen for kind, room in kinds.items() if (chosen := _look_up(room, word)) is not None}
+            if word == "auto":  # the others are what "ours" alone stands for
+                found = {"metric": found["metric"]}
             if len(found) != 1:
                 raise ValueError(f"{word!r} names {' and '.join(found) or 'no option'}")
             options.update(found)
         elif key in Options.__annotations__:
-            options[key] = ast.literal_eval(number)
+            options[key] = _value(number)
         else:
             owners = [kind for kind, chosen in options.items() if key in _fields(chosen)]
             if len(owners) != 1:
@@ -198,7 +205,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
     compile_seconds = problem.compile_seconds + time.process_time() - began
 
     def sample(draws: int, tune: int, chains: int, seed: int) -> Run:
-        positions, rows, steps, clock = [], [], [], [0.0, 0.0]
+        positions, rows, steps, clock, chosen = [], [], [], [0.0, 0.0], []
         seeds = np.random.SeedSequence(seed).spawn(chains)
         for start, child in zip(problem.starts(chains, seed), seeds, strict=True):
             chain = Chain(problem.target, settings, np.random.default_rng(child), tune)
@@ -212,6 +219,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             positions.append(drawn)
             rows.append((warmup[:, column.N_GRADIENTS].sum(), sampling[:, column.N_GRADIENTS].sum(), sampling))
             steps.append(chain.step_size)
+            chosen.append(repr(chain._tuner.found))
         return Run(
             problem.constrain(np.stack(positions)),
             np.stack([sampling[:, column.DIVERGING] > 0 for *_, sampling in rows]),
@@ -219,6 +227,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             (clock[0], clock[1]),
             np.array(steps),
             compile_seconds,
+            tuple(chosen),
         )
 
     return sample

@@ -74,6 +74,7 @@ def score(run: samplers.Run, posterior: posteriors.Posterior) -> Record:
         "r_hat": max(float(values.max(skipna=False)) for values in r_hat.data_vars.values()),
         "divergences": int(run.diverging.sum()),
         "step_size": [float(size) for size in run.step_size],
+        "chosen": list(run.chosen),
         "z": posterior.z_scores(run.draws) if posterior.reference is not None else {},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,19 +13,26 @@ import numpy as np
 from pymc.exceptions import SamplingError
 
 from .adaptation.schedule import doubling, window_ends
+from .adaptation.search import BrokenError, empty_probes
+from .adaptation.tuner import MEMORY, Tuner
+from .adaptation.worth import Memory
+from .integrators import HARMONIC
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
 from .kernels.compile import bind
+from .kernels.probe import probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
 from .metrics.estimate import centre, remembered, whitened
 from .settings import Settings
 from .target import LogDensity
-from .trajectories import NoUTurn, Trajectory
+from .trajectories import FixedTime, NoUTurn, Trajectory
 
 __all__ = ["Chain"]
+
+_log = logging.getLogger(__name__)
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _WARMUP_LIMIT = 1000.0  # of the energy error
@@ -62,10 +70,12 @@ class Chain:
         self._state = new_state(target.dim)
         kinetic = settings.kinetic
         self._mean: np.ndarray | None = None  # of the Gaussian whose motion a harmonic drift is
-        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic"
+        self._tuner = Tuner(settings, target.dim)
+        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic" or self._tuner.active
         self._windows = window_ends(tune) if learns and target.dim else []
         longest = int(max(np.diff([0, *self._windows]), default=0))
-        memory = min(longest, max(self._metric.memory, kinetic.memory if kinetic.adapts else 0))
+        asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, MEMORY if self._tuner.active else 0
+        memory = min(longest, max(asked))
         self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
         self._bound: dict[Any, Callable[..., tuple[int, int]]] = {}
@@ -82,7 +92,7 @@ class Chain:
         self._gain = settings.kinetic.gain(self._kinetic)
         self._rule = self._trajectory_at(self.count).record(dim, limit)
         target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
-        self._system = System(target, self._kinetic, metric, settings.integrator.record(dim, self._mean))
+        self._system = System(target, self._kinetic, metric, self._tuner.integrator.record(dim, self._mean))
         self._advance = self._bind(self._rule, self._system)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
@@ -104,8 +114,8 @@ class Chain:
         gradient tell the scales however near they are to each other.
         """
         window = sum(end <= count for end in self._windows)
-        chosen = self.settings.trajectory
-        if window >= len(self._windows) - 1:
+        chosen = self._tuner.trajectory
+        if window >= len(self._windows) - 1 or self._tuner.found is not None:
             return chosen
         depth = _FIRST_DEPTH + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
@@ -113,12 +123,18 @@ class Chain:
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
         settings, dim = self.settings, self.target.dim
-        systems = [self._system]
-        if settings.integrator.drift == "harmonic":
-            systems.append(self._system._replace(flow=settings.integrator.record(dim, np.zeros(dim))))
+        systems, trajectories = [self._system], [settings.trajectory, NoUTurn()]
+        if settings.integrator.drift == "harmonic" or self._tuner.harmonic:
+            scheme = HARMONIC["harmonic_leapfrog"]
+            systems.append(self._system._replace(flow=scheme.record(dim, np.zeros(dim))))
+        if self._tuner.active:
+            trajectories.append(FixedTime())
         for system in systems:
-            for trajectory in (settings.trajectory, NoUTurn()):
+            for trajectory in trajectories:
                 self._bind(trajectory.record(dim, settings.max_energy_error), system)
+            if self._tuner.active:
+                probes = empty_probes(dim)
+                bind(probe, system, self._state, probes, settings.max_energy_error)
             bind(kernels.evaluate_start, system, self._state)
             bind(kernels.search_step_size, system, self._state, 1.0, self._random)
             bind(kernels.steepness, system, self._state)
@@ -146,7 +162,12 @@ class Chain:
     @property
     def mean(self) -> np.ndarray | None:
         """The mean (d,) of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
-        return None if self._mean is None else self._mean.copy()
+        return None if self._mean is None or self._tuner.integrator.drift == "free" else self._mean.copy()
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Integrator and trajectory in use, and how they were chosen, as words and numbers."""
+        return {**self._tuner.choice, "step_size": self.step_size}
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -217,6 +238,8 @@ class Chain:
     def _after_window(self) -> None:
         """Refit at the end of a window, and freeze everything at the end of warm-up."""
         if self.count == self.tune:
+            if self._tuner.found is not None:
+                _log.debug("chosen in warm-up: %s", {**self.choice, "history": "..."})
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
             self._use(self._system.metric)
             return
@@ -229,13 +252,16 @@ class Chain:
         was_far, self._far = self._far, self._fall_from_afar()
         if self._far:
             self._refit_soon()
+        renewed = self._tune()
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
         early = self._windows.index(self.count) < _RESTARTS
         unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
-        if self.settings.adapts_step_size and unlike:
+        if renewed is not None and self.settings.adapts_step_size:
+            restart_step_size(self._learning.step, renewed, 1.0)
+        elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
     def _learn_kinetic(self, metric: Any) -> bool:
@@ -247,7 +273,8 @@ class Chain:
 
     def _learn_mean(self, metric: Any) -> None:
         """Fit the mean of the Gaussian with this metric's covariance, which a harmonic drift turns about."""
-        if self.settings.integrator.drift == "harmonic" and self._windows.index(self.count) >= _RESTARTS:
+        wanted = self._tuner.harmonic or self.settings.integrator.drift == "harmonic"
+        if wanted and self._windows.index(self.count) >= _RESTARTS:
             self._mean = centre(metric, self._learning)
 
     def _fall_from_afar(self) -> bool:
@@ -278,6 +305,21 @@ class Chain:
             done = [end for end in self._windows if end <= self.count]
             self._windows = done + doubling(self.count, due[-1], _LONGEST_AFAR)
             self._use(self._system.metric)
+
+    def _tune(self) -> float | None:
+        """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on."""
+        left = len(self._windows) - 1 - self._windows.index(self.count)
+        try:
+            renewed = self._tuner.consider(
+                self._system, self._state, self._random, self._mean, Memory.of(self._learning), self.step_size, left,
+                self._far,
+            )  # fmt: skip
+        except BrokenError:
+            self._raise_if_broken(Status.BROKEN)
+        self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept
+        if renewed is not None:
+            self._use(self._system.metric)
+        return renewed
 
     def _warn_if_improper(self) -> None:
         """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""
@@ -321,9 +363,10 @@ class Chain:
             "position": self._state.current.position.copy(),
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
-            "mean": self.mean,
+            "mean": None if self._mean is None else self._mean.copy(),
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[0]),
+            "tuner": self._tuner.snapshot(),
             "rng": self.rng.bit_generator.state,
         }
 
@@ -332,6 +375,7 @@ class Chain:
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
         self._far, self._windows = snapshot["far"], list(snapshot["windows"])
+        self._tuner.restore(snapshot["tuner"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))

@@ -55,7 +55,7 @@ class Settings:
                 near = difflib.get_close_matches(name, Options.__annotations__, n=1)
                 hint = f". Did you mean {near[0]!r}?" if near else ""
                 raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
-        scheme = integrators.get(options.get("integrator", "leapfrog"))
+        scheme = integrators.get(options.get("integrator", "auto"))
         energy = kinetic.get(options.get("kinetic", "gaussian"))
         _check_drift(scheme, energy)
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
@@ -63,7 +63,7 @@ class Settings:
             integrator=scheme,
             kinetic=energy,
             metric=metrics.get(options.get("metric", "auto")),
-            trajectory=trajectories.get(options.get("trajectory", "no_u_turn")),
+            trajectory=trajectories.get(options.get("trajectory", "auto")),
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),

@@ -61,8 +61,9 @@ class HMC(BlockedStep):
     vars : sequence of variables or names, optional
         What to sample; all continuous free variables by default.
     integrator : str, Integrator or ImplicitMidpoint, optional
-        A name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, the default, ``"yoshida4"``, ``"bcss3"``,
-        ...) or your own coefficients; or in `pymc_symplectic.integrators.HARMONIC` (``"harmonic_leapfrog"``, ...), with
+        ``"auto"``, the default, which lets warm-up choose together with the trajectory and is leapfrog with one that is
+        given; a name in `pymc_symplectic.integrators.CATALOGUE` (``"leapfrog"``, ``"yoshida4"``, ``"bcss3"``, ...) or
+        your own coefficients; or in `pymc_symplectic.integrators.HARMONIC` (``"harmonic_leapfrog"``, ...), with
         the Gaussian kinetic energy alone.
     kinetic : str or KineticEnergy, optional
         A name in `pymc_symplectic.kinetic.CATALOGUE` (``"gaussian"``, the default, ``"relativistic"``, ...), or one
@@ -71,7 +72,9 @@ class HMC(BlockedStep):
         A name in `pymc_symplectic.metrics.CATALOGUE` (``"auto"``, the default, ``"diagonal"``, ``"dense"``, ...), to be
         learned in warm-up; or a vector of variances, or a covariance matrix, of the unconstrained parameters.
     trajectory : str or Trajectory, optional
-        `NoUTurn`, the default, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is known.
+        ``"auto"``, the default, `NoUTurn`, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is
+        known.  ``"auto"`` measures late in warm-up what a gradient is worth with fixed path lengths, and takes the best
+        one where it is clearly better than `NoUTurn` and safe.
     step_size : float, optional
         The size ε of one integrator step; by default tuned in warm-up, given it stays as it is.
     target_accept : float, optional

@@ -14,7 +14,7 @@ from .kernels.metropolis import FixedStepsRule, FixedTimeRule
 from .kernels.nouturn import NoUTurnRule, new_tree
 from .names import choose
 
-__all__ = ["ALIASES", "CATALOGUE", "FixedSteps", "FixedTime", "NoUTurn", "Trajectory", "get"]
+__all__ = ["ALIASES", "CATALOGUE", "Auto", "FixedSteps", "FixedTime", "NoUTurn", "Trajectory", "get"]
 
 
 _UNNOTICED = 100.0  # a fall of the energy by so many nats has a probability of exp(-100) at most
@@ -160,8 +160,22 @@ class NoUTurn(Trajectory):
         return NoUTurnRule(depth, new_tree(dim, depth), *divergence_limits(max_energy_error))
 
 
+@dataclass(frozen=True)
+class Auto(Trajectory):
+    """The length by which a gradient is worth most, as warm-up measures it: a fixed time, or `NoUTurn`.
+
+    It is `NoUTurn` until late in warm-up, and stays so where nothing promises to be clearly better.
+    """
+
+    name: ClassVar[str] = "auto"
+
+    def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
+        """What kernels run until something else is chosen."""
+        return NoUTurn().record(dim, max_energy_error)
+
+
 CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType(
-    {cls.name: cls for cls in (FixedSteps, FixedTime, NoUTurn)}
+    {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn)}
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"nuts": "no_u_turn", "nouturn": "no_u_turn"})
 

@@ -14,7 +14,8 @@ from pymc_symplectic.settings import Options, Settings
 
 def test_defaults_leave_everything_to_warm_up():
     settings = Settings.choose()
-    assert settings.integrator is ps.integrators.CATALOGUE["leapfrog"]
+    assert settings.integrator == ps.integrators.get("auto")
+    assert settings.trajectory == ps.trajectories.get("auto")
     assert settings.adapts_step_size
     assert settings.metric.adapts
     assert settings.target_accept == settings.integrator.target_accept

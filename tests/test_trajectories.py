@@ -70,7 +70,7 @@ def test_unknown_names():
         ValueError, match=r"unknown trajectory 'fixed_tme'; choose one of: .*Did you mean 'fixed_time'\?"
     ):
         get("fixed_tme")
-    with pytest.raises(TypeError, match=r"trajectory must be a name .*, got 10; choose one of: fixed_steps"):
+    with pytest.raises(TypeError, match=r"trajectory must be a name .*, got 10; choose one of: auto, fixed_steps"):
         get(10)
 
 

@@ -15,13 +15,24 @@ warm-up has fitted, with a kick by the force that is left over (`Integrator.harm
 """
 
 from ..names import choose
+from .auto import Auto
 from .base import Integrator
 from .catalogue import ALIASES, CATALOGUE, HARMONIC, IMPLICIT
 from .midpoint import ImplicitMidpoint
 
-__all__ = ["ALIASES", "CATALOGUE", "HARMONIC", "IMPLICIT", "AnyIntegrator", "ImplicitMidpoint", "Integrator", "get"]
+__all__ = [
+    "ALIASES",
+    "CATALOGUE",
+    "HARMONIC",
+    "IMPLICIT",
+    "AnyIntegrator",
+    "Auto",
+    "ImplicitMidpoint",
+    "Integrator",
+    "get",
+]
 
-type AnyIntegrator = Integrator | ImplicitMidpoint
+type AnyIntegrator = Auto | Integrator | ImplicitMidpoint
 
 
 def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
@@ -30,13 +41,13 @@ def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
 
     Parameters
     ----------
-    integrator : str, Integrator or ImplicitMidpoint
-        A name in `CATALOGUE`, `HARMONIC`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not matter. An
-        integrator is returned as it is.
+    integrator : str, Integrator, ImplicitMidpoint or Auto
+        ``"auto"``, or a name in `CATALOGUE`, `HARMONIC`, `IMPLICIT` or `ALIASES`; spaces, hyphens and case do not
+        matter. An integrator is returned as it is.
 
     Returns
     -------
-    Integrator or ImplicitMidpoint
+    Integrator, ImplicitMidpoint or Auto
 
     Raises
     ------
@@ -48,7 +59,7 @@ def get(integrator: str | AnyIntegrator) -> AnyIntegrator:
     >>> get("Velocity-Verlet")
     Integrator('leapfrog': order 2, 1 gradient per step, kick first)
     """
-    if isinstance(integrator, Integrator | ImplicitMidpoint):
+    if isinstance(integrator, Auto | Integrator | ImplicitMidpoint):
         return integrator
-    choices: dict[str, AnyIntegrator] = {**CATALOGUE, **HARMONIC, **IMPLICIT}
+    choices: dict[str, AnyIntegrator] = {"auto": Auto(), **CATALOGUE, **HARMONIC, **IMPLICIT}
     return choose("integrator", integrator, choices, ALIASES)

@@ -335,12 +335,17 @@ class Integrator:
         reference = self.reference if reference is None else reference
         return replace(self, name=name, reference=reference, drift="harmonic")
 
+    @property
+    def longest(self) -> float:
+        """The longest step of a harmonic drift that is tuned to; infinite for a free one."""
+        return math.inf if self.drift == "free" else _ALMOST_HALF_A_TURN / sum(map(abs, self.drifts))
+
     def record(self, dim: int, mean: np.ndarray | None = None) -> Composition | Harmonic:
         """What kernels run in `dim` coordinates; of a harmonic drift, the free one while its mean is not known."""
         kicks, drifts = np.array(self.kicks), np.array(self.drifts)
         if self.drift == "free" or mean is None:
             return Composition(kicks, drifts)
-        return Harmonic(kicks, drifts, mean.copy(), np.zeros(dim), _ALMOST_HALF_A_TURN / float(np.abs(drifts).sum()))
+        return Harmonic(kicks, drifts, mean.copy(), np.zeros(dim), self.longest)
 
     def __repr__(self) -> str:
         gradients = "gradient" if self.stages == 1 else "gradients"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import statistics as column
 from .compile import helper
 from .flow import close, copy_point, evaluate, longest_of, step, total_energy
 from .kinetic import draw_momentum
@@ -12,7 +13,15 @@ from .state import Point, State, System
 from .status import Status
 from .vectors import assign
 
-__all__ = ["Learning", "find_step_size", "new_learning", "restart_step_size", "store_draw", "update_step_size"]
+__all__ = [
+    "Learning",
+    "find_step_size",
+    "new_learning",
+    "restart_step_size",
+    "store_draw",
+    "store_outcome",
+    "update_step_size",
+]
 
 _BROKEN = int(Status.BROKEN)
 
@@ -28,7 +37,7 @@ class Learning(NamedTuple):
     and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws taken into the moments and
     into the memory.  `means` and `squares` (2, d) are running means and sums of squared deviations of draws (row 0) and
     of gradients (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w is 0 where no metric
-    asks for it.
+    asks for it.  `outcomes` (w, N_OUTCOMES) is what each of these transitions did, by the columns below.
     """
 
     step: np.ndarray
@@ -38,6 +47,11 @@ class Learning(NamedTuple):
     squares: np.ndarray
     draws: np.ndarray
     gradients: np.ndarray
+    outcomes: np.ndarray
+
+
+STEPS, ACCEPT, DIVERGED, DENSITY = range(4)
+N_OUTCOMES = 4
 
 
 def new_learning(dim: int, memory: int, step_size: float, target_accept: float) -> Learning:
@@ -50,19 +64,20 @@ def new_learning(dim: int, memory: int, step_size: float, target_accept: float) 
         squares=np.zeros((2, dim)),
         draws=np.zeros((memory, dim)),
         gradients=np.zeros((memory, dim)),
+        outcomes=np.zeros((memory, N_OUTCOMES)),
     )
     restart_step_size(learning.step, step_size)
     return learning
 
 
 @helper
-def restart_step_size(averaging: np.ndarray, step_size: float) -> None:
-    """Forget the past and start dual averaging from a step size."""
+def restart_step_size(averaging: np.ndarray, step_size: float, reach: float = 10.0) -> None:
+    """Forget the past and start dual averaging from a step size; it explores up to `reach` times as much at first."""
     averaging[0] = math.log(step_size)
     averaging[1] = math.log(step_size)
     averaging[2] = 0.0
     averaging[3] = 0.0
-    averaging[4] = math.log(10.0 * step_size)
+    averaging[4] = math.log(reach * step_size)
 
 
 @helper
@@ -98,6 +113,18 @@ def store_draw(learning: Learning, point: Point) -> None:
         assign(learning.draws[oldest], point.position)
         assign(learning.gradients[oldest], point.gradient)
         learning.counters[1] += 1
+
+
+@helper
+def store_outcome(learning: Learning, point: Point, row: np.ndarray) -> None:
+    """Remember what the transition did that has led to the draw that was stored last."""
+    room = learning.draws.shape[0]
+    if room > 0:
+        outcome = learning.outcomes[(learning.counters[1] - 1) % room]
+        outcome[STEPS] = row[column.TREE_SIZE]
+        outcome[ACCEPT] = row[column.MEAN_TREE_ACCEPT]
+        outcome[DIVERGED] = row[column.DIVERGING]
+        outcome[DENSITY] = point.value[0]
 
 
 @helper

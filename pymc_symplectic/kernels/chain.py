@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import statistics as column
-from .adapt import Learning, find_step_size, start_point, store_draw, update_step_size
+from .adapt import Learning, find_step_size, start_point, store_draw, store_outcome, update_step_size
 from .compile import kernel, specialise
 from .flow import longest_of
 from .linear import kick
@@ -72,6 +72,7 @@ def advance(
             update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0], longest)
         if learning.tuning[2] > 0.0:
             store_draw(learning, state.current)
+            store_outcome(learning, state.current, row)
         row[column.MODEL_LOGP] = state.current.value[0] / system.target.inverse_temperature
         row[column.STEP_SIZE] = eps
         row[column.STEP_SIZE_BAR] = math.exp(averaging[1])

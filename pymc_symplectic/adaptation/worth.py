@@ -1,0 +1,281 @@
+r"""What a gradient is worth: effective draws per gradient, of draws that were made and of trajectories that were tried.
+
+A trajectory of time T from a draw :math:`q_0` with a fresh momentum ends at :math:`q_T` with energy error ΔH, and is
+accepted with probability :math:`a = \min(1, e^{-\Delta H})`.  Had the chain moved so, any function f of the position
+would have the autocorrelation
+
+.. math:: 1 - \rho_1(f) = \frac{\mathrm E\,[a\,(f(q_T) - f(q_0))^2]}{2\,\mathrm{Var} f},
+
+and one draw would be worth :math:`(1 - \rho_1) / (1 + \rho_1)` independent ones, at most.  One trajectory passes
+through the ends of all shorter ones, so a few of them tell the worth of every path length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
+
+__all__ = [
+    "Course",
+    "Memory",
+    "Offer",
+    "Shape",
+    "efficiency",
+    "fold",
+    "gaps",
+    "longest_rest",
+    "lost",
+    "mean_steps",
+    "offers",
+    "realised",
+    "shape",
+    "spread",
+    "surplus",
+    "worth",
+]
+
+_SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
+_LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
+_BINS = 5  # parts of the range of times of a jittered path, all of which must have been seen
+_REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
+_PER_DRAW = 0.7  # gradients that a draw is taken to cost beyond its own
+
+
+class Memory(NamedTuple):
+    """Successive draws (n, d) with their gradients; log-density, steps, acceptance and divergence of each, (n,)."""
+
+    draws: np.ndarray
+    gradients: np.ndarray
+    density: np.ndarray
+    steps: np.ndarray
+    accept: np.ndarray
+    diverged: np.ndarray
+
+    @classmethod
+    def of(cls, learning: Learning) -> Memory:
+        """What `learning` remembers, the oldest draw first."""
+        count, room = int(learning.counters[1]), len(learning.draws)
+        order = np.arange(max(0, count - room), count) % max(1, room)
+        outcomes = learning.outcomes[order].T
+        return cls(learning.draws[order], learning.gradients[order], *outcomes[[DENSITY, STEPS, ACCEPT, DIVERGED]])
+
+
+class Course(NamedTuple):
+    """Test trajectories: `starts` (n, m), and `positions` (n, k, m) and `errors` (n, k) after each step.
+
+    The log-densities are `before` (n,) and `after` (n, k).  Steps are of size `sizes` (n,), none above the step size
+    that is tried, and ``counts[i]`` of them were asked for.  An error is infinite from the step on that diverges.
+    """
+
+    starts: np.ndarray
+    before: np.ndarray
+    positions: np.ndarray
+    after: np.ndarray
+    errors: np.ndarray
+    sizes: np.ndarray
+    counts: np.ndarray
+
+
+class Offer(NamedTuple):
+    """What a path length promises: effective draws per gradient, its acceptance, and the share of lost trajectories."""
+
+    value: float
+    time: float
+    jitter: float
+    accept: float
+    lost: float
+
+
+class Shape(NamedTuple):
+    """How little a Gaussian fits: 0, 1, some positive number and 3 where it does.
+
+    `distance` is the largest variance of z + g in any direction, over the mean one of z and of g: of what is left of
+    the force, where it is left most.  `tail` is the 95 % quantile of |z|² or |g|² over its median, over the same ratio
+    of a chi-squared variable.  `pull` is the correlation of |z|² and |g|²: where it is negative, the force fades far
+    out, or is strongest in a narrow neck.  `peak` is the largest kurtosis of any coordinate.
+    """
+
+    distance: float
+    tail: float
+    pull: float
+    peak: float
+
+
+def shape(white: np.ndarray, slope: np.ndarray) -> Shape:
+    """Compare whitened draws z and gradients g, (n, d) both, with those of a Gaussian."""
+    from scipy.special import chdtri  # slow to import
+
+    dim = slope.shape[1]
+    white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
+    squares = np.array([(white**2).sum(axis=1), (slope**2).sum(axis=1)])
+    size = math.sqrt(float(squares.sum(axis=1).prod())) / dim
+    if not 0 < size < math.inf:
+        return Shape(math.inf, math.inf, -1.0, math.inf)
+    far, usual = np.quantile(squares, [0.95, 0.5], axis=1)
+    tail = float(np.max(far / usual)) / float(chdtri(dim, 0.05) / chdtri(dim, 0.5))
+    variance = (white**2).mean(axis=0)
+    moving = variance > 0
+    peak = float(np.max((white**4).mean(axis=0)[moving] / variance[moving] ** 2))
+    sizes = squares - squares.mean(axis=1, keepdims=True)
+    spreads = math.sqrt(float((sizes**2).sum(axis=1).prod()))
+    pull = float(sizes[0] @ sizes[1]) / spreads if spreads > 0 else 0.0
+    return Shape(float(np.linalg.norm(white + slope, 2)) ** 2 / size, tail, pull, peak)
+
+
+def lost(memory: Memory) -> float:
+    """The share of draws whose trajectory came to nothing."""
+    return float((memory.accept < _REFUSED).mean())
+
+
+def efficiency(memory: Memory, columns: np.ndarray, stages: int) -> float:
+    """Effective draws per gradient of a chain, where a draw costs a little by itself."""
+    return realised(memory, columns) / (float(memory.steps.mean()) * stages + _PER_DRAW)
+
+
+def spread(count: int, number: int) -> np.ndarray:
+    """Places of `number` of `count` things, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, number)).round().astype(int))
+
+
+def fold(positions: np.ndarray, density: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The functions that are looked at: each coordinate, its squared deviation, the log-density; (..., 2 m + 1)."""
+    return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
+
+
+def worth(times: np.ndarray) -> float:
+    """Effective draws per draw, from the autocorrelation times of all functions: a soft minimum over them."""
+    if not times.size or not np.all(np.isfinite(times)):
+        return 0.0
+    times = np.maximum(times, _LEAST_TIME)
+    largest = times.max()
+    return float(np.mean((times / largest) ** _SOFTNESS) ** (-1 / _SOFTNESS) / largest)
+
+
+def realised(memory: Memory, columns: np.ndarray) -> float:
+    """Effective draws per draw of a chain, by the autocorrelations of its draws.
+
+    Pairs of neighbouring autocorrelations are summed while they are positive, and none counts more than the one before.
+    """
+    draws = memory.draws[:, columns]
+    values = fold(draws, memory.density, draws.mean(axis=0))
+    sd = values.std(axis=0)
+    moving = sd > 0
+    values = (values[:, moving] - values[:, moving].mean(axis=0)) / sd[moving]
+    count = len(values)
+    size = 2 ** math.ceil(math.log2(2 * count))
+    rho = np.fft.irfft(np.abs(np.fft.rfft(values, size, axis=0)) ** 2, size, axis=0)[: count // 4 * 2] / count
+    pairs = rho[0::2] + rho[1::2]
+    falling = np.where(np.logical_and.accumulate(pairs > 0, axis=0), np.minimum.accumulate(pairs, axis=0), 0.0)
+    return worth(2 * falling.sum(axis=0) - 1)
+
+
+def longest_rest(draws: np.ndarray) -> int:
+    """The most draws in a row that stayed where the one before was."""
+    moves = np.flatnonzero(np.concatenate([[True], (np.diff(draws, axis=0) != 0).any(axis=1), [True]]))
+    return int(np.diff(moves).max()) - 1
+
+
+def mean_steps(time: float, jitter: float, step_size: float) -> float:
+    """Mean number of steps ``ceil(t / step_size)`` over the times t of a jittered path."""
+    times = time * (1 + jitter * np.linspace(-1, 1, 41))
+    return float(np.maximum(1, np.ceil(times / step_size - 1e-9)).mean())
+
+
+def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
+    """Return a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function, (n, k, F)."""
+    draws = memory.draws[:, columns]
+    mean = draws.mean(axis=0)
+    variance = fold(draws, memory.density, mean).var(axis=0)
+    jump = fold(course.positions, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
+    accept = np.exp(-np.maximum(course.errors, 0.0))[..., None]
+    return _share(np.where(accept > 0, accept * jump**2, 0.0), variance)
+
+
+def surplus(
+    course: Course, memory: Memory, columns: np.ndarray, centre: np.ndarray, reach: np.ndarray, variance: np.ndarray
+) -> np.ndarray:
+    r"""What the same trajectories would have got on the fitted Gaussian by chance alone, (n, k, F).
+
+    There the way from q with the momentum r leads to :math:`\mu + \cos t\,(q - \mu) + \sin t\,L r`, so the mean square
+    of a jump over all momenta and over all remembered draws is known, and what these few got beyond it is luck.  Where
+    the target is nearly Gaussian the real trajectories had the same luck, and it can be taken off.  `centre` is μ,
+    `reach` (n, m) is L r, and `variance` the diagonal of L Lᵀ, at `columns`.  Of the log-density, nothing is known.
+    """
+    draws = memory.draws[:, columns]
+    mean = draws.mean(axis=0)
+    scales = fold(draws, memory.density, mean).var(axis=0)
+    time = np.arange(1, course.errors.shape[1] + 1) * course.sizes[:, None]
+    c, s = np.cos(time)[..., None], np.sin(time)[..., None]
+    away = course.starts[:, None] - centre
+    there = centre + c * away + s * reach[:, None]
+    luck = fold(there, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
+    # moments of x = q - μ over the memory; with δ = μ - m, m the mean, the new deviation from m is c x + δ + s w
+    x, delta, v = draws - centre, centre - mean, s**2 * variance
+    m1, m2, m3, m4 = (np.mean(x**power, axis=0) for power in (1, 2, 3, 4))
+    linear = (c - 1) ** 2 * m2 + v
+    base = (c**2 - 1) * m2 + 2 * delta * (c - 1) * m1
+    base2 = (c - 1) ** 2 * ((c + 1) ** 2 * m4 + 4 * delta * (c + 1) * m3 + 4 * delta**2 * m2)
+    square = base2 + 2 * base * v + 4 * v * (c**2 * m2 + 2 * c * delta * m1 + delta**2) + 3 * v**2
+    expected = np.concatenate([linear, square, np.zeros((*c.shape[:2], 1))], axis=-1)
+    luck[..., -1] = 0.0
+    return _share(luck**2 - expected, scales)
+
+
+def _share(squares: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Over twice the variance; what never varied is left out."""
+    moving = variance > 0
+    return squares[..., moving] / (2 * variance[moving])
+
+
+def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean of gaps (F,), less what regression on the surplus of the Gaussian explains."""
+    inside = weight > 0
+    share, gap = weight[inside], gap[inside]
+    mean = share @ gap
+    if luck is None:
+        return mean
+    luck = luck[inside]
+    excess = share @ luck
+    common = (share @ ((gap - mean) * (luck - excess))).sum()
+    spread_out = (share @ (luck - excess) ** 2).sum()
+    slope = min(max(common / spread_out, 0.0), 1.0) if spread_out > 0 else 0.0
+    return mean - slope * excess
+
+
+def offers(
+    course: Course,
+    gap: np.ndarray,
+    luck: np.ndarray | None,
+    step_size: float,
+    stages: int,
+    times: Sequence[float],
+    jitters: Sequence[float],
+) -> Iterator[Offer]:
+    """What each path length that the course covers is worth; nothing of those that look dangerous."""
+    step = np.arange(1, course.errors.shape[1] + 1)
+    at = step * course.sizes[:, None]
+    accept = np.exp(-np.maximum(course.errors, 0.0))
+    # A path of time t takes ceil(t / ε) equal steps, so a point k steps on stands for it if they are of that length.
+    share = course.sizes[:, None] / step_size
+    stands = (step <= course.counts[:, None]) & (share > np.minimum((step - 1) / step, 0.75))
+    diverged = np.isinf(course.errors)
+    for time in times:
+        for jitter in jitters:
+            place = (at / time - (1 - jitter)) / (2 * jitter) * _BINS
+            inside = stands & (place >= 0) & (place <= _BINS)
+            part = np.minimum(place[inside].astype(int), _BINS - 1)
+            counts = np.bincount(part, minlength=_BINS)
+            if (counts < 2).any() or diverged[inside].any():
+                continue
+            weight = np.zeros(at.shape)
+            weight[inside] = 1 / (counts[part] * _BINS)
+            refused = float((weight * (accept < _REFUSED)).sum())
+            opened = np.clip(_mean_without_luck(gap, luck, weight), 1e-6, None)
+            each = worth((2 - opened) / opened)
+            value = each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW)
+            yield Offer(value, time, jitter, float((weight * accept).sum()), refused)

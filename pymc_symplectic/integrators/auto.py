@@ -1,0 +1,28 @@
+"""The integrator that warm-up chooses."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from .catalogue import CATALOGUE
+
+__all__ = ["Auto"]
+
+
+@dataclass(frozen=True)
+class Auto:
+    """The scheme whose gradients are worth most, as warm-up measures it together with the length of trajectories.
+
+    It is leapfrog until late in warm-up, and stays so with a trajectory that is not chosen in this way.
+    """
+
+    name: ClassVar[str] = "auto"
+    drift: ClassVar[Literal["free", "harmonic"]] = "free"
+    order: ClassVar[int] = 2
+    stages: ClassVar[int] = 1
+    target_accept: ClassVar[float] = CATALOGUE["leapfrog"].target_accept
+
+    def record(self, dim: int, mean: np.ndarray | None = None) -> Any:
+        """What kernels run until something else is chosen."""
+        return CATALOGUE["leapfrog"].record(dim)

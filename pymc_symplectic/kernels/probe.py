@@ -1,0 +1,63 @@
+"""Test trajectories from remembered draws: where they lead, and at what error of the energy.  The chain stays put."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .compile import kernel
+from .flow import close, step, total_energy
+from .state import State, System
+from .status import Status
+from .vectors import assign
+
+__all__ = ["Probes", "probe"]
+
+_OK = int(Status.OK)
+_BROKEN = int(Status.BROKEN)
+
+
+class Probes(NamedTuple):
+    """Test trajectories, n of them, of at most k steps.
+
+    They start at the rows of `starts` and `gradients` (n, d) with log-density `values` (n,), with `momenta` (n, d),
+    and take ``counts[i]`` steps of size ``sizes[i]``.  After each, the coordinates `columns` (m,) of the position are
+    written to `positions` (n, k, m), the log-density to `densities` and the energy error to `errors`, (n, k) both:
+    infinite from the first step on that diverges.
+    """
+
+    starts: np.ndarray
+    gradients: np.ndarray
+    values: np.ndarray
+    momenta: np.ndarray
+    sizes: np.ndarray
+    counts: np.ndarray
+    columns: np.ndarray
+    positions: np.ndarray
+    densities: np.ndarray
+    errors: np.ndarray
+
+
+@kernel
+def probe(system: System, state: State, probes: Probes, max_energy_error: float) -> int:
+    """Follow all of `probes`; gradients are counted like any others.  ``state.current`` is not touched."""
+    point = state.moving
+    for i in range(probes.starts.shape[0]):
+        assign(point.position, probes.starts[i])
+        assign(point.gradient, probes.gradients[i])
+        point.value[0] = probes.values[i]
+        assign(state.momentum, probes.momenta[i])
+        start = total_energy(system, point, state.momentum)
+        for k in range(probes.counts[i]):
+            status = step(system.flow, system, state, probes.sizes[i])
+            if status != _BROKEN and point.value[0] > -np.inf:
+                status = close(system.flow, system, state)
+            if status == _BROKEN:
+                return status
+            error = total_energy(system, point, state.momentum) - start
+            if not error <= max_energy_error:  # NaN too
+                break
+            probes.errors[i, k] = error
+            probes.densities[i, k] = point.value[0]
+            for j in range(probes.columns.size):
+                probes.positions[i, k, j] = point.position[probes.columns[j]]
+    return _OK

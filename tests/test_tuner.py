@@ -1,0 +1,312 @@
+"""The choice of integrator, step size and path length in warm-up."""
+
+import json
+
+import numpy as np
+import pymc as pm
+import pytest
+
+from pymc_symplectic import FixedTime, NoUTurn
+from pymc_symplectic.adaptation import worth
+from pymc_symplectic.adaptation.search import Candidate, Search
+from pymc_symplectic.adaptation.worth import Course, Memory
+from pymc_symplectic.chain import Chain
+from pymc_symplectic.integrators import CATALOGUE, HARMONIC
+from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.settings import Settings
+from pymc_symplectic.target import LogDensity
+
+
+@pytest.fixture(scope="module")
+def normal():
+    """Six correlated normals."""
+    rng = np.random.default_rng(5)
+    factor = rng.standard_normal((6, 6)) / 3 + np.diag(np.geomspace(0.5, 5, 6))
+    with pm.Model() as model:
+        pm.MvNormal("x", np.arange(6.0), cov=factor @ factor.T)
+    return LogDensity(model=model)
+
+
+@pytest.fixture(scope="module")
+def funnel():
+    with pm.Model() as model:
+        scale = pm.Normal("scale", 0, 3)
+        pm.Normal("x", 0, pm.math.exp(scale / 2), shape=9)
+    return LogDensity(model=model)
+
+
+@pytest.fixture(scope="module")
+def heavy():
+    with pm.Model() as model:
+        pm.StudentT("x", nu=2, mu=0, sigma=1, shape=5)
+    return LogDensity(model=model)
+
+
+def chain_on(target, tune=1000, seed=1, **options):
+    chain = Chain(target, Settings.choose(**options), np.random.default_rng(seed), tune=tune)
+    chain.start(np.zeros(target.dim))
+    return chain
+
+
+def memory_of(draws, steps=3.0):
+    count = len(draws)
+    ones = np.ones(count)
+    return Memory(draws, -draws, -0.5 * (draws**2).sum(axis=1), steps * ones, ones, 0 * ones)
+
+
+def gaussian_course(rng, count, dim, step_size, steps):
+    """Exact trajectories of a standard normal, and the momenta that began them."""
+    starts, momenta = rng.standard_normal((2, count, dim))
+    sizes = step_size * (1 - 0.5 * rng.random(count) ** 2)
+    angle = (sizes[:, None] * np.arange(1, steps + 1))[..., None]
+    positions = np.cos(angle) * starts[:, None] + np.sin(angle) * momenta[:, None]
+    densities = -0.5 * (starts**2).sum(axis=-1), -0.5 * (positions**2).sum(axis=-1)
+    errors = np.zeros((count, steps))
+    return Course(starts, densities[0], positions, densities[1], errors, sizes, np.full(count, steps)), momenta
+
+
+# What draws are worth.
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_the_worth_of_an_autoregression(rho):
+    rng = np.random.default_rng(1)
+    draws = rng.standard_normal((20000, 2))
+    for i in range(1, len(draws)):
+        draws[i] = rho * draws[i - 1] + np.sqrt(1 - rho**2) * draws[i]
+    known = worth.worth(np.array([(1 + rho) / (1 - rho)] * 2 + [(1 + rho**2) / (1 - rho**2)] * 3))
+    assert worth.realised(memory_of(draws), np.arange(2)) == pytest.approx(known, rel=0.15)
+
+
+def test_the_worst_function_counts_most():
+    assert worth.worth(np.array([1.0, 1.0, 1.0, 100.0])) == pytest.approx(4**0.25 / 100, rel=0.01)
+    assert worth.worth(np.array([1.0, np.inf])) == 0.0
+    assert worth.worth(np.full(5, 0.01)) == worth.worth(np.full(5, 0.5))  # antithetic draws are not worth more
+
+
+def test_a_coordinate_that_never_moves_is_left_out():
+    draws = np.random.default_rng(1).standard_normal((500, 3))
+    still = np.column_stack([draws, np.full(500, 7.0)])
+    density = memory_of(draws).density
+    with np.errstate(all="raise"):
+        value = worth.realised(memory_of(still)._replace(density=density), np.arange(4))
+    assert value == worth.realised(memory_of(draws), np.arange(3))
+
+
+@pytest.mark.parametrize("time", [0.8, 1.4, 2.0])
+@pytest.mark.parametrize("lucky", [False, True])
+def test_gaps_of_a_normal_are_known(time, lucky):
+    rng = np.random.default_rng(2)
+    course, momenta = gaussian_course(rng, 300, 4, 0.3, 12)
+    memory, columns = memory_of(rng.standard_normal((4000, 4))), np.arange(4)
+    gap = worth.gaps(course, memory, columns)
+    luck = worth.surplus(course, memory, columns, np.zeros(4), momenta, np.ones(4)) if lucky else None
+    (offer,) = worth.offers(course, gap, luck, 0.3, 1, [time], [0.3])
+    t = time * (1 + 0.3 * np.linspace(-1, 1, 2001))
+    rho = np.array([np.cos(t).mean()] * 4 + [(np.cos(t) ** 2).mean()] * 5)
+    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(time, 0.3, 0.3) + 0.7)
+    assert offer.value == pytest.approx(known, rel=0.08 if lucky else 0.2)
+    assert offer.accept == pytest.approx(1) and offer.lost == 0
+
+
+def test_luck_is_taken_off():
+    values = {False: [], True: []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        course, momenta = gaussian_course(rng, 28, 4, 0.5, 6)
+        memory, columns = memory_of(rng.standard_normal((400, 4))), np.arange(4)
+        gap = worth.gaps(course, memory, columns)
+        luck = worth.surplus(course, memory, columns, np.zeros(4), momenta, np.ones(4))
+        for taken in (False, True):
+            (offer,) = worth.offers(course, gap, luck if taken else None, 0.5, 1, [1.4], [0.3])
+            values[taken].append(offer.value)
+    assert np.std(values[True]) < 0.4 * np.std(values[False])
+
+
+def test_paths_that_diverge_are_not_offered():
+    course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
+    memory, columns = memory_of(course.starts), np.arange(2)
+    course.errors[:30, 3:] = np.inf  # after three steps of 0.25 to 0.5 each
+    found = worth.offers(course, worth.gaps(course, memory, columns), None, 0.5, 1, [0.7, 1.7], [0.3])
+    assert [offer.time for offer in found] == [0.7]
+
+
+def test_refusals_are_counted():
+    course, _ = gaussian_course(np.random.default_rng(3), 40, 2, 0.5, 6)
+    course.errors[:10] = 5.0
+    gap = worth.gaps(course, memory_of(course.starts), np.arange(2))
+    (offer,) = worth.offers(course, gap, None, 0.5, 1, [1.4], [0.6])
+    assert offer.lost == pytest.approx(0.25, abs=0.1)
+    assert offer.accept == pytest.approx(0.75, abs=0.1)
+
+
+def test_steps_of_a_jittered_path():
+    assert worth.mean_steps(1.0, 0.3, 1.3) == 1
+    assert worth.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
+
+
+def test_shape_tells_normals_from_others():
+    rng = np.random.default_rng(4)
+    z = rng.standard_normal((400, 10))
+    looks = worth.shape(z, -z)
+    assert looks.distance < 1e-12 and looks.pull == pytest.approx(1)
+    assert looks.tail == pytest.approx(1, abs=0.15) and looks.peak == pytest.approx(3, abs=1)
+    t = rng.standard_t(2, (400, 10))
+    heavy = worth.shape(t, -3 * t / (2 + t**2))
+    assert heavy.distance > 0.4 and heavy.tail > 1.5 and heavy.peak > 14
+    neck = np.exp(z[:, :1])  # the scale of all others
+    assert worth.shape(z[:, 1:] * neck, -z[:, 1:] / neck).pull < 0
+    bent = -z.copy()
+    bent[:, 0] = -np.sinh(z[:, 0])  # one direction of ten
+    assert worth.shape(z, bent).distance > 0.4
+    assert worth.shape(np.zeros((5, 2)), np.zeros((5, 2))).distance == np.inf
+
+
+def test_longest_rest():
+    draws = np.array([0, 1, 1, 1, 2, 2, 3.0])[:, None]
+    assert worth.longest_rest(draws) == 2
+    assert worth.longest_rest(draws[:2]) == 0
+    assert worth.longest_rest(np.zeros((5, 2))) == 4
+
+
+# What a chain makes of it.
+
+
+def test_a_normal_gets_the_harmonic_drift(normal):
+    chain = chain_on(normal)
+    _, warmup = chain.advance(1000)
+    choice = chain.choice
+    assert choice["trajectory"] == "fixed_time" and choice["integrator"].startswith("harmonic")
+    assert json.loads(json.dumps(choice)) == choice
+    assert choice["history"][0]["tried"]
+    draws, rows = chain.advance(1000)
+    assert rows[:, column.N_GRADIENTS].mean() < 3
+    assert rows[:, column.MEAN_TREE_ACCEPT].mean() > 0.75
+    _, floor = chain_on(normal, trajectory="no_u_turn").advance(1000)
+    assert warmup[:, column.N_GRADIENTS].sum() < floor[:, column.N_GRADIENTS].sum()
+    assert np.abs(draws.mean(axis=0) - np.arange(6)).max() < 0.6
+
+
+def test_test_trajectories_are_counted_and_bounded(normal):
+    chain = chain_on(normal)
+    _, rows = chain.advance(1000)
+    costs = [event["cost"] for event in chain.choice["history"] if "cost" in event]
+    assert 0 < costs[0] < 1500
+    assert rows[170, column.N_GRADIENTS] > costs[0]
+
+
+@pytest.mark.parametrize("name", ["funnel", "heavy"])
+def test_where_nothing_else_is_safe_no_u_turn_stays(name, request):
+    target = request.getfixturevalue(name)
+    chain, floor = chain_on(target), chain_on(target, integrator="leapfrog", trajectory="no_u_turn")
+    chain.advance(1000)
+    assert chain.choice["trajectory"] == "no_u_turn" and chain.choice["integrator"] == "leapfrog"
+    floor.advance(1000)
+    if name == "funnel":  # not even the random numbers are others
+        np.testing.assert_array_equal(chain.advance(50)[0], floor.advance(50)[0])
+
+
+@pytest.mark.parametrize("tune", [0, 20, 100])
+def test_a_short_warm_up_chooses_nothing(normal, tune):
+    chain, floor = chain_on(normal, tune), chain_on(normal, tune, integrator="leapfrog", trajectory="no_u_turn")
+    np.testing.assert_array_equal(chain.advance(tune + 20)[0], floor.advance(tune + 20)[0])
+    assert chain.choice["trajectory"] == "no_u_turn"
+
+
+@pytest.mark.parametrize("pinned", [{"trajectory": NoUTurn()}, {"trajectory": FixedTime()}])
+def test_a_trajectory_that_is_given_is_kept(normal, pinned):
+    chain = chain_on(normal, 500, **pinned)
+    other = chain_on(normal, 500, **pinned, integrator="leapfrog")
+    np.testing.assert_array_equal(chain.advance(520)[0], other.advance(520)[0])
+    assert chain.choice["trajectory"] == pinned["trajectory"].name
+
+
+@pytest.mark.parametrize("name", ["bcss3", "harmonic_leapfrog", "yoshida4"])
+def test_an_integrator_that_is_given_is_kept(normal, name):
+    chain = chain_on(normal, integrator=name)
+    chain.advance(1000)
+    assert chain.choice["integrator"] == name
+    assert {found[0] for event in chain.choice["history"] for found in event.get("tried", [])} == {name}
+
+
+def test_the_implicit_midpoint_rule_is_not_tuned(normal):
+    chain = chain_on(normal, 200, integrator="implicit_midpoint")
+    chain.advance(200)
+    assert chain.choice["trajectory"] == "no_u_turn" and not chain.choice["history"]
+
+
+def test_a_step_size_that_is_given_is_kept(normal):
+    chain = chain_on(normal, step_size=0.5)
+    _, rows = chain.advance(1000)
+    assert np.all(rows[:, column.STEP_SIZE] == 0.5)
+    assert {found[1] for event in chain.choice["history"] for found in event.get("tried", [])} == {0.5}
+
+
+def test_an_acceptance_that_is_given_is_held(normal):
+    chain = chain_on(normal, target_accept=0.9)
+    chain.advance(1000)
+    assert chain.choice["target_accept"] == 0.9
+
+
+def test_other_kinetic_energies_have_no_harmonic_drift(normal):
+    chain = chain_on(normal, kinetic="relativistic")
+    chain.advance(1000)
+    names = {found[0] for event in chain.choice["history"] for found in event.get("tried", [])}
+    assert names and not any(name.startswith("harmonic") for name in names)
+
+
+def test_nothing_to_sample():
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1, shape=0)
+    try:
+        target = LogDensity(model=model)
+    except ValueError:
+        pytest.skip("a model without parameters is refused")
+    chain = chain_on(target, 200)
+    chain.advance(220)
+    assert chain.choice["trajectory"] == "no_u_turn"
+
+
+@pytest.mark.parametrize("metric", ["dense", "low_rank", "diagonal", "identity"])
+def test_every_metric_can_be_tuned_with(normal, metric):
+    chain = chain_on(normal, metric=metric)
+    _, rows = chain.advance(1300)
+    assert rows[1000:, column.MEAN_TREE_ACCEPT].mean() > 0.6
+
+
+# What is interrupted goes on alike.
+
+
+def test_advance_in_parts_is_advance_at_once(normal):
+    whole, parts = chain_on(normal), chain_on(normal)
+    draws, rows = whole.advance(1100)
+    pieces = [parts.advance(count) for count in (100, 70, 1, 159, 7, 563, 100, 100)]
+    np.testing.assert_array_equal(draws, np.concatenate([piece[0] for piece in pieces]))
+    np.testing.assert_array_equal(rows, np.concatenate([piece[1] for piece in pieces]))
+    assert whole.choice == parts.choice
+
+
+@pytest.mark.parametrize("count", [160, 170, 200, 330, 331, 600, 900, 950, 1000, 1010])
+def test_a_restored_chain_goes_on_alike(normal, count):
+    chain, other = chain_on(normal, seed=1), chain_on(normal, seed=2)
+    chain.advance(count)
+    other.advance(340)
+    snapshot = json.loads(json.dumps(chain.snapshot()["tuner"]))
+    assert snapshot == chain.snapshot()["tuner"]
+    other.restore({**chain.snapshot(), "tuner": snapshot})
+    for one, same in zip(chain.advance(1050 - count), other.advance(1050 - count), strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert chain.choice == other.choice
+
+
+def test_a_search_leaves_the_chain_where_it_is(normal):
+    chain = chain_on(normal, 1000)
+    chain.advance(160)
+    before = chain.position
+    memory = Memory.of(chain._learning)
+    search = Search(chain._system, chain._state, chain._random, memory, np.arange(6), None, 1000.0)
+    found = search.best({"leapfrog": Candidate(CATALOGUE["leapfrog"], 0.7)}, 500.0, again=False)
+    assert found[0].value > 0 and search.cost > 0
+    assert [one.value for one in found] == sorted((one.value for one in found), reverse=True)
+    np.testing.assert_array_equal(before, chain.position)
+    assert HARMONIC["harmonic_leapfrog"].name in chain._tuner.snapshot()["schemes"]
