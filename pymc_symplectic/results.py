@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from pymc.exceptions import SamplingError
 from pymc.stats import compute_log_likelihood, compute_log_prior
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
+from .adaptation.tuner import Tuner
 from .driver import Run
 from .identity import describe_settings
 from .statistics import DTYPES
@@ -58,9 +60,10 @@ def result_of(
     else:
         sink.add_seconds(seconds)
         idata = _completed(sink.tree(chains, length), keywords)
-    _describe(idata, run, chains)
+    adapted = _describe(idata, run, chains)
     if not quiet:
         _log.info("%d chains of %d + %d draws took %.1f seconds.", len(chains), tune, length - tune, seconds)
+        _log.info("Chosen in warm-up: %s.", _chosen(adapted))
     if check and "posterior" in idata.children:
         try:
             found = run_convergence_checks(_thinned(idata), keywords["model"])
@@ -127,7 +130,7 @@ def _thinned(idata: xr.DataTree) -> xr.DataTree:
     return xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
 
 
-def _describe(idata: xr.DataTree, run: Run, chains: Sequence[int]) -> None:
+def _describe(idata: xr.DataTree, run: Run, chains: Sequence[int]) -> list[dict[str, Any]]:
     """Say in the attributes which library made the draws, by which options, and what each chain has adapted."""
     adapted = [_adapted(run, run.snapshots[chain]) for chain in chains if chain in run.snapshots]
     sampler = json.dumps({"options": describe_settings(run.settings), "chains": adapted})
@@ -138,12 +141,25 @@ def _describe(idata: xr.DataTree, run: Run, chains: Sequence[int]) -> None:
                 "inference_library_version": library_version(),
                 "sampler": sampler,
             }
+    return adapted
+
+
+def _chosen(adapted: Sequence[Mapping[str, Any]]) -> str:
+    """Which integrators and trajectories the chains run by, in words."""
+    times = Counter(
+        f"{chain['integrator']}, {chain['trajectory']}" + (f" of {chain['time']:.2f}" if "time" in chain else "")
+        for chain in adapted
+    )
+    return "; ".join(f"{what} ({count} of {len(adapted)} chains)" for what, count in times.most_common())
 
 
 def _adapted(run: Run, snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """What warm-up has settled on: the step size, and the kinetic energy where it learns."""
+    """What warm-up has settled on: the step size, integrator and trajectory, and the kinetic energy where it learns."""
     kinetic = run.settings.kinetic
     adapted: dict[str, Any] = {"step_size": float(np.exp(snapshot["learning"]["step"][1]))}
+    tuner = Tuner(run.settings, run.target.dim)
+    tuner.restore(snapshot["tuner"])
+    adapted |= tuner.choice
     if kinetic.adapts:
         record = kinetic.record(run.target.dim)._replace(params=snapshot["kinetic"])
         adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None

@@ -162,7 +162,11 @@ def test_density_without_a_gradient():
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("integrator", "leapfrg", "unknown integrator 'leapfrg'; choose one of: auto, leapfrog, .*Did you mean 'leapfrog'"),
+        (
+            "integrator",
+            "leapfrg",
+            "unknown integrator 'leapfrg'; choose one of: auto, leapfrog, .*Did you mean 'leapfrog'",
+        ),
         ("kinetic", "gauss", "unknown kinetic energy 'gauss'; choose one of: gaussian"),
         ("metric", "diagnoal", "unknown metric 'diagnoal'; choose one of: .*Did you mean 'diagonal'"),
         ("trajectory", "fixed", "unknown trajectory 'fixed'; choose one of: "),
