@@ -25,6 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 import pymc as pm
 from pymc.initial_point import make_initial_point_fn
+from threadpoolctl import threadpool_limits
 
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
@@ -204,6 +205,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
     first.advance(25)  # whatever is compiled only now
     compile_seconds = problem.compile_seconds + time.process_time() - began
 
+    @threadpool_limits.wrap(1)  # as in pymc_symplectic.sample: what is waited for by other threads is no work
     def sample(draws: int, tune: int, chains: int, seed: int) -> Run:
         positions, rows, steps, clock, chosen = [], [], [], [0.0, 0.0], []
         seeds = np.random.SeedSequence(seed).spawn(chains)
@@ -219,7 +221,7 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             positions.append(drawn)
             rows.append((warmup[:, column.N_GRADIENTS].sum(), sampling[:, column.N_GRADIENTS].sum(), sampling))
             steps.append(chain.step_size)
-            chosen.append(repr(chain._tuner.found))
+            chosen.append(_chosen(chain.choice))
         return Run(
             problem.constrain(np.stack(positions)),
             np.stack([sampling[:, column.DIVERGING] > 0 for *_, sampling in rows]),
@@ -231,6 +233,12 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
         )
 
     return sample
+
+
+def _chosen(choice: Mapping[str, Any]) -> str:
+    """Integrator and trajectory in a few words."""
+    time = f" of {choice['time']:.2f}" if "time" in choice else ""
+    return f"{choice['integrator']}, {choice['trajectory']}{time}"
 
 
 def _prepare_nutpie(problem: Problem, adaptation: str) -> Sample:

@@ -13,12 +13,12 @@ from .low_rank import LowRank
 
 __all__ = ["Auto"]
 
-_DENSE_UP_TO = 100  # parameters
+_DENSE_UP_TO = 50  # parameters
 
 
 @dataclass(frozen=True)
 class Auto(Metric):
-    """`Dense` for up to 100 parameters, where its products cost little beside a gradient; `LowRank` beyond."""
+    """`Dense` for up to 50 parameters, which a thousand draws of warm-up tell well; `LowRank` beyond."""
 
     name: ClassVar[str] = "auto"
     adapts: ClassVar[bool] = True
