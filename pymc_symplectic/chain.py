@@ -123,18 +123,17 @@ class Chain:
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
         settings, dim = self.settings, self.target.dim
-        systems, trajectories = [self._system], [settings.trajectory, NoUTurn()]
+        pinned, tuned = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
+        plans = [(self._system, [*pinned, *tuned])]
         if settings.integrator.drift == "harmonic" or self._tuner.harmonic:
             scheme = HARMONIC["harmonic_leapfrog"]
-            systems.append(self._system._replace(flow=scheme.record(dim, np.zeros(dim))))
-        if self._tuner.active:
-            trajectories.append(FixedTime())
-        for system in systems:
+            turning = self._system._replace(flow=scheme.record(dim, np.zeros(dim)))
+            plans.append((turning, [*(pinned if settings.integrator.drift == "harmonic" else []), *tuned]))
+        for system, trajectories in plans:
             for trajectory in trajectories:
                 self._bind(trajectory.record(dim, settings.max_energy_error), system)
             if self._tuner.active:
-                probes = empty_probes(dim)
-                bind(probe, system, self._state, probes, settings.max_energy_error)
+                bind(probe, system, self._state, empty_probes(dim), settings.max_energy_error)
             bind(kernels.evaluate_start, system, self._state)
             bind(kernels.search_step_size, system, self._state, 1.0, self._random)
             bind(kernels.steepness, system, self._state)
