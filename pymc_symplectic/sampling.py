@@ -76,7 +76,8 @@ def sample(
         As for `pymc.sample`.
     initvals : dict or sequence of dict, optional
         Where chains begin, as for `pymc.sample`.  Variables that are not named begin at the model's initial point,
-        moved by a uniform amount up to 1, either way, in unconstrained space.
+        moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
+        stored run goes on.
     var_names : sequence of str, optional
         Which variables to keep; by default all free and deterministic ones.
     discard_tuned_samples : bool, optional
