@@ -455,7 +455,7 @@ def test_get_does_not_mind_the_spelling():
 def test_get_suggests():
     with pytest.raises(ValueError, match=r"unknown integrator 'leapforg'.*Did you mean 'leapfrog'\?"):
         get("leapforg")
-    with pytest.raises(ValueError, match=r"unknown integrator 'rk4'; choose one of: leapfrog, minimal_error2"):
+    with pytest.raises(ValueError, match=r"unknown integrator 'rk4'; choose one of: auto, leapfrog, minimal_error2"):
         get("rk4")
     with pytest.raises(TypeError, match="integrator must be a name"):
         get(2)
