@@ -80,7 +80,7 @@ def test_in_warmup(kept, interrupted, rich_model, starts):
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_in_warmup_stored(kept, interrupted, rich_model, starts, tmp_path):
-    arguments = {"chains": 2, "cores": 2, "initvals": starts[:2], "tune": 40_000, "discard_tuned_samples": not kept}
+    arguments = {"chains": 2, "cores": 2, "initvals": starts[:2], "tune": 150_000, "discard_tuned_samples": not kept}
     expected = run(rich_model, **arguments)
     interrupted(1)
     with pytest.warns(UserWarning, match="the same call goes on from here"):
