@@ -118,9 +118,9 @@ number = np.arange(1, tau.shape[1] + 1)
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for chain, color in enumerate(("#0072B2", "#E69F00")):
     ax.plot(number, np.cumsum(tau[chain]) / number, color=color, label=f"chain {chain}")
-for place, label in zip(breaks, ("interrupted", "extended"), strict=True):
+for place, label, side in zip(breaks, ("interrupted", "extended"), ("right", "left"), strict=True):
     ax.axvline(place, color="0.5", ls=":")
-    ax.text(place, 1.0, f" {label}", color="0.3", va="top", transform=ax.get_xaxis_transform())
+    ax.text(place, 0.99, f" {label} ", color="0.3", va="top", ha=side, transform=ax.get_xaxis_transform())
 spread = 4 * tau.std() / np.sqrt(number[-1])
 ax.set(xlabel="draws", ylabel="mean of τ so far", xlim=(0, number[-1]))
 ax.set_ylim(tau.mean() - 3 * spread, tau.mean() + 3 * spread)

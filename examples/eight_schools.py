@@ -51,7 +51,7 @@ options = {
 with model:
     runs = {
         "PyMC NUTS": pm.sample(nuts_sampler="pymc", target_accept=0.95, **options),
-        "no_u_turn": pm.sample(step=ps.HMC(target_accept=0.95), **options),
+        "no_u_turn": pm.sample(step=ps.HMC(trajectory="no_u_turn", target_accept=0.95), **options),
         "fixed_time": pm.sample(
             step=ps.HMC(integrator="minimal_error2", trajectory="fixed_time", target_accept=0.95), **options
         ),

@@ -65,19 +65,19 @@ ax.legend(frameon=False)
 # %%
 # Another sampler
 # ---------------
-# Each part of the sampler is an option.  Here trajectories of a fixed time, rather than such as end where they turn
-# back.
+# Each part of the sampler is an option.  Here trajectories that end where they turn back, rather than what warm-up has
+# found to be best.
 
 with model:
-    fixed = pm.sample(
-        step=ps.HMC(trajectory="fixed_time"),
+    turning = pm.sample(
+        step=ps.HMC(trajectory="no_u_turn"),
         initvals=ps.initial_points(chains=4, random_seed=1),
         chains=4,
         random_seed=1,
         progressbar=False,
     )
 
-table = ps.compare({"no_u_turn": idata, "fixed_time": fixed})
+table = ps.compare({"chosen in warm-up": idata, "no_u_turn": turning})
 columns = ["gradients", "divergences", "max_r_hat", "min_ess", "min_ess_per_1000_gradients"]
 print(table[columns].round(2).to_string())
 
