@@ -34,7 +34,8 @@ def describe_settings(settings: Settings) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
-        inside = ", ".join(f"{field.name}={_text(getattr(value, field.name))}" for field in fields(value) if field.repr)
+        told = [field.name for field in fields(value) if field.repr and field.name != "reference"]  # a citation
+        inside = ", ".join(f"{name}={_text(getattr(value, name))}" for name in told)
         return f"{type(value).__name__}({inside})"
     if isinstance(value, np.ndarray):
         return f"array{value.shape}:{digest(value)}"

@@ -366,13 +366,13 @@ class Store:
 
     def blocks(self) -> Iterator[tuple[Damage, zarr.Array]]:
         """All blocks that hold draws."""
+        counts = self.counts()
         for name in self.groups():
             group = _zarr().open_group(self.path / name, mode="r")
             for key, array in group.arrays():
                 if array.metadata.dimension_names[:2] != ("chain", "draw") or not array.size:
                     continue
-                for chain in range(self.chains):
-                    count = self.count(chain)
+                for chain, count in enumerate(counts):
                     kept = min(count, self.tune) if SAMPLED[name] else count - self.tune
                     for first in range(0, kept, array.chunks[1]):
                         yield Damage(name, key, chain, first, min(first + array.chunks[1], kept)), array

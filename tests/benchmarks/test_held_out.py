@@ -1,13 +1,9 @@
 """The held-out posteriors: what they are, that they stay as they are, and how the suite is told to take them."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-FOLDER = str(Path(__file__).parents[2] / "benchmarks")
 
 # dimensions, and the log-density of the initial point, which changes when the data do
 POSTERIORS = {
@@ -29,22 +25,13 @@ POSTERIORS = {
 
 
 @pytest.fixture(scope="module")
-def rooms():
-    """The modules of the folder, which import each other as siblings, and set how many threads libraries may use."""
-    with pytest.MonkeyPatch.context() as patch:
-        for library in ("MKL", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
-            patch.setenv(f"{library}_NUM_THREADS", "1")
-        for name in ("JAX_PLATFORMS", "XLA_FLAGS"):
-            patch.setenv(name, "")
-        patch.syspath_prepend(FOLDER)
-        import held_out
-        import posteriors
-        import samplers
-        import suite
+def rooms(folder):
+    import held_out
+    import posteriors
+    import samplers
+    import suite
 
-        yield SimpleNamespace(held_out=held_out, posteriors=posteriors, samplers=samplers, suite=suite)
-        for name in ("held_out", "posteriors", "samplers", "suite"):
-            sys.modules.pop(name, None)
+    return SimpleNamespace(held_out=held_out, posteriors=posteriors, samplers=samplers, suite=suite)
 
 
 def test_names_lists_all(rooms):

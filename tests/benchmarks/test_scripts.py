@@ -1,38 +1,24 @@
 """The scripts of hard starts, of many parameters, and of comparisons with reference draws: small, as far as they go."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
 import pytest
 
-FOLDER = str(Path(__file__).parents[2] / "benchmarks")
-NAMES = ("hard_starts", "held_out", "large", "references", "posteriors", "samplers", "suite")
-
 
 @pytest.fixture(scope="module")
-def rooms():
-    """The modules of the folder, which import each other as siblings, and set how many threads libraries may use."""
-    with pytest.MonkeyPatch.context() as patch:
-        for library in ("MKL", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
-            patch.setenv(f"{library}_NUM_THREADS", "1")
-        for name in ("JAX_PLATFORMS", "XLA_FLAGS"):
-            patch.setenv(name, "")
-        patch.syspath_prepend(FOLDER)
-        import hard_starts
-        import large
-        import posteriors
-        import references
-        import samplers
+def rooms(folder):
+    import hard_starts
+    import large
+    import posteriors
+    import references
+    import samplers
 
-        yield SimpleNamespace(
-            hard_starts=hard_starts, large=large, posteriors=posteriors, references=references, samplers=samplers
-        )
-        for name in NAMES:
-            sys.modules.pop(name, None)
+    return SimpleNamespace(
+        hard_starts=hard_starts, large=large, posteriors=posteriors, references=references, samplers=samplers
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,21 @@
 """The suite: what draws are worth, resuming, names of samplers, and the report's ratios and marks."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
 import pytest
 
-FOLDER = str(Path(__file__).parents[2] / "benchmarks")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def environment():
-    """Importing the suite sets how many threads libraries may use: not for the tests that follow."""
-    with pytest.MonkeyPatch.context() as patch:
-        for library in ("MKL", "OMP", "OPENBLAS", "VECLIB_MAXIMUM"):
-            patch.setenv(f"{library}_NUM_THREADS", "1")
-        for name in ("JAX_PLATFORMS", "XLA_FLAGS"):
-            patch.setenv(name, "")
-        yield
-
 
 @pytest.fixture(scope="module")
-def rooms(environment):
-    """The modules of the folder, which import each other as siblings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        import posteriors
-        import report
-        import samplers
-        import suite
+def rooms(folder):
+    import posteriors
+    import report
+    import samplers
+    import suite
 
-        yield SimpleNamespace(posteriors=posteriors, report=report, samplers=samplers, suite=suite)
-        for name in ("held_out", "posteriors", "report", "samplers", "suite"):
-            sys.modules.pop(name, None)
+    return SimpleNamespace(posteriors=posteriors, report=report, samplers=samplers, suite=suite)
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,7 @@ def python_model():
     return _python_model
 
 
-@pytest.fixture(scope="session")
-def rich_model():
+def new_rich_model():
     """Vectors with string coordinates, a transform, data, and deterministic variables that depend on the data."""
     with pm.Model(coords={"place": ["a", "bb", "ccc"]}) as model:
         x = pm.Data("x", np.array([-1.0, 0.5, 2.0]), dims="place")
@@ -59,6 +58,11 @@ def rich_model():
         pm.Deterministic("largest", pt.max(mean))
         pm.Normal("y", mean, sigma, observed=np.array([-0.8, 0.6, 1.7]), dims="place")
     return model
+
+
+@pytest.fixture(scope="session")
+def rich_model():
+    return new_rich_model()
 
 
 @pytest.fixture(scope="session")

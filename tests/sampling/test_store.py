@@ -23,6 +23,7 @@ from pymc_symplectic import driver
 from pymc_symplectic.store import Store, base
 
 from . import SHORT, assert_same_draws, run
+from .conftest import new_rich_model
 
 
 @pytest.fixture(scope="module")
@@ -108,18 +109,8 @@ def test_without_warmup_at_all(rich_model, tmp_path):
 def test_no_model_of_the_first_call_is_needed(rich_model, arguments, expected, tmp_path):
     """Model objects are made anew in every script."""
 
-    def again():
-        with pm.Model(coords={"place": ["a", "bb", "ccc"]}) as model:
-            x = pm.Data("x", np.array([-1.0, 0.5, 2.0]), dims="place")
-            slope = pm.Normal("slope", 0.0, 1.0)
-            sigma = pm.HalfNormal("sigma", 1.0)
-            mean = pm.Deterministic("mean", slope * x, dims="place")
-            pm.Deterministic("largest", pm.math.max(mean))
-            pm.Normal("y", mean, sigma, observed=np.array([-0.8, 0.6, 1.7]), dims="place")
-        return model
-
-    run(again(), store=tmp_path / "r", **{**arguments, "draws": 4})
-    assert_same_draws(run(again(), store=tmp_path / "r", **arguments), expected)
+    run(new_rich_model(), store=tmp_path / "r", **{**arguments, "draws": 4})
+    assert_same_draws(run(new_rich_model(), store=tmp_path / "r", **arguments), expected)
 
 
 def test_killed_while_room_is_made(rich_model, arguments, copy, monkeypatch):
