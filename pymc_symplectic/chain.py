@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numba
 import numpy as np
 from pymc.exceptions import SamplingError
 
@@ -20,7 +19,7 @@ from .integrators import HARMONIC
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
-from .kernels.compile import bind
+from .kernels.compile import bind, layouts
 from .kernels.probe import probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
@@ -99,7 +98,7 @@ class Chain:
     def _bind(self, rule: Any, system: System) -> Callable[..., tuple[int, int]]:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
         # algebra has made, may be laid out in another way than before.
-        key = type(rule), type(system.flow), numba.typeof(system.metric)
+        key = type(rule), type(system.flow), type(system.metric), layouts(system.metric)
         if key not in self._bound:
             draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
             arguments = (system, rule, self._state, self._learning, self._random, draws, rows)

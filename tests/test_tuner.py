@@ -104,7 +104,7 @@ def test_gaps_of_a_normal_are_known(time, lucky):
     (offer,) = worth.offers(course, gap, luck, 0.3, 1, [time], [0.3])
     t = time * (1 + 0.3 * np.linspace(-1, 1, 2001))
     rho = np.array([np.cos(t).mean()] * 4 + [(np.cos(t) ** 2).mean()] * 5)
-    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(time, 0.3, 0.3) + 0.7)
+    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(np.array([time]), np.array([0.3]), 0.3)[0] + 0.7)
     assert offer.value == pytest.approx(known, rel=0.08 if lucky else 0.2)
     assert offer.accept == pytest.approx(1) and offer.lost == 0
 
@@ -141,8 +141,9 @@ def test_refusals_are_counted():
 
 
 def test_steps_of_a_jittered_path():
-    assert worth.mean_steps(1.0, 0.3, 1.3) == 1
-    assert worth.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
+    one, jitter = np.ones(1), np.full(1, 0.3)
+    assert worth.mean_steps(one, jitter, 1.3) == 1
+    assert worth.mean_steps(one, jitter, 0.1) == pytest.approx(10.5, abs=0.1)
 
 
 def test_shape_tells_normals_from_others():

@@ -13,7 +13,7 @@ through the ends of all shorter ones, so a few of them tell the worth of every p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -147,13 +147,16 @@ def fold(positions: np.ndarray, density: np.ndarray, mean: np.ndarray) -> np.nda
     return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
 
 
-def worth(times: np.ndarray) -> float:
-    """Effective draws per draw, from the autocorrelation times of all functions: a soft minimum over them."""
-    if not times.size or not np.all(np.isfinite(times)):
-        return 0.0
+def worth(times: np.ndarray) -> np.ndarray:
+    """Effective draws per draw, from the autocorrelation times (..., F) of all functions: a soft minimum over them."""
+    if not times.shape[-1]:
+        return np.zeros(times.shape[:-1])
     times = np.maximum(times, _LEAST_TIME)
-    largest = times.max()
-    return float(np.mean((times / largest) ** _SOFTNESS) ** (-1 / _SOFTNESS) / largest)
+    largest = times.max(axis=-1)
+    known = np.isfinite(largest)
+    shares = times / np.where(known, largest, np.inf)[..., None]
+    softened = np.mean(np.where(known[..., None], shares, 1.0) ** _SOFTNESS, axis=-1) ** (-1 / _SOFTNESS)
+    return np.where(known, softened / np.where(known, largest, 1.0), 0.0)
 
 
 def realised(memory: Memory, columns: np.ndarray) -> float:
@@ -171,7 +174,7 @@ def realised(memory: Memory, columns: np.ndarray) -> float:
     rho = np.fft.irfft(np.abs(np.fft.rfft(values, size, axis=0)) ** 2, size, axis=0)[: count // 4 * 2] / count
     pairs = rho[0::2] + rho[1::2]
     falling = np.where(np.logical_and.accumulate(pairs > 0, axis=0), np.minimum.accumulate(pairs, axis=0), 0.0)
-    return worth(2 * falling.sum(axis=0) - 1)
+    return float(worth(2 * falling.sum(axis=0) - 1))
 
 
 def longest_rest(draws: np.ndarray) -> int:
@@ -180,10 +183,10 @@ def longest_rest(draws: np.ndarray) -> int:
     return int(np.diff(moves).max()) - 1
 
 
-def mean_steps(time: float, jitter: float, step_size: float) -> float:
-    """Mean number of steps ``ceil(t / step_size)`` over the times t of a jittered path."""
-    times = time * (1 + jitter * np.linspace(-1, 1, 41))
-    return float(np.maximum(1, np.ceil(times / step_size - 1e-9)).mean())
+def mean_steps(times: np.ndarray, jitters: np.ndarray, step_size: float) -> np.ndarray:
+    """Mean number of steps ``ceil(t / step_size)`` over the times t of jittered paths (O,)."""
+    lengths = times[:, None] * (1 + jitters[:, None] * np.linspace(-1, 1, 41))
+    return np.maximum(1, np.ceil(lengths / step_size - 1e-9)).mean(axis=1)
 
 
 def gaps(course: Course, memory: Memory, columns: np.ndarray) -> np.ndarray:
@@ -216,7 +219,8 @@ def surplus(
     luck = fold(there, course.after, mean) - fold(course.starts, course.before, mean)[:, None]
     # moments of x = q - μ over the memory; with δ = μ - m, m the mean, the new deviation from m is c x + δ + s w
     x, delta, v = draws - centre, centre - mean, s**2 * variance
-    m1, m2, m3, m4 = (np.mean(x**power, axis=0) for power in (1, 2, 3, 4))
+    x2 = x * x
+    m1, m2, m3, m4 = (power.mean(axis=0) for power in (x, x2, x2 * x, x2 * x2))
     linear = (c - 1) ** 2 * m2 + v
     base = (c**2 - 1) * m2 + 2 * delta * (c - 1) * m1
     base2 = (c - 1) ** 2 * ((c + 1) ** 2 * m4 + 4 * delta * (c + 1) * m3 + 4 * delta**2 * m2)
@@ -232,19 +236,17 @@ def _share(squares: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return squares[..., moving] / (2 * variance[moving])
 
 
-def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weight: np.ndarray) -> np.ndarray:
-    """Weighted mean of gaps (F,), less what regression on the surplus of the Gaussian explains."""
-    inside = weight > 0
-    share, gap = weight[inside], gap[inside]
-    mean = share @ gap
+def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weights: np.ndarray) -> np.ndarray:
+    """Weighted means of gaps (m, F), one for each row of weights (O, m), less what regression on the luck explains."""
+    mean = weights @ gap
     if luck is None:
         return mean
-    luck = luck[inside]
-    excess = share @ luck
-    common = (share @ ((gap - mean) * (luck - excess))).sum()
-    spread_out = (share @ (luck - excess) ** 2).sum()
-    slope = min(max(common / spread_out, 0.0), 1.0) if spread_out > 0 else 0.0
-    return mean - slope * excess
+    excess = weights @ luck
+    common = weights @ (gap * luck).sum(axis=1) - (mean * excess).sum(axis=1)
+    spread_out = weights @ (luck**2).sum(axis=1) - (excess**2).sum(axis=1)
+    known = spread_out > 0
+    slope = np.where(known, np.clip(common / np.where(known, spread_out, 1.0), 0.0, 1.0), 0.0)
+    return mean - slope[:, None] * excess
 
 
 def offers(
@@ -255,27 +257,27 @@ def offers(
     stages: int,
     times: Sequence[float],
     jitters: Sequence[float],
-) -> Iterator[Offer]:
+) -> list[Offer]:
     """What each path length that the course covers is worth; nothing of those that look dangerous."""
     step = np.arange(1, course.errors.shape[1] + 1)
-    at = step * course.sizes[:, None]
-    accept = np.exp(-np.maximum(course.errors, 0.0))
     # A path of time t takes ceil(t / ε) equal steps, so a point k steps on stands for it if they are of that length.
     share = course.sizes[:, None] / step_size
     stands = (step <= course.counts[:, None]) & (share > np.minimum((step - 1) / step, 0.75))
-    diverged = np.isinf(course.errors)
-    for time in times:
-        for jitter in jitters:
-            place = (at / time - (1 - jitter)) / (2 * jitter) * _BINS
-            inside = stands & (place >= 0) & (place <= _BINS)
-            part = np.minimum(place[inside].astype(int), _BINS - 1)
-            counts = np.bincount(part, minlength=_BINS)
-            if (counts < 2).any() or diverged[inside].any():
-                continue
-            weight = np.zeros(at.shape)
-            weight[inside] = 1 / (counts[part] * _BINS)
-            refused = float((weight * (accept < _REFUSED)).sum())
-            opened = np.clip(_mean_without_luck(gap, luck, weight), 1e-6, None)
-            each = worth((2 - opened) / opened)
-            value = each / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW)
-            yield Offer(value, time, jitter, float((weight * accept).sum()), refused)
+    at, errors, gap = (step * course.sizes[:, None])[stands], course.errors[stands], gap[stands]
+    luck = None if luck is None else luck[stands]
+    accept = np.exp(-np.maximum(errors, 0.0))
+    time, jitter = (grid.ravel() for grid in np.meshgrid(times, jitters, indexing="ij"))
+    # the part of its range of times that each point (m,) falls into, for each path (O,)
+    place = (at / time[:, None] - (1 - jitter[:, None])) / (2 * jitter[:, None]) * _BINS
+    inside = (place >= 0) & (place <= _BINS)
+    part = np.minimum(np.where(inside, place, 0.0).astype(int), _BINS - 1)
+    path = np.arange(len(time))[:, None]
+    counts = np.bincount((path * _BINS + part)[inside], minlength=len(time) * _BINS).reshape(-1, _BINS)
+    covered = (counts >= 2).all(axis=1) & ~(inside & np.isinf(errors)).any(axis=1)
+    time, jitter, path = time[covered], jitter[covered], path[covered]
+    weights = np.where(inside[covered], 1 / (np.maximum(counts[path, part[covered]], 1) * _BINS), 0.0)
+    opened = np.clip(_mean_without_luck(gap, luck, weights), 1e-6, None)
+    value = worth((2 - opened) / opened) / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW)
+    refused = weights @ (accept < _REFUSED)
+    columns = value, time, jitter, weights @ accept, refused
+    return [Offer(*map(float, offer)) for offer in zip(*columns, strict=True)]

@@ -8,15 +8,16 @@ kernel sources: any edit of any kernel starts a fresh cache.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba.extending import overload, register_jitable
 
-__all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "specialise"]
+__all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
 
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -92,3 +93,11 @@ def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
     @overload(generic, strict=False, jit_options={**_OPTIONS, "forceinline": True})
     def _choose(first: Any, *_: Any) -> Callable | None:
         return cases.get(getattr(first, "instance_class", None))
+
+
+def layouts(arrays: Iterable[np.ndarray]) -> tuple[tuple[str, bool], ...]:
+    """What of some arrays, of known numbers of dimensions, decides which version of a kernel takes them."""
+    return tuple(
+        ("C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "A", array.flags.writeable)
+        for array in arrays
+    )

@@ -50,9 +50,15 @@ def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
 
 
 def span(columns: np.ndarray) -> np.ndarray:
-    """An orthonormal basis (d, m) of the span of the columns."""
-    basis, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return basis[:, sizes > 1e-10 * sizes[0]] if sizes.size else basis
+    """An orthonormal basis (d, m) of the span of the columns; of the whole space where they are many."""
+    from scipy.linalg import qr  # slow to import, and not needed until a metric is fitted
+
+    dim, count = columns.shape
+    if count == 0 or count >= 2 * dim:
+        return np.eye(dim, min(dim, count))
+    basis, triangle, _ = qr(columns, mode="economic", pivoting=True, check_finite=False)
+    sizes = np.abs(np.diag(triangle))
+    return basis[:, sizes > 1e-10 * sizes[0]]
 
 
 def numbers(name: str, values: Any) -> np.ndarray:
@@ -78,15 +84,16 @@ def shrunk(centred: np.ndarray) -> np.ndarray:
 
 def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The positive definite X with X B X = A, which is B^{-1/2} (B^{1/2} A B^{1/2})^{1/2} B^{-1/2}."""
-    root = _power(b, 0.5)
-    inverse = _power(b, -0.5)
-    return inverse @ _power(root @ a @ root, 0.5) @ inverse
+    root, inverse = _powers(b, 0.5, -0.5)
+    (middle,) = _powers(root @ a @ root, 0.5)
+    return inverse @ middle @ inverse
 
 
-def _power(a: np.ndarray, exponent: float) -> np.ndarray:
-    """A power of a positive definite matrix, kept definite where rounding has the last word."""
+def _powers(a: np.ndarray, *exponents: float) -> list[np.ndarray]:
+    """Powers of a positive definite matrix, kept definite where rounding has the last word."""
     values, vectors = np.linalg.eigh((a + a.T) / 2)
-    return (vectors * np.maximum(values, 1e-15 * values[-1]) ** exponent) @ vectors.T
+    values = np.maximum(values, 1e-15 * values[-1])
+    return [(vectors * values**exponent) @ vectors.T for exponent in exponents]
 
 
 def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
