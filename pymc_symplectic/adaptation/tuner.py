@@ -34,7 +34,7 @@ MEMORY = 400
 _COORDINATES = 256  # that are looked at, at most
 _LEAST_DRAWS = 40
 _SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
-_BUDGET, _LEAST_BUDGET = 90.0, 500.0  # of a search: no-U-turn draws, and gradients
+_BUDGET, _LEAST_BUDGET = 60.0, 300.0
 _TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
 # by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
 _SHAPES = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))

@@ -233,7 +233,9 @@ def surplus(
 def _share(squares: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Over twice the variance; what never varied is left out."""
     moving = variance > 0
-    return squares[..., moving] / (2 * variance[moving])
+    if not moving.all():
+        squares, variance = squares[..., moving], variance[moving]
+    return squares / (2 * variance)
 
 
 def _mean_without_luck(gap: np.ndarray, luck: np.ndarray | None, weights: np.ndarray) -> np.ndarray:
