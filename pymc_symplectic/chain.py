@@ -77,7 +77,7 @@ class Chain:
         memory = min(longest, max(asked))
         self._kinetic = kinetic.record(target.dim)
         self._learning = new_learning(target.dim, memory, settings.step_size or 1.0, settings.target_accept)
-        self._bound: dict[Any, Callable[..., tuple[int, int]]] = {}
+        self._bound: dict[Any, Callable[..., tuple[int, int]]] = target.kernels_of(settings)
         self._use(self._metric.start(np.ones(target.dim)))
         self._started = self._warned = self._far = False
 

@@ -137,7 +137,7 @@ class LogDensity:
         self._addressed, self.native = self._make_addressed(types, interpreted)
         self.refresh()
         self.target = Target(self._addressed.address, self._data)
-
+        self._kernels: dict[int, tuple[Any, dict[Any, Any]]] = {}
         self._names = tuple(self._layout)
         ends = np.cumsum(list(self.sizes.values())).tolist()
         self._slices = [
@@ -146,6 +146,10 @@ class LogDensity:
         ]
         self.lossless = all(dtype == "float64" for _, dtype in self._layout.values())
         """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
+
+    def kernels_of(self, settings: Any) -> dict[Any, Any]:
+        """What chains of the same settings have compiled or loaded to run on this log-density, for them to share."""
+        return self._kernels.setdefault(id(settings), (settings, {}))[1]  # kept, so that its id stays its own
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""

@@ -154,9 +154,9 @@ def worth(times: np.ndarray) -> np.ndarray:
     times = np.maximum(times, _LEAST_TIME)
     largest = times.max(axis=-1)
     known = np.isfinite(largest)
-    shares = times / np.where(known, largest, np.inf)[..., None]
-    softened = np.mean(np.where(known[..., None], shares, 1.0) ** _SOFTNESS, axis=-1) ** (-1 / _SOFTNESS)
-    return np.where(known, softened / np.where(known, largest, 1.0), 0.0)
+    largest = np.where(known, largest, 1.0)
+    shares = np.where(known[..., None], times, 1.0) / largest[..., None]
+    return np.where(known, np.mean(shares**_SOFTNESS, axis=-1) ** (-1 / _SOFTNESS) / largest, 0.0)
 
 
 def realised(memory: Memory, columns: np.ndarray) -> float:
