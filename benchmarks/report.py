@@ -3,7 +3,9 @@
 Run ``python benchmarks/report.py``; ``--help`` lists the options.
 
 Each sampler is compared with a baseline by ratios: of the geometric means over seeds for one posterior, and of the
-geometric mean of these over posteriors, with a bootstrap interval over seeds.  A sampler's result for a posterior is
+geometric mean of these over posteriors, with a bootstrap interval over seeds.  A baseline that no sampler is named
+after, like ``nutpie``, stands for the better of all whose names begin so, for each posterior and measure anew.  A
+sampler's result for a posterior is
 marked ``!`` where its draws are not to be trusted, in one seed at least: R-hat above 1.05, more than 1 % divergences,
 no effective sample size, an error, or a |z| against the reference draws that all comparisons of this sampler and
 posterior together would exceed once in a hundred times.  Summaries are given of all posteriors, and of those where none
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["MEASURES", "figure", "load", "marked", "ratios", "tables"]
+__all__ = ["MEASURES", "figure", "load", "marked", "ratios", "summary", "tables"]
 
 RESULTS = Path(__file__).parent / "results"
 MEASURES = {
@@ -33,18 +35,23 @@ MEASURES = {
 }
 """What the least effective sample size is divided by."""
 
+TITLES = {"results": "Posteriors on which choices were made", "held_out": "Posteriors held out"}
+"""What folders of results hold, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
 RESAMPLES = 2000
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")  # Okabe and Ito
 MARKERS = "osD^vPX*"
 
 
-def load(folder: Path) -> pd.DataFrame:
-    """Read all results: a row for each posterior, sampler and seed."""
-    files = sorted(folder.glob("*/*.json"))
-    if not files:
-        raise FileNotFoundError(f"There are no results in {str(folder)!r}; benchmarks/suite.py makes them.")
-    return pd.DataFrame([_row(json.loads(file.read_text(encoding="utf-8"))) for file in files])
+def load(*folders: Path) -> pd.DataFrame:
+    """Read all results: a row for each posterior, sampler and seed; its ``set`` is the name of the folder."""
+    rows = []
+    for folder in folders:
+        files = sorted(folder.glob("*/*.json"))
+        if not files:
+            raise FileNotFoundError(f"There are no results in {str(folder)!r}; benchmarks/suite.py makes them.")
+        rows += [{"set": folder.name, **_row(json.loads(file.read_text(encoding="utf-8")))} for file in files]
+    return pd.DataFrame(rows)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +75,9 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         },
         "warmup_cost": record["gradients"]["warmup"],
         "sampling_cost": record["gradients"]["sampling"],
+        "warmup_seconds": record["seconds"]["warmup"],
+        "sampling_seconds": record["seconds"]["sampling"],
+        "chosen": [words.split(" of ")[0] for words in record.get("chosen", ())],
         "compile_seconds": record["seconds"]["compile"],
         "r_hat": r_hat,
         "divergences": record["divergences"],
@@ -107,8 +117,8 @@ def ratios(
     Returns
     -------
     each : DataFrame
-        By posterior and sampler: ``ratio``, ``low`` and ``high``.  NaN where one of the two has no result; no interval
-        where one of the two has a single seed.
+        By posterior and sampler: ``ratio``, ``low`` and ``high``, and which sampler it is ``against``.  NaN where one
+        of the two has no result; no interval where one of the two has a single seed.
     summary : DataFrame
         By sampler and by ``all`` or ``trusted`` posteriors: the same of the geometric mean, and ``posteriors``, how
         many there are.
@@ -123,12 +133,18 @@ def ratios(
     nothing = np.full(1 + RESAMPLES, math.nan)
     each, summary = {}, {}
     samplers, posteriors = _ordered(results["sampler"]), _ordered(results["posterior"])
+    members = _members(samplers, baseline)
+    best = {
+        posterior: max(members, key=lambda name, of=posterior: _nan_first(means.get((of, name), nothing)[0]))
+        for posterior in posteriors
+    }
     for sampler in samplers:
         own = {
-            posterior: means.get((posterior, sampler), nothing) - means.get((posterior, baseline), nothing)
+            posterior: means.get((posterior, sampler), nothing) - means.get((posterior, best[posterior]), nothing)
             for posterior in posteriors
         }
-        each.update({(posterior, sampler): _interval(logs) for posterior, logs in own.items()})
+        for posterior, logs in own.items():
+            each[posterior, sampler] = {**_interval(logs), "against": best[posterior]}
         known = [posterior for posterior in posteriors if np.isfinite(own[posterior][0])]
         trusted = [posterior for posterior in known if not failures.loc[posterior].any()]
         for scope, chosen in (("all", known), ("trusted", trusted)):
@@ -138,6 +154,11 @@ def ratios(
         pd.DataFrame.from_dict(each, orient="index").rename_axis(["posterior", "sampler"]),
         pd.DataFrame.from_dict(summary, orient="index").rename_axis(["sampler", "posteriors of"]),
     )
+
+
+def _members(samplers: Sequence[str], baseline: str) -> list[str]:
+    """The samplers that a baseline stands for."""
+    return [baseline] if baseline in samplers else [name for name in samplers if name.startswith(f"{baseline}-")]
 
 
 def _ordered(values: pd.Series) -> list[str]:
@@ -177,6 +198,9 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     def cost(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         return f"{rows['warmup_cost'].mean() / 1000:.0f} + {rows['sampling_cost'].mean() / 1000:.0f}"
 
+    def seconds(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+        return f"{rows['warmup_seconds'].mean():.2f} + {rows['sampling_seconds'].mean():.2f}"
+
     def health(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         worst, count = rows["worst_z"].max(), int(rows["comparisons"].sum())
         z = f"{worst:.1f} of {count}" if count else "-"
@@ -191,19 +215,36 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
         _table(head, cells(worth)),
         "Thousands of gradients, of all chains of a seed: warm-up + sampling",
         _table(head, cells(cost)),
+        "Processor seconds, of all chains of a seed: warm-up + sampling",
+        _table(head, cells(seconds)),
         "Gates: largest R-hat, divergences, largest |z| of so many comparisons; over all seeds",
         _table(head, cells(health)),
     ]
+    chosen = results.explode("chosen").dropna(subset="chosen").groupby("posterior", sort=False)["chosen"]
+    if chosen.ngroups:
+        shares = [
+            [short[str(name)], ", ".join(f"{words} {count}" for words, count in of.value_counts().items())]
+            for name, of in chosen
+        ]
+        parts += ["What warm-up has chosen, by chains", _table(["posterior", "integrator, trajectory, chains"], shares)]
+    parts.append(summary(results, baseline))
+    errors = results[results["error"].notna()]
+    parts += [f"{row.posterior}, {row.sampler}, seed {row.seed}: {row.error}" for row in errors.itertuples()]
+    return "\n\n".join(parts)
+
+
+def summary(results: pd.DataFrame, baseline: str) -> str:
+    """The table of geometric means over posteriors, by all measures."""
+    parts = []
+    made = {name: ratios(results, baseline, name)[1] for name in MEASURES}
     for scope in ("all", "trusted"):
         rows = []
-        for sampler in samplers:
-            found = [ratios(results, baseline, name)[1].loc[(sampler, scope)] for name in MEASURES]
+        for sampler in _ordered(results["sampler"]):
+            found = [made[name].loc[(sampler, scope)] for name in MEASURES]
             rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[_ratio(cell) for cell in found]])
         what = "all posteriors" if scope == "all" else "those where no sampler is marked"
         parts += [f"Geometric mean of ratios to {baseline}, over {what}",
                   _table(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
-    errors = results[results["error"].notna()]
-    parts += [f"{row.posterior}, {row.sampler}, seed {row.seed}: {row.error}" for row in errors.itertuples()]
     return "\n\n".join(parts)
 
 
@@ -240,31 +281,57 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> Any:
-    """Dots for the ratios of each posterior, and of the geometric mean; hollow ones are not to be trusted."""
+    """Dots for the ratios of each posterior, and of the geometric mean; hollow ones are not to be trusted.
+
+    A panel for each set of posteriors.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+    samplers = [sampler for sampler in _ordered(results["sampler"]) if sampler != baseline]
+    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(samplers)}
+    sets = [(str(name), rows) for name, rows in results.groupby("set", sort=False)]
+    most = max(rows["posterior"].nunique() for _, rows in sets)
+    height = 0.22 * (most + 1) * max(2, 0.6 * len(samplers)) / 1.4 + 1.2
+    made = Figure(figsize=(8 if len(sets) == 1 else 6.5 * len(sets), height), layout="constrained")
+    for axes, (name, rows) in zip(made.subplots(1, len(sets), squeeze=False, sharex=True)[0], sets, strict=True):
+        _panel(axes, rows, baseline, measure, looks)
+        if len(sets) > 1:
+            axes.set_title(TITLES.get(name, name), loc="left", fontsize="medium")
+    base = "the better of " + baseline if baseline not in set(results["sampler"]) else baseline
+    made.supxlabel(f"Least effective sample size {MEASURES[measure]}: ratio to {base}", fontsize="medium")
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=name)
+        for name, (colour, marker) in looks.items()
+    ]
+    doubt = {"markerfacecolor": "white", "linestyle": "", "label": "it, or the baseline, did not pass"}
+    handles.append(Line2D([], [], color="0.3", marker="o", **doubt))
+    made.legend(handles=handles, loc="outside upper center", ncols=min(6, len(handles)), frameon=False)
+    return made
+
+
+def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks: Mapping[str, tuple[str, str]]) -> None:
+    """One set of posteriors."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    each, summary = ratios(results, baseline, measure)
+    each, means = ratios(results, baseline, measure)
     failures = marked(results)
-    samplers = [sampler for sampler in _ordered(results["sampler"]) if sampler != baseline]
     posteriors = _ordered(results["posterior"])
     short = _short(posteriors)
-    height = 0.22 * (len(posteriors) + 1) * max(2, 0.6 * len(samplers)) / 1.4 + 1.2
-    made = Figure(figsize=(8, height), layout="constrained")
-    axes = made.subplots()
-    offsets = np.linspace(-0.3, 0.3, len(samplers)) if len(samplers) > 1 else [0.0]
-    for i, sampler in enumerate(samplers):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+    offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
+    for offset, (sampler, (colour, marker)) in zip(offsets, looks.items(), strict=True):
+        if sampler not in set(results["sampler"]):
+            continue
         rows = [
-            (each.loc[(posterior, sampler)], failures.loc[posterior, [sampler, baseline]].any())
+            (cell, failures.loc[posterior, [sampler, cell["against"]]].any())
             for posterior in posteriors
+            for cell in [each.loc[(posterior, sampler)]]
         ]
-        rows.append((summary.loc[(sampler, "trusted")], False))
+        rows.append((means.loc[(sampler, "all")], False))
         for place, (cell, doubtful) in enumerate(rows):
             if not math.isfinite(cell["ratio"]):
                 continue
-            y = place + offsets[i] + (0.4 if place == len(posteriors) else 0)
+            y = place + offset + (0.4 if place == len(posteriors) else 0)
             if math.isfinite(cell["low"]):
                 axes.plot([cell["low"], cell["high"]], [y, y], color=colour, linewidth=1)
             axes.plot(
@@ -273,41 +340,25 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     axes.axvline(1, color="0.3", linewidth=1, zorder=0)
     axes.axhline(len(posteriors) - 0.3, color="0.7", linewidth=0.8)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     axes.set_yticks([*range(len(posteriors)), len(posteriors) + 0.4])
-    axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean where all passed"])
+    axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean"])
     axes.set_ylim(len(posteriors) + 0.9, -0.6)
-    made.supxlabel(f"Least effective sample size {MEASURES[measure]}: ratio to {baseline}", fontsize="medium")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    handles = [
-        Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], linestyle="", label=sampler)
-        for i, sampler in enumerate(samplers)
-    ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            color="0.3",
-            marker="o",
-            markerfacecolor="white",
-            linestyle="",
-            label="it, or the baseline, did not pass",
-        )
-    )
-    made.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False)
-    return made
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line, print the tables and save the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results; default: benchmarks/results")
-    parser.add_argument("--baseline", default="nutpie-diagonal", help="default: nutpie-diagonal")
+    parser.add_argument(
+        "--results", type=Path, nargs="+", default=[RESULTS], help="folders of results; default: benchmarks/results"
+    )
+    parser.add_argument("--baseline", default="nutpie", help="default: nutpie, the better of its two")
     parser.add_argument(
         "--samplers", nargs="+", metavar="NAME", help="which, and in what order; default: all there are"
     )
@@ -316,16 +367,21 @@ def main(arguments: Iterable[str] | None = None) -> None:
     )
     parser.add_argument("--figure", type=Path, help="file of the figure; default: ratios-MEASURE.png among the results")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
-    results = load(chosen.results)
-    samplers = chosen.samplers or sorted(set(results["sampler"]))
-    wanted = list(dict.fromkeys([chosen.baseline, *samplers]))
-    if absent := [name for name in wanted if name not in set(results["sampler"])]:
-        parser.error(f"no results of {', '.join(absent)} in {chosen.results}")
+    results = load(*chosen.results)
+    known = sorted(set(results["sampler"]))
+    samplers = chosen.samplers or known
+    wanted = list(dict.fromkeys([*samplers, *_members(known, chosen.baseline)]))
+    absent = [name for name in wanted if name not in known]
+    if absent or not _members(known, chosen.baseline):
+        parser.error(f"no results of {', '.join(absent) or chosen.baseline} in {', '.join(map(str, chosen.results))}")
     results = pd.concat([results[results["sampler"] == name] for name in wanted], ignore_index=True)
-    print(tables(results, chosen.baseline, chosen.measure))
-    file = chosen.figure or chosen.results / f"ratios-{chosen.measure}.png"
+    for name, rows in results.groupby("set", sort=False):
+        print(f"# {TITLES.get(str(name), name)}\n\n{tables(rows, chosen.baseline, chosen.measure)}\n")
+    if len(chosen.results) > 1:
+        print(f"# All\n\n{summary(results, chosen.baseline)}\n")
+    file = chosen.figure or chosen.results[0] / f"ratios-{chosen.measure}.png"
     figure(results, chosen.baseline, chosen.measure).savefig(file, dpi=150)
-    print(f"\nFigure: {file}")
+    print(f"Figure: {file}")
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_ratios_have_intervals_and_failures_are_marked(rooms, results):
     each, summary = rooms.report.ratios(results, "base")
     assert each.loc[("a", "ours"), "ratio"] == pytest.approx(2, rel=0.2)
     assert each.loc[("a", "ours"), "low"] < each.loc[("a", "ours"), "ratio"] < each.loc[("a", "ours"), "high"]
-    assert (each.xs("base", level="sampler") == 1).all().all()
+    assert (each.xs("base", level="sampler")[["ratio", "low", "high"]] == 1).all().all()
     trusted = summary.loc[("ours", "trusted")]
     assert trusted["posteriors"] == 2
     assert trusted["ratio"] == pytest.approx(8**0.5, rel=0.2)
@@ -173,6 +173,17 @@ def test_ratios_have_intervals_and_failures_are_marked(rooms, results):
     marks = rooms.report.marked(results)
     assert marks["ours"].to_dict() == {"a": False, "b": False, "c": True}
     assert not marks["base"].any()
+
+
+def test_the_better_of_two_is_a_baseline(rooms, results):
+    """It is chosen for each posterior anew, and nothing is above it there."""
+    renamed = results.assign(sampler=results["sampler"].map({"ours": "theirs-a", "base": "theirs-b"}))
+    renamed.loc[(renamed["posterior"] == "b") & (renamed["sampler"] == "theirs-b"), "gradients"] *= 1000
+    each, _ = rooms.report.ratios(renamed, "theirs")
+    best = each[each["ratio"] == 1].reset_index(level="sampler")
+    assert (best["sampler"] == best["against"]).all()
+    assert best["sampler"].loc["a"] == "theirs-a" and best["sampler"].loc["b"] == "theirs-b"
+    assert (each["ratio"] <= 1).all()
 
 
 def test_one_seed_has_no_interval(rooms, results):
