@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["MEASURES", "figure", "load", "marked", "ratios", "summary", "tables"]
+__all__ = ["MEASURES", "figure", "load", "markdown", "marked", "ratios", "summary", "tables"]
 
 RESULTS = Path(__file__).parent / "results"
 MEASURES = {
@@ -212,13 +212,13 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     parts = [
         f"Least ESS {MEASURES[measure]}, and its ratio to {baseline} (! see the gates); "
         f"{seeds.min()} to {seeds.max()} seeds",
-        _table(head, cells(worth)),
+        markdown(head, cells(worth)),
         "Thousands of gradients, of all chains of a seed: warm-up + sampling",
-        _table(head, cells(cost)),
+        markdown(head, cells(cost)),
         "Processor seconds, of all chains of a seed: warm-up + sampling",
-        _table(head, cells(seconds)),
+        markdown(head, cells(seconds)),
         "Gates: largest R-hat, divergences, largest |z| of so many comparisons; over all seeds",
-        _table(head, cells(health)),
+        markdown(head, cells(health)),
     ]
     chosen = results.explode("chosen").dropna(subset="chosen").groupby("posterior", sort=False)["chosen"]
     if chosen.ngroups:
@@ -226,7 +226,10 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
             [short[str(name)], ", ".join(f"{words} {count}" for words, count in of.value_counts().items())]
             for name, of in chosen
         ]
-        parts += ["What warm-up has chosen, by chains", _table(["posterior", "integrator, trajectory, chains"], shares)]
+        parts += [
+            "What warm-up has chosen, by chains",
+            markdown(["posterior", "integrator, trajectory, chains"], shares),
+        ]
     parts.append(summary(results, baseline))
     errors = results[results["error"].notna()]
     parts += [f"{row.posterior}, {row.sampler}, seed {row.seed}: {row.error}" for row in errors.itertuples()]
@@ -244,7 +247,7 @@ def summary(results: pd.DataFrame, baseline: str) -> str:
             rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[_ratio(cell) for cell in found]])
         what = "all posteriors" if scope == "all" else "those where no sampler is marked"
         parts += [f"Geometric mean of ratios to {baseline}, over {what}",
-                  _table(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
+                  markdown(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
     return "\n\n".join(parts)
 
 
@@ -266,7 +269,7 @@ def _ratio(cell: Mapping[str, float]) -> str:
     return _number(cell["ratio"]) + interval
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown, with columns that line up."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
@@ -316,7 +319,8 @@ def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks:
 
     each, means = ratios(results, baseline, measure)
     failures = marked(results)
-    posteriors = _ordered(results["posterior"])
+    posteriors, first = _ordered(results["posterior"]), next(iter(looks))
+    posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
     short = _short(posteriors)
     offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
     for offset, (sampler, (colour, marker)) in zip(offsets, looks.items(), strict=True):
