@@ -25,7 +25,7 @@ where it stopped.  The tables:
 3. Failures: runs whose R-hat exceeds 1.05 or is not a number, or that ended with an error; divergences.
 4. Bias: of each quantity, the mean, the mean squared deviation from the true mean, and the probabilities of being below
    the true 5 % and 95 % quantiles.  z is the average over runs less the truth, over the standard error that the spread
-   between runs gives; it needs no effective sample size to be right.  Truth is known, or is that of the reference draws,
+   between runs gives; it needs no effective sample size to be right.  Truth is known, or that of the reference draws,
    whose own error is added.  Shown are how many comparisons there are, how many exceed what chance alone would exceed,
    in all of a line, once in a hundred times (t law), and the worst.  The same for nutpie shows what is the target's
    fault.
