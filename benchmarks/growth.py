@@ -222,6 +222,7 @@ def figure(results: pd.DataFrame, measure: str = "gradients") -> Any:
             axis.set_major_locator(LogLocator(subs=digits))
             axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
             axis.set_minor_formatter(NullFormatter())
+        axes.tick_params(labelsize="small")
         axes.grid(color="0.9")
         axes.set_axisbelow(True)
         for side in ("top", "right"):
