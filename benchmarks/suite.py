@@ -94,9 +94,12 @@ def run_all(
     tune: int = 1000,
     chains: int = 4,
     load: Callable[[str], posteriors.Posterior] = posteriors.load,
+    measure: Callable[[samplers.Run, posteriors.Posterior], Record] = score,
     tell: Callable[[str], object] = print,
 ) -> int:
     """Make all runs that have no file yet; returns how many.
+
+    What is kept of a run is what `measure` makes of it, which has the fields of `score` at least.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def run_all(
                 began = time.perf_counter()
                 try:
                     sample = sample or prepares[sampler](problem)
-                    body = score(sample(draws=draws, tune=tune, chains=chains, seed=seed), posterior)
+                    body = measure(sample(draws=draws, tune=tune, chains=chains, seed=seed), posterior)
                 except Exception as error:  # of any sampler, of any kind
                     body = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()}
                 record = {**head, **body, "wall_seconds": time.perf_counter() - began, "versions": _versions()}
