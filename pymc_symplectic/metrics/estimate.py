@@ -50,15 +50,9 @@ def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
 
 
 def span(columns: np.ndarray) -> np.ndarray:
-    """An orthonormal basis (d, m) of the span of the columns; of the whole space where they are many."""
-    from scipy.linalg import qr  # slow to import, and not needed until a metric is fitted
-
+    """An orthonormal basis (d, m) of the span of the columns, and of whatever else where they depend on each other."""
     dim, count = columns.shape
-    if count == 0 or count >= 2 * dim:
-        return np.eye(dim, min(dim, count))
-    basis, triangle, _ = qr(columns, mode="economic", pivoting=True, check_finite=False)
-    sizes = np.abs(np.diag(triangle))
-    return basis[:, sizes > 1e-10 * sizes[0]]
+    return np.eye(dim) if count >= 2 * dim else np.linalg.qr(columns)[0]
 
 
 def numbers(name: str, values: Any) -> np.ndarray:

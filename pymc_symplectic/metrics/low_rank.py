@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .estimate import fisher_scale, geometric_mean, remembered, scale_from_gradi
 __all__ = ["LowRank"]
 
 _MOST_DIRECTIONS = 100
+_FEW = 100  # draws; of fewer, whatever may be a direction is taken, as the next window is near
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,16 @@ class LowRank(Metric):
         white += old @ ((1 / stretch - 1)[:, None] * (old.T @ white))
         slope += old @ ((stretch - 1)[:, None] * (old.T @ slope))
         try:
-            seen = span(np.hstack([white, slope]))
-            inner = geometric_mean(shrunk(seen.T @ white), shrunk(seen.T @ slope))
+            found = _directions(white, slope)
+            doubtful = _FEW <= white.shape[1] < len(scale)
+            certain = _confirmed(white, slope, self.cutoff) if doubtful else len(found.values)
+            strongest = np.argsort(np.abs(np.log(found.values)))[::-1][:certain]
+            seen, values = found.vectors[:, strongest], found.values[strongest]
             # both corrections act within the span of all directions together, and there they are small matrices
             basis = span(np.hstack([old, seen]))
             outer = np.eye(basis.shape[1]) + (basis.T @ old) * (stretch - 1) @ (old.T @ basis)
             inside = basis.T @ seen
-            middle = np.eye(basis.shape[1]) + inside @ (inner - np.eye(len(inner))) @ inside.T
+            middle = np.eye(basis.shape[1]) + (inside * (values - 1)) @ inside.T
             values, vectors = np.linalg.eigh(outer @ middle @ outer.T)
         except np.linalg.LinAlgError:
             return current
@@ -122,6 +126,33 @@ class LowRank(Metric):
         kept = kept[strength[kept] > np.log(self.cutoff)]
         directions = np.ascontiguousarray((basis @ vectors[:, kept]).T)
         return LowRankMap(np.ascontiguousarray(scale), directions, np.sqrt(values[kept]))
+
+
+class _Directions(NamedTuple):
+    """Orthonormal directions, the columns of `vectors` (d, m), and the variance along each."""
+
+    vectors: np.ndarray
+    values: np.ndarray
+
+
+def _directions(white: np.ndarray, slope: np.ndarray) -> _Directions:
+    """The axes of the geometric mean of Cov(q) and Cov(g)⁻¹, within the span of draws and gradients (d, n)."""
+    seen = span(np.hstack([white, slope]))
+    values, vectors = np.linalg.eigh(geometric_mean(shrunk(seen.T @ white), shrunk(seen.T @ slope)))
+    return _Directions(seen @ vectors, np.maximum(values, 1e-15 * values[-1]))
+
+
+def _confirmed(white: np.ndarray, slope: np.ndarray, cutoff: float) -> int:
+    """How many of the directions that one half of the draws asks for the other half asks for as well.
+
+    Where draws are fewer than dimensions, most directions that seem to stand out do so by chance.
+    """
+    found = _directions(white[:, ::2], slope[:, ::2])
+    drawn, steep = (found.vectors.T @ half[:, 1::2] for half in (white, slope))
+    variance, stiffness = (drawn**2).mean(axis=1), (steep**2).mean(axis=1)
+    known = (variance > 0) & (stiffness > 0)
+    strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
+    return int((strength * np.sign(np.log(found.values)) > np.log(cutoff)).sum())
 
 
 def _divergence(metric: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> float:
