@@ -336,8 +336,8 @@ class Chain:
         elif still.any():
             self._warn(
                 still,
-                "All draws of {} are one number: its posterior is too narrow for floating-point numbers of its size. "
-                "Make it a constant, or the sum of a constant and a scale times a parameter of unit size.",
+                "The chain cannot move {}: some posterior is too narrow for floating-point numbers of the size of its "
+                "parameter. Make that parameter a constant, or a constant plus a scale times one of unit size.",
             )
 
     def _warn(self, which: np.ndarray, message: str) -> None:

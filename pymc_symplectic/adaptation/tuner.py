@@ -38,6 +38,7 @@ _BUDGET, _LEAST_BUDGET = 60.0, 300.0
 _TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
 # by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
 _SHAPES = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
+_FARTHEST = 30.0  # time of no-U-turn trajectories: three times the longest path that a search tries
 _LEAST_PULL, _HIGHEST_PEAK = -0.05, 14.0  # of all that are not tame
 _MARGIN, _MARGIN_UNPROVED, _MARGIN_WILD = 1.15, 1.3, 1.5  # times the floor; more where no window is left for proof
 _SWITCH = 1.2  # times what is in use
@@ -204,6 +205,11 @@ class Tuner:
         wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
         if wild or not (distance < farthest and looks.tail < heaviest):
             return self._give_up("the target is not Gaussian enough")
+        if self.found is None and event["steps"] * step_size > _FARTHEST:
+            # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
+            # short paths, which look good in all others, would keep it from ever doing so.
+            self._reason = "paths have to be longer than those that are tried"
+            return None
         search = Search(
             system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
             self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0,
