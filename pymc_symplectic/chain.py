@@ -35,6 +35,7 @@ _WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _LONGEST_AFAR = 80  # draws of a window that begins there
+_EXPLORES = 10  # draws of warm-up at least, for the step size to explore more than its neighbourhood
 _RESTARTS = 3  # windows after which the step size is searched for anew, and more is learned than the metric
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
@@ -353,7 +354,8 @@ class Chain:
         found = kernels.search_step_size(self._system, self._state, guess, self._random)
         if np.isnan(found):
             self._raise_if_broken(Status.BROKEN)
-        restart_step_size(self._learning.step, found)
+        # dual averaging that may explore far takes some draws to come back
+        restart_step_size(self._learning.step, found, 10.0 if self.tune >= _EXPLORES else 1.0)
 
     def _raise_if_broken(self, status: int) -> None:
         if status == Status.BROKEN:

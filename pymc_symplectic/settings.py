@@ -83,7 +83,11 @@ def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
     """Raise where the drift is the motion under another kinetic energy."""
     if scheme.drift == "harmonic" and not isinstance(energy, kinetic.Gaussian):
         plain = scheme.name.removeprefix("harmonic_")
-        other = f"integrator={plain!r}" if plain in integrators.CATALOGUE else "an integrator with the free drift, such as 'leapfrog'"
+        other = (
+            f"integrator={plain!r}"
+            if plain in integrators.CATALOGUE
+            else "an integrator with the free drift, such as 'leapfrog'"
+        )
         raise ValueError(
             f"integrator={scheme.name!r} has the harmonic drift, which is the motion under the Gaussian kinetic energy "
             f"alone, got kinetic={energy.name!r}; choose kinetic='gaussian' with it, or {other}"
