@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,13 +30,12 @@ from .trajectories import FixedTime, NoUTurn, Trajectory
 
 __all__ = ["Chain"]
 
-_log = logging.getLogger(__name__)
-
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _WARMUP_LIMIT = 1000.0  # of the energy error
 _ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _LONGEST_AFAR = 80  # draws of a window that begins there
+_EXPLORES = 10  # draws of warm-up at least, for the step size to explore more than its neighbourhood
 _RESTARTS = 3  # windows after which the step size is searched for anew, and more is learned than the metric
 _TARGET_ACCEPT, _TUNES_STEP, _LEARNS_METRIC = range(3)  # entries of Learning.tuning
 
@@ -236,12 +234,10 @@ class Chain:
     def _after_window(self) -> None:
         """Refit at the end of a window, and freeze everything at the end of warm-up."""
         if self.count == self.tune:
-            if self._tuner.found is not None:
-                _log.debug("chosen in warm-up: %s", {**self.choice, "history": "..."})
             self._learning.tuning[[_TUNES_STEP, _LEARNS_METRIC]] = 0.0
             self._use(self._system.metric)
             return
-        self._warn_if_improper()
+        self._warn_of_parameters()
         before = type(self._rule), type(self._system.flow)
         metric = self._metric.fit(self._system.metric, self._learning)
         learned = self._learn_kinetic(metric)
@@ -319,20 +315,35 @@ class Chain:
             self._use(self._system.metric)
         return renewed
 
-    def _warn_if_improper(self) -> None:
-        """Say once which parameters the log-density leaves free, by its gradients or by where the chain has got to."""
-        flat = (self._learning.means[1] == 0) & (self._learning.squares[1] == 0)
-        endless = np.abs(self._state.current.position) > _ENDLESS
-        if self._warned or not (flat | endless).any():
+    def _warn_of_parameters(self) -> None:
+        """Say once which parameters the log-density leaves free, and which cannot move.
+
+        The first are known by their gradients, or by where the chain has got to; the others by a whole last window in
+        which they kept one value while others changed.
+        """
+        if self._warned:
             return
+        moved = self._learning.squares[0] > 0
+        # what stands still on a peak that is narrower than rounding has no gradient either
+        flat = moved & (self._learning.means[1] == 0) & (self._learning.squares[1] == 0)
+        endless = np.abs(self._state.current.position) > _ENDLESS
+        still = ~moved & moved.any() & (self.count == self._windows[-1])
+        if (flat | endless).any():
+            self._warn(
+                flat | endless,
+                "The log-density does not hold {} back: the posterior is improper there, and its draws mean nothing. "
+                "Give it a prior, or data that depend on it.",
+            )
+        elif still.any():
+            self._warn(
+                still,
+                "The chain cannot move {}: some posterior is too narrow for floating-point numbers of the size of its "
+                "parameter. Make that parameter a constant, or a constant plus a scale times one of unit size.",
+            )
+
+    def _warn(self, which: np.ndarray, message: str) -> None:
         self._warned = True
-        names = ", ".join(self.target.names_of(flat | endless))
-        warnings.warn(
-            f"The log-density does not hold {names} back: the posterior is improper there, and its draws mean nothing. "
-            "Give it a prior, or data that depend on it.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warnings.warn(message.format(", ".join(self.target.names_of(which))), UserWarning, stacklevel=2)
 
     def _forget(self) -> None:
         self._learning.counters[:] = 0
@@ -343,7 +354,8 @@ class Chain:
         found = kernels.search_step_size(self._system, self._state, guess, self._random)
         if np.isnan(found):
             self._raise_if_broken(Status.BROKEN)
-        restart_step_size(self._learning.step, found)
+        # dual averaging that may explore far takes some draws to come back
+        restart_step_size(self._learning.step, found, 10.0 if self.tune >= _EXPLORES else 1.0)
 
     def _raise_if_broken(self, status: int) -> None:
         if status == Status.BROKEN:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pymc.backends.arviz import find_constants, find_observations
 
+from . import trajectories
 from .kernels.kinetic import kinetic_energy
 from .settings import Settings
 from .target import LogDensity
@@ -24,6 +25,11 @@ _TOLERANCE = 1e-9  # between machines, which do not sum in the same order
 def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
     told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+    del told["accept_given"]
+    # an acceptance that is given makes other draws than the same one by default only where warm-up may choose another
+    plain = settings.target_accept == settings.integrator.target_accept
+    if settings.accept_given and plain and isinstance(settings.trajectory, trajectories.Auto):
+        told["target_accept"] += ", given"
     kinetic: Any = settings.kinetic
     if any(callable(getattr(kinetic, field.name)) for field in fields(kinetic)):
         # functions are told apart by what they compute

@@ -16,7 +16,7 @@ from pymc.exceptions import SamplingError
 from pymc.stats import compute_log_likelihood, compute_log_prior
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 
-from .adaptation.tuner import Tuner
+from .adaptation.tuner import Tuner, in_words
 from .driver import Run
 from .identity import describe_settings
 from .statistics import DTYPES
@@ -145,11 +145,8 @@ def _describe(idata: xr.DataTree, run: Run, chains: Sequence[int]) -> list[dict[
 
 
 def _chosen(adapted: Sequence[Mapping[str, Any]]) -> str:
-    """Which integrators and trajectories the chains run by, in words."""
-    times = Counter(
-        f"{chain['integrator']}, {chain['trajectory']}" + (f" of {chain['time']:.2f}" if "time" in chain else "")
-        for chain in adapted
-    )
+    """Which integrators and trajectories the chains run by, and why no others, in words."""
+    times = Counter(in_words(chain) for chain in adapted)
     return "; ".join(f"{what} ({count} of {len(adapted)} chains)" for what, count in times.most_common())
 
 

@@ -35,7 +35,8 @@ class Options(TypedDict, total=False):
 class Settings:
     """One configuration of the sampler.
 
-    Made by `Settings.choose`, from names or objects.
+    Made by `Settings.choose`, from names or objects.  `accept_given` says whether the target acceptance was asked for,
+    and not left to the integrator; only then is it kept to, whatever warm-up chooses.
     """
 
     integrator: AnyIntegrator
@@ -46,6 +47,7 @@ class Settings:
     target_accept: float
     max_energy_error: float
     temperature: float
+    accept_given: bool = False
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
@@ -68,6 +70,7 @@ class Settings:
             target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
             temperature=positive("temperature", options.get("temperature", 1.0)),
+            accept_given=target_accept is not None,
         )
 
     @property
@@ -80,7 +83,11 @@ def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
     """Raise where the drift is the motion under another kinetic energy."""
     if scheme.drift == "harmonic" and not isinstance(energy, kinetic.Gaussian):
         plain = scheme.name.removeprefix("harmonic_")
-        other = f"integrator={plain!r}" if plain in integrators.CATALOGUE else "an integrator with the free drift"
+        other = (
+            f"integrator={plain!r}"
+            if plain in integrators.CATALOGUE
+            else "an integrator with the free drift, such as 'leapfrog'"
+        )
         raise ValueError(
             f"integrator={scheme.name!r} has the harmonic drift, which is the motion under the Gaussian kinetic energy "
             f"alone, got kinetic={energy.name!r}; choose kinetic='gaussian' with it, or {other}"

@@ -22,6 +22,7 @@ from pymc.util import RandomGenerator, get_random_generator
 from rich.progress import TextColumn
 from rich.table import Column
 
+from .adaptation.tuner import in_words
 from .chain import Chain
 from .settings import Options, Settings
 from .statistics import COLUMNS, DTYPES
@@ -194,6 +195,8 @@ class HMC(BlockedStep):
         elif changed or position.tobytes() != self._bytes:
             self._chain.move_to(position)
         draws, rows = self._chain.advance(1)
+        if self._chain.count == self.warmup:
+            _log.info("Chosen in warm-up: %s.", in_words(self._chain.choice))
         # in the order of `point`, by which PyMC's trace reads the values
         new = {**point, **target.to_point(draws[0])}
         self._bytes = draws.tobytes() if target.lossless else target.to_vector(new).tobytes()

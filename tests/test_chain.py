@@ -181,3 +181,18 @@ def test_far_away_no_mean_is_kept(stretched):
         seen.append((snapshot["far"], snapshot["mean"] is not None))
     assert (True, False) in seen and (False, True) in seen
     assert (True, True) not in seen
+
+
+# A short warm-up.
+
+
+@pytest.mark.parametrize("tune", [1, 2, 5, 9])
+@pytest.mark.parametrize("integrator", ["auto", "bcss3", "implicit_midpoint"])
+def test_a_few_draws_of_warm_up_do_no_harm(normal, integrator, tune):
+    (target, mean, covariance), accepted = normal, []
+    for seed in range(5):
+        settings = Settings.choose(integrator=integrator)
+        chain = Chain(target, settings, np.random.default_rng(seed), tune=tune)
+        chain.start(mean + np.sqrt(np.diag(covariance)))
+        accepted.append(chain.advance(tune + 50)[1][tune:, column.MEAN_TREE_ACCEPT].mean())
+    assert np.median(accepted) > 0.5

@@ -94,6 +94,7 @@ OPTIONS = [
     {"trajectory": ps.FixedSteps(2)},
     {"trajectory": ps.NoUTurn(5)},
     {"step_size": 0.1},
+    {"target_accept": 0.8},  # which is the default too
     {"target_accept": 0.91},
     {"temperature": 3.0},
     {"max_energy_error": 10.0},
@@ -109,6 +110,11 @@ def test_each_option_is_told_from_all_others():
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_an_option_is_itself_when_made_again(options):
     assert describe_settings(Settings.choose(**options)) == describe_settings(Settings.choose(**dict(options)))
+
+
+@pytest.mark.parametrize("options", [{"target_accept": 0.91}, {"target_accept": 0.8, "trajectory": "no_u_turn"}])
+def test_whether_an_acceptance_was_given_is_told_only_where_it_matters(options):
+    assert describe_settings(Settings.choose(**options))["target_accept"] == repr(options["target_accept"])
 
 
 def test_kinetic_energies_of_ones_own_are_told_apart():

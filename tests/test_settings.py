@@ -23,7 +23,8 @@ def test_defaults_leave_everything_to_warm_up():
 
 
 def test_every_field_is_an_option():
-    assert {field.name for field in dataclasses.fields(Settings)} == set(Options.__annotations__)
+    told = {"accept_given"}  # by the presence of another
+    assert {field.name for field in dataclasses.fields(Settings)} - told == set(Options.__annotations__)
 
 
 def test_names_and_objects_are_the_same_thing():
@@ -43,6 +44,16 @@ def test_target_accept_suits_the_integrator():
     assert Settings.choose(integrator="bcss4").target_accept == ps.integrators.get("bcss4").target_accept
     assert Settings.choose(integrator="bcss4", target_accept=0.7).target_accept == 0.7
     assert Settings.choose(target_accept=None).target_accept == ps.integrators.get("leapfrog").target_accept
+
+
+@pytest.mark.parametrize("name", ["auto", "bcss4"])
+def test_an_acceptance_that_is_given_is_told_from_the_same_by_default(name):
+    default = Settings.choose(integrator=name)
+    given = Settings.choose(integrator=name, target_accept=default.target_accept)
+    assert given.target_accept == default.target_accept
+    assert given.accept_given and not default.accept_given
+    assert not Settings.choose(integrator=name, target_accept=None).accept_given
+    assert pickle.loads(pickle.dumps(given)) == given != default
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from pymc_symplectic import FixedTime, NoUTurn
 from pymc_symplectic.adaptation import worth
 from pymc_symplectic.adaptation.search import Candidate, Search
+from pymc_symplectic.adaptation.tuner import Tuner, in_words
 from pymc_symplectic.adaptation.worth import Course, Memory
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.integrators import CATALOGUE, HARMONIC
@@ -179,6 +180,7 @@ def test_a_normal_gets_the_harmonic_drift(normal):
     choice = chain.choice
     assert choice["trajectory"] == "fixed_time" and choice["integrator"].startswith("harmonic")
     assert json.loads(json.dumps(choice)) == choice
+    assert "reason" not in choice and "because" not in in_words(choice)
     assert choice["history"][0]["tried"]
     draws, rows = chain.advance(1000)
     assert rows[:, column.N_GRADIENTS].mean() < 3
@@ -202,6 +204,7 @@ def test_where_nothing_else_is_safe_no_u_turn_stays(name, request):
     chain, floor = chain_on(target), chain_on(target, integrator="leapfrog", trajectory="no_u_turn")
     chain.advance(1000)
     assert chain.choice["trajectory"] == "no_u_turn" and chain.choice["integrator"] == "leapfrog"
+    assert in_words(chain.choice) == "leapfrog, no_u_turn, because the target is not Gaussian enough"
     floor.advance(1000)
     if name == "funnel":  # not even the random numbers are others
         np.testing.assert_array_equal(chain.advance(50)[0], floor.advance(50)[0])
@@ -212,6 +215,14 @@ def test_a_short_warm_up_chooses_nothing(normal, tune):
     chain, floor = chain_on(normal, tune), chain_on(normal, tune, integrator="leapfrog", trajectory="no_u_turn")
     np.testing.assert_array_equal(chain.advance(tune + 20)[0], floor.advance(tune + 20)[0])
     assert chain.choice["trajectory"] == "no_u_turn"
+    assert chain.choice["reason"] == "no window of warm-up was long enough to choose by"
+    assert "reason" not in floor.choice
+
+
+def test_far_from_the_typical_set_nothing_is_chosen():
+    tuner = Tuner(Settings.choose(), 3)
+    assert tuner.consider(None, None, None, None, None, 1.0, windows_left=2, far=True) is None
+    assert in_words(tuner.choice) == "leapfrog, no_u_turn, because the chain was far from its typical set"
 
 
 @pytest.mark.parametrize("pinned", [{"trajectory": NoUTurn()}, {"trajectory": FixedTime()}])
@@ -220,6 +231,7 @@ def test_a_trajectory_that_is_given_is_kept(normal, pinned):
     other = chain_on(normal, 500, **pinned, integrator="leapfrog")
     np.testing.assert_array_equal(chain.advance(520)[0], other.advance(520)[0])
     assert chain.choice["trajectory"] == pinned["trajectory"].name
+    assert "reason" not in chain.choice
 
 
 @pytest.mark.parametrize("name", ["bcss3", "harmonic_leapfrog", "yoshida4"])
@@ -234,6 +246,7 @@ def test_the_implicit_midpoint_rule_is_not_tuned(normal):
     chain = chain_on(normal, 200, integrator="implicit_midpoint")
     chain.advance(200)
     assert chain.choice["trajectory"] == "no_u_turn" and not chain.choice["history"]
+    assert chain.choice["reason"] == "no other is tried with implicit_midpoint"
 
 
 def test_a_step_size_that_is_given_is_kept(normal):
@@ -243,10 +256,13 @@ def test_a_step_size_that_is_given_is_kept(normal):
     assert {found[1] for event in chain.choice["history"] for found in event.get("tried", [])} == {0.5}
 
 
-def test_an_acceptance_that_is_given_is_held(normal):
-    chain = chain_on(normal, target_accept=0.9)
+@pytest.mark.parametrize("accept", [0.8, 0.9])  # the first is the default too, where none is given
+def test_an_acceptance_that_is_given_is_held(normal, accept):
+    chain, free = chain_on(normal, target_accept=accept), chain_on(normal)
     chain.advance(1000)
-    assert chain.choice["target_accept"] == 0.9
+    free.advance(1000)
+    assert chain.choice["trajectory"] == free.choice["trajectory"] == "fixed_time"
+    assert chain.choice["target_accept"] == accept != free.choice["target_accept"]
 
 
 def test_other_kinetic_energies_have_no_harmonic_drift(normal):
@@ -298,6 +314,17 @@ def test_a_restored_chain_goes_on_alike(normal, count):
     for one, same in zip(chain.advance(1050 - count), other.advance(1050 - count), strict=True):
         np.testing.assert_array_equal(one, same)
     assert chain.choice == other.choice
+
+
+def test_a_restored_chain_knows_why_nothing_was_chosen(heavy):
+    chain, other = (chain_on(heavy, 400, seed) for seed in (1, 2))
+    chain.advance(400)
+    other.restore(chain.snapshot())
+    assert other.choice == chain.choice
+    assert "Gaussian" in other.choice["reason"]
+    earlier = {name: value for name, value in chain.snapshot()["tuner"].items() if name != "reason"}
+    other.restore({**chain.snapshot(), "tuner": earlier})  # as runs have it that were stored before there was one
+    assert other.choice["trajectory"] == "no_u_turn"
 
 
 def test_a_search_leaves_the_chain_where_it_is(normal):

@@ -27,7 +27,7 @@ from ..metrics.estimate import whitened
 from .search import LOST, Candidate, Found, Search
 from .worth import Memory, efficiency, longest_rest, lost, shape, spread
 
-__all__ = ["MEMORY", "Tuner"]
+__all__ = ["MEMORY", "Tuner", "in_words"]
 
 MEMORY = 400
 """Draws that a choice looks at."""
@@ -38,6 +38,7 @@ _BUDGET, _LEAST_BUDGET = 60.0, 300.0
 _TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
 # by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
 _SHAPES = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
+_FARTHEST = 30.0  # time of no-U-turn trajectories: three times the longest path that a search tries
 _LEAST_PULL, _HIGHEST_PEAK = -0.05, 14.0  # of all that are not tame
 _MARGIN, _MARGIN_UNPROVED, _MARGIN_WILD = 1.15, 1.3, 1.5  # times the floor; more where no window is left for proof
 _SWITCH = 1.2  # times what is in use
@@ -46,6 +47,7 @@ _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other 
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
 _LONGEST_REST, _DIVERGING = 25, 0.02
+_UNSEEN = "no window of warm-up was long enough to choose by"
 
 
 class _Settings(Protocol):
@@ -62,7 +64,17 @@ class _Settings(Protocol):
     @property
     def target_accept(self) -> float: ...
     @property
+    @property
+    def accept_given(self) -> bool: ...
+    @property
     def max_energy_error(self) -> float: ...
+
+
+def in_words(choice: Mapping[str, Any]) -> str:
+    """Which integrator and trajectory a `Tuner.choice` is, and why it is no other, in a few words."""
+    length = f" of {choice['time']:.2f}" if "time" in choice else ""
+    reason = f", because {choice['reason']}" if "reason" in choice else ""
+    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}"
 
 
 class Tuner:
@@ -94,6 +106,7 @@ class Tuner:
         self.found: Found | None = None
         self._floor, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
+        self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
     def harmonic(self) -> bool:
@@ -114,17 +127,16 @@ class Tuner:
     @property
     def target_accept(self) -> float:
         """What dual averaging holds: the acceptance that was measured with the best step size."""
-        if self.found is None or self._pins_acceptance:
+        if self.found is None or self._settings.accept_given:
             return self._settings.target_accept
         return min(max(self.found.accept, _ACCEPT[0]), _ACCEPT[1])
 
     @property
-    def _pins_acceptance(self) -> bool:
-        return self._settings.target_accept != self._settings.integrator.target_accept
-
-    @property
     def choice(self) -> dict[str, Any]:
-        """What is run, and in ``history`` all that was measured, as plain numbers and words."""
+        """What is run, and in ``history`` all that was measured, as plain numbers and words.
+
+        Where no-U-turn trajectories are run although there was something to choose, ``reason`` says why.
+        """
         found, settings = self.found, self._settings
         if found is not None:
             chosen: dict[str, Any] = {"integrator": found.integrator, "trajectory": "fixed_time"}
@@ -138,6 +150,8 @@ class Tuner:
                 "integrator": "leapfrog" if plain[0] else settings.integrator.name,
                 "trajectory": "no_u_turn" if plain[1] else settings.trajectory.name,
             }
+            if plain[1]:
+                chosen["reason"] = self._reason
         return {**chosen, "target_accept": self.target_accept, "floor": self._floor, "history": list(self._history)}
 
     def consider(
@@ -170,7 +184,7 @@ class Tuner:
         if not self.active or windows_left >= len(_SHAPES):
             return None
         if far:
-            return self._give_up("far away")
+            return self._give_up("the chain was far from its typical set")
         count = len(memory.draws)
         if count < _LEAST_DRAWS or (self.found is None and count < min(self._dim, 100)):
             return None
@@ -184,16 +198,21 @@ class Tuner:
             "steps": float(memory.steps.mean()),
             "accept": float(memory.accept.mean()),
             "lost": lost(memory),
-            **looks._asdict(),
+            **{name: value if np.isfinite(value) else None for name, value in looks._asdict().items()},
         }
         self._history.append(event)
         farthest, heaviest = _SHAPES[windows_left]
         wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
         if wild or not (distance < farthest and looks.tail < heaviest):
-            return self._give_up("not Gaussian enough")
+            return self._give_up("the target is not Gaussian enough")
+        if self.found is None and event["steps"] * step_size > _FARTHEST:
+            # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
+            # short paths, which look good in all others, would keep it from ever doing so.
+            self._reason = "paths have to be longer than those that are tried"
+            return None
         search = Search(
             system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
-            self._settings.target_accept - 0.05 if self._pins_acceptance else 0.0,
+            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0,
         )  # fmt: skip
         if self.found is None:
             self._floor, self._floor_step, self._floor_steps = value, step_size, event["steps"] * self.integrator.stages
@@ -205,6 +224,7 @@ class Tuner:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
         best = self._best(search, event, distance, again=False)
         if best is None or best.value < margin * self._floor:
+            self._reason = "nothing promised to be better"
             return None
         self.found = best
         return best.step_size
@@ -222,18 +242,18 @@ class Tuner:
         if event["lost"] > LOST[drift] or (drift == "harmonic" and memory.diverged.any()):
             event["verdict"] = f"trajectories of the {drift} drift are lost"
             if drift == "free":
-                return self._give_up("lost")
+                return self._give_up("what was tried lost its way")
             self._schemes = {name: scheme for name, scheme in self._schemes.items() if scheme.drift == "free"}
             self.found = None
             if not self._schemes:
-                return self._give_up("lost")
+                return self._give_up("what was tried lost its way")
             renewed = self._first(search, event, distance, _MARGIN if windows_left else _MARGIN_UNPROVED)
             return self._floor_step if renewed is None else renewed
         if longest_rest(memory.draws) > _LONGEST_REST or memory.diverged.mean() > _DIVERGING:
-            return self._give_up("stuck")
+            return self._give_up("what was tried got stuck")
         if value < _KEEP * self._floor:
             event["verdict"] = "no better than no-U-turn"
-            self.found = None
+            self.found, self._reason = None, "what was tried was no better"
             return self._floor_step
         if value > _ENOUGH[min(windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
@@ -265,6 +285,7 @@ class Tuner:
 
     def _give_up(self, why: str) -> float | None:
         """Go back to no-U-turn trajectories; for good, if something else was tried."""
+        self._reason = why
         if self.found is None:
             return None
         self.found, self.active = None, False
@@ -291,6 +312,7 @@ class Tuner:
             "schemes": list(self._schemes),
             "found": None if self.found is None else list(self.found),
             "floor": [self._floor, self._floor_step, self._floor_steps],
+            "reason": self._reason,
             "history": [dict(event) for event in self._history],
         }
 
@@ -301,4 +323,5 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Found(*snapshot["found"])
         self._floor, self._floor_step, self._floor_steps = snapshot["floor"]
+        self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
         self._history = [dict(event) for event in snapshot["history"]]

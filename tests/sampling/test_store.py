@@ -290,6 +290,7 @@ def simple_store(tmp_path_factory):
         ({}, {"trajectory": ps.FixedSteps(3)}, "trajectory was .* and is "),
         ({}, {"step_size": 0.1}, "step_size was None and is 0.1"),
         ({}, {"target_accept": 0.95}, "target_accept was .* and is 0.95"),
+        ({}, {"target_accept": 0.8}, "target_accept was 0.8 and is 0.8, given"),
         ({}, {"temperature": 2.0}, "temperature was 1.0 and is 2.0"),
         ({}, {"max_energy_error": 5.0}, "max_energy_error was 1000.0 and is 5.0"),
     ],
