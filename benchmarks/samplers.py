@@ -28,6 +28,7 @@ from pymc.initial_point import make_initial_point_fn
 from threadpoolctl import threadpool_limits
 
 import pymc_symplectic as ps
+from pymc_symplectic.adaptation.tuner import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.settings import Options, Settings
@@ -221,7 +222,8 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
             positions.append(drawn)
             rows.append((warmup[:, column.N_GRADIENTS].sum(), sampling[:, column.N_GRADIENTS].sum(), sampling))
             steps.append(chain.step_size)
-            chosen.append(_chosen(chain.choice))
+            choice = chain.choice
+            chosen.append(in_words({key: choice[key] for key in choice if key != "reason"}))
         return Run(
             problem.constrain(np.stack(positions)),
             np.stack([sampling[:, column.DIVERGING] > 0 for *_, sampling in rows]),
@@ -233,12 +235,6 @@ def _prepare_ours(problem: Problem, options: Options) -> Sample:
         )
 
     return sample
-
-
-def _chosen(choice: Mapping[str, Any]) -> str:
-    """Integrator and trajectory in a few words."""
-    time = f" of {choice['time']:.2f}" if "time" in choice else ""
-    return f"{choice['integrator']}, {choice['trajectory']}{time}"
 
 
 def _prepare_nutpie(problem: Problem, adaptation: str) -> Sample:
