@@ -163,9 +163,12 @@ def tables(results: pd.DataFrame) -> str:
     for name, words in report.MEASURES.items():
         parts += [
             f"Least ESS {words}: geometric means over seeds (! see the gates of report.py)",
-            report._table(["family", "d", *found], cells(lambda some, name=name: report._number(_mean(some[name])))),
+            report.markdown(["family", "d", *found], cells(lambda some, name=name: report._number(_mean(some[name])))),
         ]
-    parts += ["Gates: largest R-hat, divergences; over all seeds", report._table(["family", "d", *found], cells(gates))]
+    parts += [
+        "Gates: largest R-hat, divergences; over all seeds",
+        report.markdown(["family", "d", *found], cells(gates)),
+    ]
     errors = results[results["error"].notna()]
     parts += [f"{row.posterior}, {row.sampler}, seed {row.seed}: {row.error}" for row in errors.itertuples()]
     return "\n\n".join(parts)

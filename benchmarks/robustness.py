@@ -309,13 +309,13 @@ def tables(folder: Path, names: Sequence[str] = tuple(TARGETS), sampler_names: S
     head = ["target", "sampler"]
     parts = [
         "Chosen, over all chains and seeds",
-        report._table([*head, "integrator and trajectory", "chains"], chosen),
+        report.markdown([*head, "integrator and trajectory", "chains"], chosen),
         "Least ESS per 1000 gradients after warm-up",
-        report._table([*head, "geometric mean", "to the better nutpie", "worst seed"], worth),
+        report.markdown([*head, "geometric mean", "to the better nutpie", "worst seed"], worth),
         "Failures, and draws that diverged",
-        report._table([*head, "runs", f"R-hat > {report.R_HAT}", "worst R-hat", "errors", "divergent"], failures),
+        report.markdown([*head, "runs", f"R-hat > {report.R_HAT}", "worst R-hat", "errors", "divergent"], failures),
         "Bias: comparisons with the truth, and the worst of them",
-        report._table([*head, "comparisons", "beyond chance", "worst abs(z)", "of", "estimate", "truth"], bias),
+        report.markdown([*head, "comparisons", "beyond chance", "worst abs(z)", "of", "estimate", "truth"], bias),
     ]
     return "\n\n".join(parts)
 

@@ -132,6 +132,18 @@ def test_paths_that_diverge_are_not_offered():
     assert [offer.time for offer in found] == [0.7]
 
 
+def test_longer_paths_pay_where_draws_are_charged():
+    """The more a draw costs whatever its length, the more accuracy and distance are worth."""
+    course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.3, 12)
+    memory, columns = memory_of(np.random.default_rng(4).standard_normal((400, 2))), np.arange(2)
+    gap = worth.gaps(course, memory, columns)
+    times = [0.8, 1.1, 1.4]
+    plain, charged = (worth.offers(course, gap, None, 0.3, 1, times, [0.3], charge) for charge in (0.7, 20.0))
+    growth = [[one.value / offers[0].value for one in offers] for offers in (plain, charged)]
+    assert all(np.array(growth[1])[1:] > np.array(growth[0])[1:])
+    assert [one.value for one in plain] == [one.value for one in worth.offers(course, gap, None, 0.3, 1, times, [0.3])]
+
+
 def test_refusals_are_counted():
     course, _ = gaussian_course(np.random.default_rng(3), 40, 2, 0.5, 6)
     course.errors[:10] = 5.0
@@ -332,7 +344,7 @@ def test_a_search_leaves_the_chain_where_it_is(normal):
     chain.advance(160)
     before = chain.position
     memory = Memory.of(chain._learning)
-    search = Search(chain._system, chain._state, chain._random, memory, np.arange(6), None, 1000.0)
+    search = Search(chain._system, chain._state, chain._random, memory, np.arange(6), None, 1000.0, 0.0, 0.7)
     found = search.best({"leapfrog": Candidate(CATALOGUE["leapfrog"], 0.7)}, 500.0, again=False)
     assert found[0].value > 0 and search.cost > 0
     assert [one.value for one in found] == sorted((one.value for one in found), reverse=True)

@@ -80,6 +80,8 @@ class Search:
         A trajectory beyond it diverges.
     least_accept : float
         What offers has to be accepted on average.
+    charge : float
+        Gradients that each draw is charged with beyond its own.
     """
 
     def __init__(
@@ -91,10 +93,12 @@ class Search:
         columns: np.ndarray,
         mean: np.ndarray | None,
         max_energy_error: float,
-        least_accept: float = 0.0,
+        least_accept: float,
+        charge: float,
     ) -> None:
         self._system, self._state, self._memory, self._columns, self._mean = system, state, memory, columns, mean
         self._limit, self._least_accept = max_energy_error, max(least_accept, _LEAST_ACCEPT)
+        self._charge = charge
         self._at = spread(len(memory.draws), _STARTS)
         self._momenta = np.empty((len(self._at), memory.draws.shape[1]))
         draw_momenta(system.kinetic, random, self._momenta)
@@ -169,7 +173,7 @@ class Search:
         gap, luck = gaps(course, self._memory, self._columns), None
         if self._gaussian is not None:
             luck = surplus(course, self._memory, self._columns, *self._gaussian)
-        return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters)
+        return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters, self._charge)
 
     def _follow(self, candidate: Candidate, step_size: float, reach: float) -> Course:
         """Test trajectories as far as `reach`.

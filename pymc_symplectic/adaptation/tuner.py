@@ -25,7 +25,7 @@ from .. import integrators, kinetic, trajectories
 from ..kernels.state import State, System
 from ..metrics.estimate import whitened
 from .search import LOST, Candidate, Found, Search
-from .worth import Memory, efficiency, longest_rest, lost, shape, spread
+from .worth import PER_DRAW, Memory, longest_rest, lost, realised, shape, spread
 
 __all__ = ["MEMORY", "Tuner", "in_words"]
 
@@ -103,7 +103,7 @@ class Tuner:
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         self._columns = spread(dim, _COORDINATES)
         self.found: Found | None = None
-        self._floor, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0
+        self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
@@ -189,11 +189,11 @@ class Tuner:
             return None
         looks = shape(*whitened(system.metric, memory.draws, memory.gradients))
         distance = looks.distance
-        value = efficiency(memory, self._columns, self.integrator.stages)
+        drawn, steps = realised(memory, self._columns), float(memory.steps.mean()) * self.integrator.stages
         event: dict[str, Any] = {
             "integrator": self.integrator.name if self.found else "no_u_turn",
             "step_size": step_size,
-            "worth": value,
+            "worth": drawn / (steps + PER_DRAW),
             "steps": float(memory.steps.mean()),
             "accept": float(memory.accept.mean()),
             "lost": lost(memory),
@@ -209,15 +209,18 @@ class Tuner:
             # short paths, which look good in all others, would keep it from ever doing so.
             self._reason = "paths have to be longer than those that are tried"
             return None
+        if self.found is None:
+            self._floor_draw, self._floor_step, self._floor_steps = drawn, step_size, steps
+        charge = PER_DRAW + (0.0 if distance < _TAME else self._floor_steps)
+        self._floor, value = self._floor_draw / (self._floor_steps + charge), drawn / (steps + charge)
         search = Search(
             system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
-            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0,
+            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0, charge,
         )  # fmt: skip
         if self.found is None:
-            self._floor, self._floor_step, self._floor_steps = value, step_size, event["steps"] * self.integrator.stages
             margin = _MARGIN if windows_left else _MARGIN_UNPROVED if distance < _TAME else _MARGIN_WILD
             return self._first(search, event, distance, margin)
-        return self._judge(search, event, distance, memory, windows_left)
+        return self._judge(search, event, distance, memory, value, windows_left)
 
     def _first(self, search: Search, event: dict[str, Any], distance: float, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
@@ -229,11 +232,11 @@ class Tuner:
         return best.step_size
 
     def _judge(
-        self, search: Search, event: dict[str, Any], distance: float, memory: Memory, windows_left: int
+        self, search: Search, event: dict[str, Any], distance: float, memory: Memory, value: float, windows_left: int
     ) -> float | None:
         """Keep what was chosen, or something like it, or give it up."""
         assert self.found is not None
-        drift, value, step_size = self.integrator.drift, event["worth"], event["step_size"]
+        drift, step_size = self.integrator.drift, event["step_size"]
         if drift == "free" and LOST[drift] < event["lost"] < _LOST_MUCH and self.found.accept < _CAREFUL - 0.02:
             event["verdict"] = "too bold"
             self.found = self.found._replace(step_size=_SHORTER * step_size, accept=_CAREFUL)
@@ -310,7 +313,7 @@ class Tuner:
             "active": self.active,
             "schemes": list(self._schemes),
             "found": None if self.found is None else list(self.found),
-            "floor": [self._floor, self._floor_step, self._floor_steps],
+            "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
             "history": [dict(event) for event in self._history],
         }
@@ -321,6 +324,6 @@ class Tuner:
         known = Tuner(self._settings, self._dim)._schemes
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Found(*snapshot["found"])
-        self._floor, self._floor_step, self._floor_steps = snapshot["floor"]
+        self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
         self._history = [dict(event) for event in snapshot["history"]]

@@ -21,11 +21,11 @@ import numpy as np
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
 
 __all__ = [
+    "PER_DRAW",
     "Course",
     "Memory",
     "Offer",
     "Shape",
-    "efficiency",
     "fold",
     "gaps",
     "longest_rest",
@@ -43,7 +43,8 @@ _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count mos
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
 _BINS = 5  # parts of the range of times of a jittered path, all of which must have been seen
 _REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
-_PER_DRAW = 0.7  # gradients that a draw is taken to cost beyond its own
+PER_DRAW = 0.7
+"""Gradients that a draw is taken to cost beyond its own."""
 
 
 class Memory(NamedTuple):
@@ -130,11 +131,6 @@ def shape(white: np.ndarray, slope: np.ndarray) -> Shape:
 def lost(memory: Memory) -> float:
     """The share of draws whose trajectory came to nothing."""
     return float((memory.accept < _REFUSED).mean())
-
-
-def efficiency(memory: Memory, columns: np.ndarray, stages: int) -> float:
-    """Effective draws per gradient of a chain, where a draw costs a little by itself."""
-    return realised(memory, columns) / (float(memory.steps.mean()) * stages + _PER_DRAW)
 
 
 def spread(count: int, number: int) -> np.ndarray:
@@ -259,6 +255,7 @@ def offers(
     stages: int,
     times: Sequence[float],
     jitters: Sequence[float],
+    charge: float = PER_DRAW,
 ) -> list[Offer]:
     """What each path length that the course covers is worth; nothing of those that look dangerous."""
     step = np.arange(1, course.errors.shape[1] + 1)
@@ -279,7 +276,7 @@ def offers(
     time, jitter, path = time[covered], jitter[covered], path[covered]
     weights = np.where(inside[covered], 1 / (np.maximum(counts[path, part[covered]], 1) * _BINS), 0.0)
     opened = np.clip(_mean_without_luck(gap, luck, weights), 1e-6, None)
-    value = worth((2 - opened) / opened) / (mean_steps(time, jitter, step_size) * stages + _PER_DRAW)
+    value = worth((2 - opened) / opened) / (mean_steps(time, jitter, step_size) * stages + charge)
     refused = weights @ (accept < _REFUSED)
     columns = value, time, jitter, weights @ accept, refused
     return [Offer(*map(float, offer)) for offer in zip(*columns, strict=True)]
