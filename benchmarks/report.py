@@ -35,7 +35,11 @@ MEASURES = {
 }
 """What the least effective sample size is divided by."""
 
-TITLES = {"results": "Posteriors on which choices were made", "held_out": "Posteriors held out"}
+TITLES = {
+    "results": "Posteriors on which choices were made",
+    "held_out": "Posteriors held out, first set",
+    "fresh": "Posteriors held out, second set",
+}
 """What folders of results hold, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
 RESAMPLES = 2000

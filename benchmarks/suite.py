@@ -4,8 +4,9 @@ Run ``python benchmarks/suite.py``; ``--help`` lists the options.  Each posterio
 the folder of results, and is left out where that file exists, so that an interrupted run goes on where it stopped.
 What a sampler fails at is recorded as its error; remove the file to try again.  `report.py` makes tables and a figure.
 
-There are two sets of posteriors, kept in folders of their own: those of `posteriors.py`, on which choices are made, and
-with ``--set held_out`` those of `held_out.py`, by which choices are tested when they have been made.
+There are three sets of posteriors, kept in folders of their own: those of `posteriors.py`, on which choices are made,
+and with ``--set held_out`` or ``--set fresh`` those of `held_out.py` or `fresh.py`, by which choices are tested when
+they have been made.  `fresh.py` is for those made after a look at results of `held_out.py`.
 
 The protocol:
 
@@ -42,6 +43,7 @@ from typing import Any
 
 import arviz_base
 import arviz_stats
+import fresh
 import held_out
 import posteriors
 import samplers
@@ -51,7 +53,7 @@ import pymc_symplectic as ps
 __all__ = ["file_of", "run_all", "score"]
 
 RESULTS = Path(__file__).parent / "results"
-SETS = ("tuning", "held_out")
+SETS = {"held_out": held_out, "fresh": fresh}
 PACKAGES = ("blackjax", "jax", "numba", "numpy", "nutpie", "pymc", "pytensor")
 
 Record = dict[str, Any]
@@ -197,7 +199,7 @@ def _line(record: Record) -> str:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--set", choices=SETS, default="tuning", help="of posteriors; default: %(default)s")
+    parser.add_argument("--set", choices=("tuning", *SETS), default="tuning", help="default: %(default)s")
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     parser.add_argument(
         "--samplers", nargs="+", default=list(samplers.SAMPLERS), metavar="NAME", help="default: %(default)s"
@@ -208,14 +210,14 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--chains", type=int, default=4, help="default: 4")
     parser.add_argument(
         "--results", type=Path,
-        help="folder of results; default: benchmarks/results, and held_out in it for that set",
+        help="folder of results; default: benchmarks/results, and for a set held out the folder of its name in it",
     )  # fmt: skip
     parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     logging.getLogger("pymc").setLevel(logging.ERROR)
     names, load, folder = posteriors.names(), partial(posteriors.load, path=chosen.posteriordb), RESULTS
-    if chosen.set == "held_out":
-        names, load, folder = held_out.names(), held_out.load, RESULTS / "held_out"
+    if chosen.set in SETS:
+        names, load, folder = SETS[chosen.set].names(), SETS[chosen.set].load, RESULTS / chosen.set
     folder = chosen.results or folder
     made = run_all(
         chosen.posteriors or names, chosen.samplers, chosen.seeds, folder, draws=chosen.draws, tune=chosen.tune,

@@ -1,4 +1,4 @@
-"""The held-out posteriors: what they are, that they stay as they are, and how the suite is told to take them."""
+"""The two sets of held-out posteriors: that they stay what they are, and how the suite is told to take them."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 # dimensions, and the log-density of the initial point, which changes when the data do
-POSTERIORS = {
+HELD_OUT = {
     "breast_cancer-logistic_horseshoe": (63, -460.983905),
     "diabetes-student_t": (13, -651.646930),
     "wine-softmax": (28, -248.325702),
@@ -22,33 +22,53 @@ POSTERIORS = {
     "simulated-michaelis_menten": (2, -11.176514),
     "simulated-disease_map": (204, -454.981353),
 }
+FRESH = {
+    "simulated-negative_binomial": (8, -649.189001),
+    "simulated-hierarchical_logistic": (35, -344.579080),
+    "simulated-linear_growth": (53, -1165.242200),
+    "simulated-beta_regression": (7, 6.470793),
+    "linnerud-correlated_outcomes": (18, -98.956432),
+    "simulated-local_level": (42, -307.297762),
+    "simulated-two_way_anova": (22, -1425.583368),
+    "simulated-radial_basis": (18, -142.607613),
+    "simulated-pharmacokinetics": (30, -355.339552),
+    "simulated-dirichlet_multinomial": (5, -523.879884),
+}
+SETS = {"held_out": HELD_OUT, "fresh": FRESH}
 
 
 @pytest.fixture(scope="module")
 def rooms(folder):
+    import fresh
     import held_out
     import posteriors
+    import report
     import samplers
     import suite
 
-    return SimpleNamespace(held_out=held_out, posteriors=posteriors, samplers=samplers, suite=suite)
+    return SimpleNamespace(
+        fresh=fresh, held_out=held_out, posteriors=posteriors, report=report, samplers=samplers, suite=suite
+    )
 
 
 def test_names_lists_all(rooms):
-    assert rooms.held_out.names() == list(POSTERIORS)
-    assert not set(POSTERIORS) & set(rooms.posteriors.names())
+    for name, its in SETS.items():
+        assert getattr(rooms, name).names() == list(its)
+    sets = [set(rooms.posteriors.names()), *map(set, SETS.values())]
+    assert len(set().union(*sets)) == sum(map(len, sets))  # no posterior is of two sets
 
 
-def test_unknown_name_lists_the_names(rooms):
-    with pytest.raises(ValueError, match=r"No model of 'wine-tasting'; there are .*wine-softmax"):
-        rooms.held_out.load("wine-tasting")
+@pytest.mark.parametrize(("of", "one"), [("held_out", "wine-softmax"), ("fresh", "simulated-local_level")])
+def test_unknown_name_lists_the_names(rooms, of, one):
+    with pytest.raises(ValueError, match=rf"No model of 'wine-tasting'; there are .*{one}"):
+        getattr(rooms, of).load("wine-tasting")
 
 
-@pytest.mark.parametrize("name", POSTERIORS)
-def test_every_posterior_is_what_it_was_and_can_be_started(rooms, name):
-    posterior = rooms.held_out.load(name)
+@pytest.mark.parametrize(("of", "name"), [(of, name) for of, its in SETS.items() for name in its])
+def test_every_posterior_is_what_it_was_and_can_be_started(rooms, of, name):
+    posterior = getattr(rooms, of).load(name)
     assert (posterior.name, posterior.reference, posterior.index) == (name, None, {})
-    model, (dim, density) = posterior.model, POSTERIORS[name]
+    model, (dim, density) = posterior.model, SETS[of][name]
     assert not model.discrete_value_vars
     point = model.initial_point()
     logp, dlogp = model.compile_logp(mode="FAST_COMPILE"), model.compile_dlogp(mode="FAST_COMPILE")
@@ -73,9 +93,16 @@ def test_sets_are_chosen_by_name(rooms, tmp_path, monkeypatch):
 
     monkeypatch.setattr(rooms.suite, "run_all", run_all)
     rooms.suite.main([])
-    rooms.suite.main(["--set", "held_out"])
+    for name in SETS:
+        rooms.suite.main(["--set", name])
     rooms.suite.main(["--set", "held_out", "--posteriors", "wine-softmax", "--results", str(tmp_path)])
-    assert [names for names, *_ in calls] == [rooms.posteriors.names(), rooms.held_out.names(), ["wine-softmax"]]
-    assert [folder for *_, folder in calls] == [rooms.suite.RESULTS, rooms.suite.RESULTS / "held_out", tmp_path]
+    results = rooms.suite.RESULTS
+    assert [folder for *_, folder in calls] == [results, results / "held_out", results / "fresh", tmp_path]
+    expected = [rooms.posteriors.names(), rooms.held_out.names(), rooms.fresh.names(), ["wine-softmax"]]
+    assert [names for names, *_ in calls] == expected
     assert calls[0][1].func is rooms.posteriors.load
-    assert calls[1][1] is calls[2][1] is rooms.held_out.load
+    assert [load for _, load, _ in calls[1:]] == [rooms.held_out.load, rooms.fresh.load, rooms.held_out.load]
+
+
+def test_report_has_a_title_for_every_set(rooms):
+    assert set(rooms.report.TITLES) == {"results", *rooms.suite.SETS}
