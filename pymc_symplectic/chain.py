@@ -304,10 +304,12 @@ class Chain:
         """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on."""
         left = len(self._windows) - 1 - self._windows.index(self.count)
         try:
+            memory = Memory.of(self._learning)
             renewed = self._tuner.consider(
-                self._system, self._state, self._random, self._mean, Memory.of(self._learning), self.step_size, left,
-                self._far,
-            )  # fmt: skip
+                self._system, self._state, self._random, self._mean, memory, self.step_size, left, self._far
+            )
+            if not self._far:
+                renewed = self._tuner.beware(memory, renewed or self.step_size, left) or renewed
         except BrokenError:
             self._raise_if_broken(Status.BROKEN)
         self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept

@@ -339,6 +339,24 @@ def test_a_restored_chain_knows_why_nothing_was_chosen(heavy):
     assert other.choice["trajectory"] == "no_u_turn"
 
 
+def test_divergences_raise_the_acceptance_that_is_held():
+    """Once; not by an accident, not of a chain that has left no-U-turn, and not where the user has said what to hold."""
+    draws = np.random.default_rng(0).standard_normal((300, 2))
+    calm, risky = memory_of(draws), memory_of(draws)
+    calm.diverged[:2], risky.diverged[:4] = 1.0, 1.0
+    tuner = Tuner(Settings.choose(), 2)
+    assert tuner.beware(calm, 0.4, 1) is None and tuner.target_accept == 0.8
+    assert tuner.beware(risky, 0.4, 3) is None  # too early to tell
+    assert tuner.beware(risky, 0.4, 1) == pytest.approx(0.3) and tuner.target_accept == 0.9
+    assert tuner.beware(risky, 0.4, 0) is None
+    restored = Tuner(Settings.choose(), 2)
+    restored.restore(tuner.snapshot())
+    assert restored.target_accept == 0.9
+    for options in ({"target_accept": 0.8}, {"step_size": 0.5}, {"trajectory": "no_u_turn"}):
+        pinned = Tuner(Settings.choose(**options), 2)
+        assert pinned.beware(risky, 0.4, 1) is None and pinned.target_accept == 0.8
+
+
 def test_a_search_leaves_the_chain_where_it_is(normal):
     chain = chain_on(normal, 1000)
     chain.advance(160)

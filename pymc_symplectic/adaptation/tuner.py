@@ -47,6 +47,8 @@ _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other 
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
 _LONGEST_REST, _DIVERGING = 25, 0.02
+# divergences of no-U-turn draws, as a share and as a number, and the acceptance that is held where there are more
+_RISKY, _ACCIDENTS, _CAUTIOUS = 0.01, 2, 0.9
 _UNSEEN = "no window of warm-up was long enough to choose by"
 
 
@@ -101,10 +103,12 @@ class Tuner:
         if not isinstance(settings.kinetic, kinetic.Gaussian):
             schemes = [scheme for scheme in schemes if scheme.drift == "free"]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
+        self._free = self.active and not settings.accept_given and settings.step_size is None
         self._columns = spread(dim, _COORDINATES)
         self.found: Found | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
+        self._cautious = False
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
@@ -126,8 +130,10 @@ class Tuner:
     @property
     def target_accept(self) -> float:
         """What dual averaging holds: the acceptance that was measured with the best step size."""
-        if self.found is None or self._settings.accept_given:
+        if self._settings.accept_given:
             return self._settings.target_accept
+        if self.found is None:
+            return max(self._settings.target_accept, _CAUTIOUS) if self._cautious else self._settings.target_accept
         return min(max(self.found.accept, _ACCEPT[0]), _ACCEPT[1])
 
     @property
@@ -222,6 +228,18 @@ class Tuner:
             return self._first(search, event, distance, margin)
         return self._judge(search, event, distance, memory, value, windows_left)
 
+    def beware(self, memory: Memory, step_size: float, windows_left: int) -> float | None:
+        """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
+
+        Where a target becomes narrow, the steps that suit the rest of it end in divergences.
+        """
+        count = len(memory.diverged)
+        risky = count >= _LEAST_DRAWS and memory.diverged.sum() > max(_ACCIDENTS, _RISKY * count)
+        if self._cautious or not self._free or self.found is not None or windows_left >= len(_SHAPES) or not risky:
+            return None
+        self._cautious = True
+        return _SHORTER * step_size
+
     def _first(self, search: Search, event: dict[str, Any], distance: float, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
         best = self._best(search, event, distance, again=False)
@@ -315,6 +333,7 @@ class Tuner:
             "found": None if self.found is None else list(self.found),
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
+            "cautious": self._cautious,
             "history": [dict(event) for event in self._history],
         }
 
@@ -325,5 +344,6 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Found(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
+        self._cautious = snapshot.get("cautious", False)
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
         self._history = [dict(event) for event in snapshot["history"]]
