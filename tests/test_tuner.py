@@ -340,7 +340,7 @@ def test_a_restored_chain_knows_why_nothing_was_chosen(heavy):
 
 
 def test_divergences_raise_the_acceptance_that_is_held():
-    """Once; not by an accident, not of a chain that has left no-U-turn, and not where the user has said what to hold."""
+    """Once; not by an accident, and not where the user has said what to hold."""
     draws = np.random.default_rng(0).standard_normal((300, 2))
     calm, risky = memory_of(draws), memory_of(draws)
     calm.diverged[:2], risky.diverged[:4] = 1.0, 1.0
