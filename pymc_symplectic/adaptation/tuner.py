@@ -11,9 +11,9 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 4. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
    stuck or lost, and whether it diverged, decide whether it stays.
 
-Unless the target is nearly Gaussian, a draw is charged with as many gradients again as a no-U-turn draw costs.  Draws of
-short paths are worth less, and a run has as many of them as of any others: what is gained per gradient is lost again by
-a warm-up that is shared among fewer effective draws, and by tails that are seen less often.
+Unless the target is nearly Gaussian, a draw is charged with as many gradients again as a no-U-turn draw costs.  Draws
+of short paths are worth less, and a run has as many of them as of any others: what is gained per gradient is lost
+again by a warm-up that is shared among fewer effective draws, and by tails that are seen less often.
 
 Test trajectories cost gradients, which are counted like all others; a search has a budget of so many no-U-turn draws.
 """
