@@ -137,6 +137,28 @@ def test_rank_is_limited(max_rank):
     assert len(metric.fit(metric.start(np.ones(DIM)), seen(*gaussian(correlated()))).directions) <= max_rank
 
 
+def test_directions_of_chance_are_not_taken():
+    """Fewer draws than parameters, none of them correlated, all skewed; and one direction that is really there."""
+    rng = np.random.default_rng(7)
+    dim, count = 300, 200
+    noise = rng.standard_normal((count, dim))
+    draws, gradients = noise + 0.4 * (noise**2 - 1), -noise * (1 + 0.5 * rng.standard_normal((count, dim)))
+    alone = ps.LowRank().fit(ps.LowRank().start(np.ones(dim)), seen(draws, gradients))
+    assert len(alone.stretch) <= 3
+    direction = np.full(dim, dim**-0.5)
+    far, near = np.outer(noise @ direction, direction), np.outer(gradients @ direction, direction)
+    found = ps.LowRank().fit(ps.LowRank().start(np.ones(dim)), seen(draws + 9 * far, gradients - 0.9 * near))
+    along = np.abs(found.directions @ direction)
+    assert along.max() > 0.9 and found.stretch[along.argmax()] > 5
+
+
+@pytest.mark.parametrize(("dim", "most"), [(60, 60), (150, 100), (1000, 20), (100_000, 10)])
+def test_more_parameters_have_fewer_directions_by_default(dim, most):
+    metric = get("auto").resolve(dim)
+    assert metric.max_rank == most
+    metric.check(dim)
+
+
 @learned
 def test_linear_maps_of_good_form(metric):
     for linear_map in (

@@ -46,7 +46,8 @@ class LowRank(Metric):
     in use, the geometric mean of Cov(q) and Cov(g)⁻¹ is taken within the span of draws and gradients [1]_, both shrunk
     towards the identity; the old and the new directions are then merged, and those that matter kept.  So each window
     corrects the last one, and a scale that hides behind another is found in turn.  Where draws are fewer than
-    dimensions, everything outside their span keeps its scale.
+    dimensions, everything outside their span keeps its scale; and of a hundred draws or more only as many directions
+    are new as one half of them asks for and the other half confirms.
 
     References
     ----------
@@ -119,7 +120,7 @@ class LowRank(Metric):
             values, vectors = np.linalg.eigh(outer @ middle @ outer.T)
         except np.linalg.LinAlgError:
             return current
-        values = np.maximum(values, 1e-15 * values[-1])
+        values = np.maximum(values, 1e-15 * values.max(initial=0.0))
         strength = np.abs(np.log(values))
         rank = min(_MOST_DIRECTIONS, len(scale)) if self.max_rank is None else int(self.max_rank)
         kept = np.argsort(strength)[::-1][:rank]
