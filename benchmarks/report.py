@@ -300,7 +300,7 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     sets = [(str(name), rows) for name, rows in results.groupby("set", sort=False)]
     most = max(rows["posterior"].nunique() for _, rows in sets)
     height = 0.22 * (most + 1) * max(2, 0.6 * len(samplers)) / 1.4 + 1.2
-    made = Figure(figsize=(8 if len(sets) == 1 else 6.5 * len(sets), height), layout="constrained")
+    made = Figure(figsize=(8 if len(sets) == 1 else 5.2 * len(sets), height), layout="constrained")
     for axes, (name, rows) in zip(made.subplots(1, len(sets), squeeze=False, sharex=True)[0], sets, strict=True):
         _panel(axes, rows, baseline, measure, looks)
         if len(sets) > 1:
@@ -323,12 +323,13 @@ def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks:
 
     each, means = ratios(results, baseline, measure)
     failures = marked(results)
-    posteriors, first = _ordered(results["posterior"]), next(iter(looks))
+    posteriors, there = _ordered(results["posterior"]), set(results["sampler"])
+    first = next(sampler for sampler in looks if sampler in there)
     posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
     short = _short(posteriors)
     offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
     for offset, (sampler, (colour, marker)) in zip(offsets, looks.items(), strict=True):
-        if sampler not in set(results["sampler"]):
+        if sampler not in there:
             continue
         rows = [
             (cell, failures.loc[posterior, [sampler, cell["against"]]].any())
