@@ -355,6 +355,7 @@ def test_divergences_raise_the_acceptance_that_is_held():
     for options in ({"target_accept": 0.8}, {"step_size": 0.5}, {"trajectory": "no_u_turn"}):
         pinned = Tuner(Settings.choose(**options), 2)
         assert pinned.beware(risky, 0.4, 1) is None and pinned.target_accept == 0.8
+    assert Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2).beware(risky, 0.4, 1) is None
 
 
 def test_a_search_leaves_the_chain_where_it_is(normal):

@@ -107,7 +107,8 @@ class Tuner:
         if not isinstance(settings.kinetic, kinetic.Gaussian):
             schemes = [scheme for scheme in schemes if scheme.drift == "free"]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
-        self._free = self.active and not settings.accept_given and settings.step_size is None
+        pinned = settings.accept_given or settings.step_size is not None
+        self._may_beware = self.active and base.drift == "free" and not pinned
         self._columns = spread(dim, _COORDINATES)
         self.found: Found | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
@@ -144,6 +145,7 @@ class Tuner:
     def choice(self) -> dict[str, Any]:
         """What is run, and in ``history`` all that was measured, as plain numbers and words.
 
+        ``floor`` and ``predicted`` are by the gradients that draws are charged with, ``worth`` in the history is not.
         Where no-U-turn trajectories are run although there was something to choose, ``reason`` says why.
         """
         found, settings = self.found, self._settings
@@ -235,11 +237,18 @@ class Tuner:
     def beware(self, memory: Memory, step_size: float, windows_left: int) -> float | None:
         """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
 
-        Where a target becomes narrow, the steps that suit the rest of it end in divergences.
+        Where a target becomes narrow, the steps that suit the rest of it end in divergences.  Those of a harmonic drift
+        have another cause, a fit that is poor, and are left to the integrator's own target.
         """
         count = len(memory.diverged)
         risky = count >= _LEAST_DRAWS and memory.diverged.sum() > max(_ACCIDENTS, _RISKY * count)
-        if self._cautious or not self._free or self.found is not None or windows_left >= len(_SHAPES) or not risky:
+        if (
+            self._cautious
+            or not self._may_beware
+            or self.found is not None
+            or windows_left >= len(_SHAPES)
+            or not risky
+        ):
             return None
         self._cautious = True
         return _SHORTER * step_size
