@@ -55,24 +55,29 @@ class FixedSteps(Trajectory):
         In [0, 1].  The number is drawn anew for each trajectory, uniformly from the integers of
         ``[steps (1 - jitter), steps (1 + jitter)]``, and is at least 1.  Without it a trajectory may return to where
         it began, again and again.
+    repeats : int, optional
+        Trajectories, each with a momentum and a test of its own, that make one draw; at least 1.
 
     Raises
     ------
     ValueError
-        When `steps` is not a positive integer or `jitter` is outside [0, 1].
+        When `steps` or `repeats` is not a positive integer or `jitter` is outside [0, 1].
     """
 
     steps: int = 10
     jitter: float = 0.0
+    repeats: int = 1
     name: ClassVar[str] = "fixed_steps"
 
     def __post_init__(self) -> None:
         whole("steps", self.steps, least=1)
         share("jitter", self.jitter, closed=True)
+        whole("repeats", self.repeats, least=1)
 
     def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
         """What kernels run."""
-        return FixedStepsRule(int(self.steps), float(self.jitter), *divergence_limits(max_energy_error))
+        limits = divergence_limits(max_energy_error)
+        return FixedStepsRule(int(self.steps), float(self.jitter), int(self.repeats), *limits)
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,15 @@ class FixedTime(Trajectory):
         time (1 + jitter)]``.
     max_steps : int, optional
         A trajectory that would need more steps than this is cut short there.
+    repeats : int, optional
+        Trajectories, each with a momentum and a test of its own, that make one draw; at least 1.  Where short
+        trajectories are worth most per gradient, several of them make a draw that is worth about as much as one of
+        `NoUTurn`: the same chain, thinned.
 
     Raises
     ------
     ValueError
-        When `time` is not positive and finite, `jitter` is outside [0, 1] or `max_steps` is below 1.
+        When `time` is not positive and finite, `jitter` is outside [0, 1], or `max_steps` or `repeats` is below 1.
 
     Notes
     -----
@@ -104,18 +113,19 @@ class FixedTime(Trajectory):
     time: float = math.pi / 2
     jitter: float = 0.5
     max_steps: int = 1024
+    repeats: int = 1
     name: ClassVar[str] = "fixed_time"
 
     def __post_init__(self) -> None:
         positive("time", self.time)
         share("jitter", self.jitter, closed=True)
         whole("max_steps", self.max_steps, least=1)
+        whole("repeats", self.repeats, least=1)
 
     def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
         """What kernels run."""
-        return FixedTimeRule(
-            float(self.time), float(self.jitter), int(self.max_steps), *divergence_limits(max_energy_error)
-        )
+        limits = divergence_limits(max_energy_error)
+        return FixedTimeRule(float(self.time), float(self.jitter), int(self.repeats), int(self.max_steps), *limits)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ OPTIONS = [
     {"metric": np.eye(2)},
     {"trajectory": ps.FixedTime()},
     {"trajectory": ps.FixedTime(2.0)},
+    {"trajectory": ps.FixedTime(2.0, repeats=2)},
     {"trajectory": ps.FixedSteps(2)},
     {"trajectory": ps.NoUTurn(5)},
     {"step_size": 0.1},

@@ -30,6 +30,13 @@ def test_limits_of_steps(max_steps):
         ps.FixedTime(max_steps=max_steps)
 
 
+@pytest.mark.parametrize("kind", [ps.FixedSteps, ps.FixedTime])
+@pytest.mark.parametrize("repeats", [0, -2, 1.5])
+def test_repeats_that_make_no_draw(kind, repeats):
+    with pytest.raises(ValueError, match=rf"repeats must be a positive integer, got {repeats}"):
+        kind(repeats=repeats)
+
+
 @pytest.mark.parametrize("max_depth", [0, -1, 31, 2.5])
 def test_limits_of_depth(max_depth):
     with pytest.raises(ValueError, match=rf"max_depth must be an integer from 1 to 30, got {max_depth}"):

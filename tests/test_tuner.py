@@ -132,16 +132,31 @@ def test_paths_that_diverge_are_not_offered():
     assert [offer.time for offer in found] == [0.7]
 
 
-def test_longer_paths_pay_where_draws_are_charged():
-    """The more a draw costs whatever its length, the more accuracy and distance are worth."""
+@pytest.mark.parametrize(("wanted", "repeats"), [(0.0, 1), (5.0, 1), (9.0, 2), (14.0, 3), (1000.0, 4)])
+def test_short_paths_are_repeated(wanted, repeats):
+    """As many make a draw as cost what is wanted, and together they forget what each forgets."""
     course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.3, 12)
     memory, columns = memory_of(np.random.default_rng(4).standard_normal((400, 2))), np.arange(2)
     gap = worth.gaps(course, memory, columns)
-    times = [0.8, 1.1, 1.4]
-    plain, charged = (worth.offers(course, gap, None, 0.3, 1, times, [0.3], charge) for charge in (0.7, 20.0))
-    growth = [[one.value / offers[0].value for one in offers] for offers in (plain, charged)]
-    assert all(np.array(growth[1])[1:] > np.array(growth[0])[1:])
-    assert [one.value for one in plain] == [one.value for one in worth.offers(course, gap, None, 0.3, 1, times, [0.3])]
+    (single,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3])
+    (offer,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3], wanted)
+    steps = worth.mean_steps(np.array([1.2]), np.array([0.3]), 0.3)[0]
+    assert 4 < steps < 5
+    assert offer.repeats == repeats
+    assert offer._replace(repeats=1, value=0) == single._replace(value=0)
+    slow = 4 * single.value  # of the same paths if all functions were alike
+    stays = (1 - slow * (steps + 0.7) / 4) / (1 + slow * (steps + 0.7) / 4)
+    known = (1 - stays**repeats) / (1 + stays**repeats) / (repeats * steps + 0.7)
+    assert offer.value == pytest.approx(known, rel=0.1)
+
+
+def test_lost_trajectories_of_a_draw_are_counted_by_its_mean_acceptance():
+    rng = np.random.default_rng(5)
+    accept = np.where(rng.random((4000, 3)) < 0.1, 0.02, rng.uniform(0.8, 1.0, (4000, 3)))
+    single = memory_of(np.zeros((12000, 1)))._replace(accept=accept.ravel())
+    several = memory_of(np.zeros((4000, 1)))._replace(accept=accept.mean(axis=1))
+    assert worth.lost(single) == pytest.approx(0.1, abs=0.01)
+    assert worth.lost(several, 3) == pytest.approx((1 - 0.9**3) / 3, abs=0.01)
 
 
 def test_refusals_are_counted():

@@ -34,7 +34,7 @@ _UNBEATEN = 0.2  # a worth that no free drift has reached yet
 _CLIMB, _CLIMB_AGAIN = 0.75, 0.95  # other step sizes are tried of schemes that come so near to the best one
 _LEAST_ACCEPT = 0.78  # below, promises are not kept
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0)
+_NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0, 1)
 
 
 class BrokenError(Exception):
@@ -50,7 +50,10 @@ class Candidate(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The best path length of a scheme at a step size, what a gradient is worth with it, and its acceptance."""
+    """The best path length of a scheme at a step size, what a gradient is worth with it, and its acceptance.
+
+    `repeats` such paths make a draw.
+    """
 
     integrator: str
     step_size: float
@@ -58,6 +61,7 @@ class Found(NamedTuple):
     time: float
     jitter: float
     accept: float
+    repeats: int = 1
 
 
 class Search:
@@ -80,8 +84,8 @@ class Search:
         A trajectory beyond it diverges.
     least_accept : float
         What offers has to be accepted on average.
-    charge : float
-        Gradients that each draw is charged with beyond its own.
+    wanted : float
+        Gradients that a draw should cost: of short paths several make one.
     """
 
     def __init__(
@@ -94,11 +98,11 @@ class Search:
         mean: np.ndarray | None,
         max_energy_error: float,
         least_accept: float,
-        charge: float,
+        wanted: float,
     ) -> None:
         self._system, self._state, self._memory, self._columns, self._mean = system, state, memory, columns, mean
         self._limit, self._least_accept = max_energy_error, max(least_accept, _LEAST_ACCEPT)
-        self._charge = charge
+        self._wanted = wanted
         self._at = spread(len(memory.draws), _STARTS)
         self._momenta = np.empty((len(self._at), memory.draws.shape[1]))
         draw_momenta(system.kinetic, random, self._momenta)
@@ -166,14 +170,14 @@ class Search:
         best = max(allowed, key=lambda offer: offer.value, default=_NOTHING)
         key = candidate.scheme.name, size
         if key not in self._found or self._found[key].value < best.value:
-            self._found[key] = Found(*key, best.value, best.time, best.jitter, best.accept)
+            self._found[key] = Found(*key, best.value, best.time, best.jitter, best.accept, best.repeats)
         return best.value
 
     def _offers(self, course: Course, candidate: Candidate, size: float, times: Any, jitters: Any) -> Any:
         gap, luck = gaps(course, self._memory, self._columns), None
         if self._gaussian is not None:
             luck = surplus(course, self._memory, self._columns, *self._gaussian)
-        return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters, self._charge)
+        return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters, self._wanted)
 
     def _follow(self, candidate: Candidate, step_size: float, reach: float) -> Course:
         """Test trajectories as far as `reach`.

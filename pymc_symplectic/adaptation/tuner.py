@@ -11,9 +11,10 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 4. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
    stuck or lost, and whether it diverged, decide whether it stays.
 
-Unless the target is nearly Gaussian, a draw is charged with as many gradients again as a no-U-turn draw costs.  Draws
-of short paths are worth less, and a run has as many of them as of any others: what is gained per gradient is lost
-again by a warm-up that is shared among fewer effective draws, and by tails that are seen less often.
+Unless the target is nearly Gaussian, a single short path leads to a draw that is worth much less than a no-U-turn draw,
+and a run has as many of them: what is gained per gradient is lost again by a warm-up that is shared among fewer
+effective draws, and by tails that are seen less often.  So there several short paths make a draw, which costs nearly
+what a no-U-turn draw does and, if anything is gained, is worth more.
 
 Test trajectories cost gradients, which are counted like all others; a search has a budget of so many no-U-turn draws.
 """
@@ -41,12 +42,14 @@ _SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
 _BUDGET, _LEAST_BUDGET = 60.0, 300.0
 _TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
 # by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
-_SHAPES = ((20.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
+_SHAPES = ((2.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
+_QUICK, _NEAR = 10.0, 1.5  # where no-U-turn draws cost so few gradients there is little to gain, and less is risked
 _FARTHEST = 30.0  # time of no-U-turn trajectories: three times the longest path that a search tries
 _LEAST_PULL, _HIGHEST_PEAK = -0.05, 14.0  # of all that are not tame
 _MARGIN, _MARGIN_UNPROVED, _MARGIN_WILD = 1.15, 1.3, 1.5  # times the floor; more where no window is left for proof
 _SWITCH = 1.2  # times what is in use
 _KEEP = 1.05  # times the floor, of what was proved
+_ALIKE = 0.7  # gradients of a draw of several paths, over those of a no-U-turn draw
 _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other search
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
@@ -130,7 +133,11 @@ class Tuner:
     def trajectory(self) -> Any:
         """What the chain draws by."""
         found = self.found
-        return self._settings.trajectory if found is None else trajectories.FixedTime(found.time, found.jitter)
+        return (
+            self._settings.trajectory
+            if found is None
+            else trajectories.FixedTime(found.time, found.jitter, repeats=found.repeats)
+        )
 
     @property
     def target_accept(self) -> float:
@@ -145,13 +152,13 @@ class Tuner:
     def choice(self) -> dict[str, Any]:
         """What is run, and in ``history`` all that was measured, as plain numbers and words.
 
-        ``floor`` and ``predicted`` are by the gradients that draws are charged with, ``worth`` in the history is not.
         Where no-U-turn trajectories are run although there was something to choose, ``reason`` says why.
         """
         found, settings = self.found, self._settings
         if found is not None:
             chosen: dict[str, Any] = {"integrator": found.integrator, "trajectory": "fixed_time"}
-            chosen |= {"time": found.time, "jitter": found.jitter, "predicted": found.value}
+            chosen |= {"time": found.time, "jitter": found.jitter, "repeats": found.repeats}
+            chosen |= {"predicted": found.value}
         else:
             plain = (
                 isinstance(settings.integrator, integrators.Auto),
@@ -208,11 +215,13 @@ class Tuner:
             "worth": drawn / (steps + PER_DRAW),
             "steps": float(memory.steps.mean()),
             "accept": float(memory.accept.mean()),
-            "lost": lost(memory),
+            "lost": lost(memory, self.found.repeats if self.found else 1),
             **{name: value if np.isfinite(value) else None for name, value in looks._asdict().items()},
         }
         self._history.append(event)
         farthest, heaviest = _SHAPES[windows_left]
+        if (steps if self.found is None else self._floor_steps) < _QUICK:
+            farthest = min(farthest, _NEAR)
         wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
         if wild or not (distance < farthest and looks.tail < heaviest):
             return self._give_up("the target is not Gaussian enough")
@@ -223,16 +232,16 @@ class Tuner:
             return None
         if self.found is None:
             self._floor_draw, self._floor_step, self._floor_steps = drawn, step_size, steps
-        charge = PER_DRAW + (0.0 if distance < _TAME else self._floor_steps)
-        self._floor, value = self._floor_draw / (self._floor_steps + charge), drawn / (steps + charge)
+        wanted = 0.0 if distance < _TAME else _ALIKE * self._floor_steps
+        self._floor = self._floor_draw / (self._floor_steps + PER_DRAW)
         search = Search(
             system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
-            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0, charge,
+            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0, wanted,
         )  # fmt: skip
         if self.found is None:
             margin = _MARGIN if windows_left else _MARGIN_UNPROVED if distance < _TAME else _MARGIN_WILD
             return self._first(search, event, distance, margin)
-        return self._judge(search, event, distance, memory, value, windows_left)
+        return self._judge(search, event, distance, memory, windows_left)
 
     def beware(self, memory: Memory, step_size: float, windows_left: int) -> float | None:
         """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
@@ -263,11 +272,11 @@ class Tuner:
         return best.step_size
 
     def _judge(
-        self, search: Search, event: dict[str, Any], distance: float, memory: Memory, value: float, windows_left: int
+        self, search: Search, event: dict[str, Any], distance: float, memory: Memory, windows_left: int
     ) -> float | None:
         """Keep what was chosen, or something like it, or give it up."""
         assert self.found is not None
-        drift, step_size = self.integrator.drift, event["step_size"]
+        drift, step_size, value = self.integrator.drift, event["step_size"], event["worth"]
         if drift == "free" and LOST[drift] < event["lost"] < _LOST_MUCH and self.found.accept < _CAREFUL - 0.02:
             event["verdict"] = "too bold"
             self.found = self.found._replace(step_size=_SHORTER * step_size, accept=_CAREFUL)

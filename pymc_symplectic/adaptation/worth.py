@@ -45,6 +45,7 @@ _BINS = 5  # parts of the range of times of a jittered path, all of which must h
 _REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
 PER_DRAW = 0.7
 """Gradients that a draw is taken to cost beyond its own."""
+_MOST_REPEATS = 4  # trajectories of one draw
 
 
 class Memory(NamedTuple):
@@ -83,13 +84,17 @@ class Course(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What a path length promises: effective draws per gradient, its acceptance, and the share of lost trajectories."""
+    """What a path length promises: effective draws per gradient, its acceptance, and the share of lost trajectories.
+
+    `repeats` of them make a draw.
+    """
 
     value: float
     time: float
     jitter: float
     accept: float
     lost: float
+    repeats: int
 
 
 class Shape(NamedTuple):
@@ -128,9 +133,9 @@ def shape(white: np.ndarray, slope: np.ndarray) -> Shape:
     return Shape(float(np.linalg.norm(white + slope, 2)) ** 2 / size, tail, pull, peak)
 
 
-def lost(memory: Memory) -> float:
-    """The share of draws whose trajectory came to nothing."""
-    return float((memory.accept < _REFUSED).mean())
+def lost(memory: Memory, repeats: int = 1) -> float:
+    """The share of trajectories that came to nothing, as mean acceptances over the `repeats` of each draw tell it."""
+    return float((memory.accept < 1 - (1 - _REFUSED) / repeats).mean()) / repeats
 
 
 def spread(count: int, number: int) -> np.ndarray:
@@ -255,9 +260,12 @@ def offers(
     stages: int,
     times: Sequence[float],
     jitters: Sequence[float],
-    charge: float = PER_DRAW,
+    wanted: float = 0.0,
 ) -> list[Offer]:
-    """What each path length that the course covers is worth; nothing of those that look dangerous."""
+    """What each path length that the course covers is worth; nothing of those that look dangerous.
+
+    Of short paths, as many make a draw as come nearest to the gradients that are `wanted` for one.
+    """
     step = np.arange(1, course.errors.shape[1] + 1)
     # A path of time t takes ceil(t / ε) equal steps, so a point k steps on stands for it if they are of that length.
     share = course.sizes[:, None] / step_size
@@ -275,8 +283,10 @@ def offers(
     covered = (counts >= 2).all(axis=1) & ~(inside & np.isinf(errors)).any(axis=1)
     time, jitter, path = time[covered], jitter[covered], path[covered]
     weights = np.where(inside[covered], 1 / (np.maximum(counts[path, part[covered]], 1) * _BINS), 0.0)
-    opened = np.clip(_mean_without_luck(gap, luck, weights), 1e-6, None)
-    value = worth((2 - opened) / opened) / (mean_steps(time, jitter, step_size) * stages + charge)
+    gradients = mean_steps(time, jitter, step_size) * stages
+    repeats = np.clip(np.round(wanted / gradients), 1, _MOST_REPEATS)
+    stays = np.clip(1 - _mean_without_luck(gap, luck, weights), -0.999, 1 - 1e-6) ** repeats[:, None]
+    value = worth((1 + stays) / (1 - stays)) / (gradients * repeats + PER_DRAW)
     refused = weights @ (accept < _REFUSED)
-    columns = value, time, jitter, weights @ accept, refused
-    return [Offer(*map(float, offer)) for offer in zip(*columns, strict=True)]
+    columns = np.column_stack([value, time, jitter, weights @ accept, refused]).tolist()
+    return [Offer(*offer, repeats=int(many)) for offer, many in zip(columns, repeats, strict=True)]

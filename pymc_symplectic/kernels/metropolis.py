@@ -24,19 +24,24 @@ _BROKEN = int(Status.BROKEN)
 
 
 class FixedStepsRule(NamedTuple):
-    """A number of steps uniform on the integers of [steps (1 - jitter), steps (1 + jitter)]."""
+    """A number of steps uniform on the integers of [steps (1 - jitter), steps (1 + jitter)]; `repeats` make a draw."""
 
     steps: int
     jitter: float
+    repeats: int
     max_energy_error: float
     max_energy_range: float
 
 
 class FixedTimeRule(NamedTuple):
-    """A time uniform on [time (1 - jitter), time (1 + jitter)], in steps no longer than the step size."""
+    """A time uniform on [time (1 - jitter), time (1 + jitter)], in steps no longer than the step size.
+
+    So many as `repeats` says make a draw.
+    """
 
     time: float
     jitter: float
+    repeats: int
     max_steps: int
     max_energy_error: float
     max_energy_range: float
@@ -89,7 +94,31 @@ LONGEST_STEPS = {FixedStepsRule: _longest_of_steps, FixedTimeRule: _longest_of_t
 def metropolis_transition(
     rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
 ) -> int:
-    """One draw: new momentum, a trajectory, a Metropolis test.  Changes ``state.current`` and fills `row`."""
+    """One draw: trajectories, each with a new momentum and a Metropolis test, of which the last one leads to the draw.
+
+    Changes ``state.current`` and fills `row`: with sums of steps and the mean of acceptance over all of them, with the
+    worst energy error, and whether any diverged; with the rest of the last one.
+    """
+    steps, accept, largest, diverging = 0.0, 0.0, 0.0, 0.0
+    for _ in range(rule.repeats):
+        status = _trajectory(rule, system, state, eps, rng, row)
+        if status != _OK:
+            return status
+        steps += row[column.TREE_SIZE]
+        accept += row[column.MEAN_TREE_ACCEPT]
+        diverging = max(diverging, row[column.DIVERGING])
+        if abs(row[column.MAX_ENERGY_ERROR]) > abs(largest):
+            largest = row[column.MAX_ENERGY_ERROR]
+    row[column.TREE_SIZE] = steps
+    row[column.MEAN_TREE_ACCEPT] = accept / rule.repeats
+    row[column.MAX_ENERGY_ERROR] = largest
+    row[column.DIVERGING] = diverging
+    return _OK
+
+
+@helper
+def _trajectory(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
+    """New momentum, a trajectory, a Metropolis test."""
     point, momentum = state.moving, state.momentum
     steps, eps = plan(rule, eps, rng)
     draw_momentum(system.kinetic, rng, momentum)

@@ -46,6 +46,31 @@ def test_time_is_cut_short_at_the_greatest_number_of_steps():
     assert plan(rule, 1e-300, np.random.default_rng(1)) == (7, 1e-300)
 
 
+@pytest.mark.parametrize("kind", [FixedSteps, FixedTime])
+def test_repeats_thin_the_chain(kind):
+    """The same numbers lead to the same points, of which every third is a draw; its row is of all three."""
+    every = Run(eps=1.2, trajectory=kind(3, jitter=0.5)).advance(300)
+    third = Run(eps=1.2, trajectory=kind(3, jitter=0.5, repeats=3)).advance(100)
+    np.testing.assert_array_equal(third.draws, every.draws[2::3])
+    together = every.rows.reshape(100, 3, -1)
+    for sums in (column.TREE_SIZE, column.N_GRADIENTS):
+        np.testing.assert_array_equal(third.rows[:, sums], together[:, :, sums].sum(axis=1))
+    accept = together[:, :, column.MEAN_TREE_ACCEPT]
+    assert accept.min() < 0.9 < accept.max()
+    np.testing.assert_allclose(third.rows[:, column.MEAN_TREE_ACCEPT], accept.mean(axis=1))
+    np.testing.assert_array_equal(third.rows[:, column.ENERGY], together[:, 2, column.ENERGY])
+    errors = together[:, :, column.MAX_ENERGY_ERROR]
+    np.testing.assert_array_equal(np.abs(third.rows[:, column.MAX_ENERGY_ERROR]), np.abs(errors).max(axis=1))
+
+
+def test_a_draw_diverges_where_any_of_its_trajectories_does():
+    every = Run(eps=1.2, max_energy_error=0.3, trajectory=FixedSteps(3)).advance(200).rows
+    pairs = Run(eps=1.2, max_energy_error=0.3, trajectory=FixedSteps(3, repeats=2)).advance(100).rows
+    diverging = every[:, column.DIVERGING].reshape(100, 2)
+    assert (diverging.sum(axis=1) == 1).sum() > 0
+    np.testing.assert_array_equal(pairs[:, column.DIVERGING], diverging.max(axis=1))
+
+
 # Divergences: steps so long that the energy error grows and grows.
 
 

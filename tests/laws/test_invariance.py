@@ -51,7 +51,7 @@ def rule_at(trajectory, eps):
     """The rule of a trajectory of a few steps of size `eps`."""
     if isinstance(trajectory, tuple):
         return trajectory
-    few_steps = {"fixed_steps": FixedSteps(2, jitter=0.5), "fixed_time": FixedTime(2.3 * eps, jitter=0.6)}
+    few_steps = {"fixed_steps": FixedSteps(2, jitter=0.5), "fixed_time": FixedTime(2.3 * eps, jitter=0.6, repeats=2)}
     chosen = few_steps.get(trajectory) or trajectories.CATALOGUE[trajectory]()
     return chosen.record(DIM, MAX_ENERGY_ERROR)
 
