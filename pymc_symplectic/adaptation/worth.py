@@ -288,5 +288,5 @@ def offers(
     stays = np.clip(1 - _mean_without_luck(gap, luck, weights), -0.999, 1 - 1e-6) ** repeats[:, None]
     value = worth((1 + stays) / (1 - stays)) / (gradients * repeats + PER_DRAW)
     refused = weights @ (accept < _REFUSED)
-    columns = np.column_stack([value, time, jitter, weights @ accept, refused]).tolist()
-    return [Offer(*offer, repeats=int(many)) for offer, many in zip(columns, repeats, strict=True)]
+    columns = value, time, jitter, weights @ accept, refused, repeats.astype(int)
+    return [Offer(*offer) for offer in zip(*(column.tolist() for column in columns), strict=True)]
