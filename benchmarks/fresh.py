@@ -4,7 +4,7 @@ Regressions, hierarchies, a series, shares and a nonlinear curve, of 5 to 53 dim
 kinds that are fitted every day; none was chosen by how a sampler does on it.  Names have the form of posteriordb's,
 data before model.  The data are made from fixed seeds, or come with scikit-learn; there are no reference draws.
 
-Like `held_out`, this set serves once.
+Rules of the sampler have been changed after a look at results of this set; `unseen` is the next one.
 
 Examples
 --------

@@ -5,7 +5,7 @@ posteriordb's, data before model.  The data are made from fixed seeds, or come w
 draws.
 
 A test set serves once: whoever chooses a default, a constant or a method by its results has to look for another one.
-Rules of the sampler have been changed after a look at results of this set; `fresh` is the next one.
+Rules of the sampler have been changed after looks at results of this set; `fresh` is the next one.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Tables of posteriors whose models need no data from elsewhere: what `held_out` and `fresh` have in common."""
+"""Tables of posteriors whose models need no data from elsewhere: what `held_out`, `fresh` and `unseen` share."""
 
 from collections.abc import Callable
 

@@ -39,6 +39,7 @@ TITLES = {
     "results": "Posteriors on which choices were made",
     "held_out": "Posteriors held out, first set",
     "fresh": "Posteriors held out, second set",
+    "unseen": "Posteriors held out, third set",
 }
 """What folders of results hold, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01

@@ -4,9 +4,9 @@ Run ``python benchmarks/suite.py``; ``--help`` lists the options.  Each posterio
 the folder of results, and is left out where that file exists, so that an interrupted run goes on where it stopped.
 What a sampler fails at is recorded as its error; remove the file to try again.  `report.py` makes tables and a figure.
 
-There are three sets of posteriors, kept in folders of their own: those of `posteriors.py`, on which choices are made,
-and with ``--set held_out`` or ``--set fresh`` those of `held_out.py` or `fresh.py`, by which choices are tested when
-they have been made.  `fresh.py` is for those made after a look at results of `held_out.py`.
+There are four sets of posteriors, kept in folders of their own: those of `posteriors.py`, on which choices are made,
+and with ``--set held_out``, ``--set fresh`` or ``--set unseen`` those of `held_out.py`, `fresh.py` or `unseen.py`, by
+which choices are tested when they have been made.  Each of these is for choices made after a look at the one before.
 
 The protocol:
 
@@ -47,13 +47,14 @@ import fresh
 import held_out
 import posteriors
 import samplers
+import unseen
 
 import pymc_symplectic as ps
 
 __all__ = ["file_of", "run_all", "score"]
 
 RESULTS = Path(__file__).parent / "results"
-SETS = {"held_out": held_out, "fresh": fresh}
+SETS = {"held_out": held_out, "fresh": fresh, "unseen": unseen}
 PACKAGES = ("blackjax", "jax", "numba", "numpy", "nutpie", "pymc", "pytensor")
 
 Record = dict[str, Any]

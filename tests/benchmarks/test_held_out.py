@@ -1,4 +1,4 @@
-"""The two sets of held-out posteriors: that they stay what they are, and how the suite is told to take them."""
+"""The three sets of held-out posteriors: that they stay what they are, and how the suite is told to take them."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,19 @@ FRESH = {
     "simulated-pharmacokinetics": (30, -355.339552),
     "simulated-dirichlet_multinomial": (5, -523.879884),
 }
-SETS = {"held_out": HELD_OUT, "fresh": FRESH}
+UNSEEN = {
+    "simulated-zero_inflated": (6, -480.571681),
+    "simulated-rasch": (63, -516.563414),
+    "simulated-autoregression": (5, -939.342560),
+    "simulated-censored_survival": (7, -205.417917),
+    "simulated-meta_analysis": (22, -97.273191),
+    "simulated-robust_groups": (29, -609.126919),
+    "simulated-logistic_growth": (4, -72.513878),
+    "simulated-outliers": (7, -236.319579),
+    "simulated-cox_process": (39, -222.403314),
+    "simulated-batting": (32, -129.817781),
+}
+SETS = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +57,10 @@ def rooms(folder):
     import report
     import samplers
     import suite
+    import unseen
 
-    return SimpleNamespace(
-        fresh=fresh, held_out=held_out, posteriors=posteriors, report=report, samplers=samplers, suite=suite
-    )
+    sets = {"fresh": fresh, "held_out": held_out, "unseen": unseen}
+    return SimpleNamespace(**sets, posteriors=posteriors, report=report, samplers=samplers, suite=suite)
 
 
 def test_names_lists_all(rooms):
@@ -58,7 +70,10 @@ def test_names_lists_all(rooms):
     assert len(set().union(*sets)) == sum(map(len, sets))  # no posterior is of two sets
 
 
-@pytest.mark.parametrize(("of", "one"), [("held_out", "wine-softmax"), ("fresh", "simulated-local_level")])
+@pytest.mark.parametrize(
+    ("of", "one"),
+    [("held_out", "wine-softmax"), ("fresh", "simulated-local_level"), ("unseen", "simulated-rasch")],
+)
 def test_unknown_name_lists_the_names(rooms, of, one):
     with pytest.raises(ValueError, match=rf"No model of 'wine-tasting'; there are .*{one}"):
         getattr(rooms, of).load("wine-tasting")
@@ -97,11 +112,12 @@ def test_sets_are_chosen_by_name(rooms, tmp_path, monkeypatch):
         rooms.suite.main(["--set", name])
     rooms.suite.main(["--set", "held_out", "--posteriors", "wine-softmax", "--results", str(tmp_path)])
     results = rooms.suite.RESULTS
-    assert [folder for *_, folder in calls] == [results, results / "held_out", results / "fresh", tmp_path]
-    expected = [rooms.posteriors.names(), rooms.held_out.names(), rooms.fresh.names(), ["wine-softmax"]]
+    assert [folder for *_, folder in calls] == [results, *(results / name for name in SETS), tmp_path]
+    held_out = [getattr(rooms, name) for name in SETS]
+    expected = [rooms.posteriors.names(), *(one.names() for one in held_out), ["wine-softmax"]]
     assert [names for names, *_ in calls] == expected
     assert calls[0][1].func is rooms.posteriors.load
-    assert [load for _, load, _ in calls[1:]] == [rooms.held_out.load, rooms.fresh.load, rooms.held_out.load]
+    assert [load for _, load, _ in calls[1:]] == [*(one.load for one in held_out), rooms.held_out.load]
 
 
 def test_report_has_a_title_for_every_set(rooms):
