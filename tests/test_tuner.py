@@ -132,6 +132,12 @@ def test_paths_that_diverge_are_not_offered():
     assert [offer.time for offer in found] == [0.7]
 
 
+def test_several_paths_of_a_draw_are_told():
+    choice = {"integrator": "leapfrog", "trajectory": "fixed_time", "time": 1.2, "repeats": 2}
+    assert in_words(choice) == "leapfrog, fixed_time of 1.20, 2 to a draw"
+    assert in_words({**choice, "repeats": 1}) == "leapfrog, fixed_time of 1.20"
+
+
 @pytest.mark.parametrize(("wanted", "repeats"), [(0.0, 1), (5.0, 1), (9.0, 2), (14.0, 3), (1000.0, 4)])
 def test_short_paths_are_repeated(wanted, repeats):
     """As many make a draw as cost what is wanted, and together they forget what each forgets."""

@@ -81,6 +81,7 @@ class _Settings(Protocol):
 def in_words(choice: Mapping[str, Any]) -> str:
     """Which integrator and trajectory a `Tuner.choice` is, and why it is no other, in a few words."""
     length = f" of {choice['time']:.2f}" if "time" in choice else ""
+    length += f", {choice['repeats']} to a draw" if choice.get("repeats", 1) > 1 else ""
     reason = f", because {choice['reason']}" if "reason" in choice else ""
     return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}"
 
