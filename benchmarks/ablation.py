@@ -38,13 +38,15 @@ _SWITCHES: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
     "without two-stage schemes": ((tuner, "_SCHEMES", ("harmonic_leapfrog", "leapfrog")),),
     "without both": ((tuner, "_SCHEMES", ("leapfrog",)),),
     "without the look at the shape": (
-        (tuner, "_SHAPES", _ANY), (tuner, "_TAME", math.inf),
+        (tuner, "_SHAPES", _ANY), (tuner, "_NEAR", math.inf), (tuner, "_TAME", math.inf),
         (tuner, "_LEAST_PULL", -math.inf), (tuner, "_HIGHEST_PEAK", math.inf),
     ),
     "without proof": (
         (tuner, "_KEEP", 0.0), (tuner, "_ENOUGH", (0.0, 0.0)), (tuner, "_LONGEST_REST", math.inf),
         (tuner, "_DIVERGING", math.inf), (tuner, "LOST", {"free": 1.0, "harmonic": 1.0}),
     ),
+    "with a single path to each draw": ((tuner, "_ALIKE", 0.0),),
+    "without caution after divergences": ((tuner, "_RISKY", 1.0),),
     "without allowance for luck": ((search, "surplus", lambda *_: None),),
     "without acceptance by efficiency": ((tuner, "_ACCEPT", (0.8, 0.8)),),
 }  # fmt: skip
