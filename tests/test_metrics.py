@@ -152,7 +152,12 @@ def test_directions_of_chance_are_not_taken():
     assert along.max() > 0.9 and found.stretch[along.argmax()] > 5
 
 
-@pytest.mark.parametrize(("dim", "most"), [(60, 60), (150, 100), (1000, 20), (100_000, 10)])
+@pytest.mark.parametrize("dim", [1, 100])
+def test_few_parameters_have_a_dense_metric_by_default(dim):
+    assert get("auto").resolve(dim) == get("dense")
+
+
+@pytest.mark.parametrize(("dim", "most"), [(101, 100), (300, 66), (1000, 20), (100_000, 10)])
 def test_more_parameters_have_fewer_directions_by_default(dim, most):
     metric = get("auto").resolve(dim)
     assert metric.max_rank == most

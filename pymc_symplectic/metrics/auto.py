@@ -13,13 +13,13 @@ from .low_rank import LowRank
 
 __all__ = ["Auto"]
 
-_DENSE_UP_TO = 50  # parameters
+_DENSE_UP_TO = 100  # parameters
 _NUMBERS, _FEWEST = 20_000, 10  # in the directions of a low-rank metric together; and directions in any case
 
 
 @dataclass(frozen=True)
 class Auto(Metric):
-    """`Dense` for up to 50 parameters, which a thousand draws of warm-up tell well; `LowRank` beyond.
+    """`Dense` for up to 100 parameters, which a thousand draws of warm-up tell well; `LowRank` beyond.
 
     Above 200 parameters the low-rank metric has at most 20 000 / d directions, or ten: a step costs O(d k) for k of
     them, and most of what a few can do is done by the strongest.  Where a gradient costs milliseconds, more directions
@@ -31,7 +31,7 @@ class Auto(Metric):
 
     def resolve(self, dim: int) -> Metric:
         """The metric for `dim` parameters."""
-        return Dense() if dim <= _DENSE_UP_TO else LowRank(max_rank=min(dim, max(_NUMBERS // dim, _FEWEST), 100))
+        return Dense() if dim <= _DENSE_UP_TO else LowRank(max_rank=min(max(_NUMBERS // dim, _FEWEST), 100))
 
     def check(self, dim: int) -> None:
         """Any dimension will do."""
