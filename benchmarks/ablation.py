@@ -94,7 +94,8 @@ def table(results: pd.DataFrame) -> str:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line, run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of posteriordb's; default: all of the suite")
+    parser.add_argument("--set", choices=("tuning", *suite.SETS), default="tuning", help="default: %(default)s")
+    parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     parser.add_argument("--samplers", nargs="+", default=list(ABSENT), metavar="NAME", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument(
@@ -105,9 +106,10 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     logging.getLogger("pymc").setLevel(logging.ERROR)
+    names, load = suite.of_set(chosen.set, chosen.posteriordb)
     suite.run_all(
-        chosen.posteriors or posteriors.names(), ["ours", *chosen.samplers], chosen.seeds, chosen.results,
-        draws=chosen.draws, tune=chosen.tune, load=partial(posteriors.load, path=chosen.posteriordb),
+        chosen.posteriors or names, ["ours", *chosen.samplers], chosen.seeds, chosen.results,
+        draws=chosen.draws, tune=chosen.tune, load=load,
         tell=lambda line: print(line, flush=True),
     )  # fmt: skip
     print(table(report.load(chosen.results)))

@@ -51,7 +51,7 @@ import unseen
 
 import pymc_symplectic as ps
 
-__all__ = ["file_of", "run_all", "score"]
+__all__ = ["file_of", "of_set", "run_all", "score"]
 
 RESULTS = Path(__file__).parent / "results"
 SETS = {"held_out": held_out, "fresh": fresh, "unseen": unseen}
@@ -197,6 +197,13 @@ def _line(record: Record) -> str:
     )
 
 
+def of_set(name: str, posteriordb: Path | None) -> tuple[list[str], Callable[[str], posteriors.Posterior]]:
+    """Names of the posteriors of a set, and what loads them."""
+    if name in SETS:
+        return SETS[name].names(), SETS[name].load
+    return posteriors.names(), partial(posteriors.load, path=posteriordb)
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -216,10 +223,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     logging.getLogger("pymc").setLevel(logging.ERROR)
-    names, load, folder = posteriors.names(), partial(posteriors.load, path=chosen.posteriordb), RESULTS
-    if chosen.set in SETS:
-        names, load, folder = SETS[chosen.set].names(), SETS[chosen.set].load, RESULTS / chosen.set
-    folder = chosen.results or folder
+    names, load = of_set(chosen.set, chosen.posteriordb)
+    folder = chosen.results or (RESULTS / chosen.set if chosen.set in SETS else RESULTS)
     made = run_all(
         chosen.posteriors or names, chosen.samplers, chosen.seeds, folder, draws=chosen.draws, tune=chosen.tune,
         chains=chosen.chains, load=load, tell=lambda line: print(line, flush=True),
