@@ -19,6 +19,7 @@ from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import new_learning, restart_step_size
 from .kernels.compile import bind, layouts
+from .kernels.linear import MAPS
 from .kernels.probe import probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
@@ -390,7 +391,8 @@ class Chain:
         self._tuner.restore(snapshot["tuner"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
-        self._use(type(self._system.metric)(**{name: array.copy() for name, array in snapshot["metric"].items()}))
+        metric = {name: array.copy() for name, array in snapshot["metric"].items()}
+        self._use(next(kind for kind in MAPS if set(kind._fields) == set(metric))(**metric))
         for name, array in snapshot["learning"].items():
             getattr(self._learning, name)[...] = array
         self._state.counters[0] = snapshot["pending_gradients"]

@@ -6,6 +6,7 @@ import pytest
 
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.kernels.linear import DenseMap, LowRankMap
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 
@@ -41,6 +42,23 @@ def test_a_chain_falls_from_afar_into_the_typical_set(counts, metric, height):
     assert values.min() > typical - 100
     assert chain.step_size > 0.02
     assert abs(draws[:, 1].mean() - 1.0) < 0.5
+
+
+def test_a_chain_goes_on_alike_when_its_metric_has_become_dense():
+    """An autoregression of 110 parameters, where a few directions are not enough."""
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=110, initval=np.zeros(110))
+        pm.Potential("density", -0.5 * (x[0] ** 2 + ((x[1:] - 0.9 * x[:-1]) ** 2 / 0.19).sum()))
+    target = LogDensity(model=model)
+    chain, other = (Chain(target, Settings.choose(), np.random.default_rng(seed), tune=400) for seed in (1, 2))
+    chain.start(np.zeros(110))
+    chain.advance(300)
+    assert isinstance(chain.metric, LowRankMap)
+    chain.advance(70)
+    assert isinstance(chain.metric, DenseMap)
+    other.restore(chain.snapshot())
+    for one, same in zip(chain.advance(100), other.advance(100), strict=True):
+        np.testing.assert_array_equal(one, same)
 
 
 @pytest.fixture(scope="module")

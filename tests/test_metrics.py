@@ -165,6 +165,35 @@ def test_more_parameters_have_fewer_directions_by_default(dim, most):
     metric.check(dim)
 
 
+def chained(dim):
+    """The covariance of a stationary autoregression, whose correlations are not those of a few directions."""
+    return 0.9 ** np.abs(np.subtract.outer(np.arange(dim), np.arange(dim)))
+
+
+def test_more_parameters_have_a_dense_metric_where_that_is_clearly_better():
+    covariance = chained(120)
+    metric = get("auto").resolve(120)
+    few = metric.fit(metric.start(np.ones(120)), seen(*gaussian(covariance, 149)))
+    assert isinstance(few, linear.LowRankMap)
+    found = metric.fit(few, seen(*gaussian(covariance, 400)))
+    assert isinstance(found, linear.DenseMap)
+    assert condition(few, covariance) > 4 and condition(found, covariance) < 1.2
+    found = metric.fit(found, seen(*gaussian(covariance, 100)))
+    assert isinstance(found, linear.DenseMap) and condition(found, covariance) < 1.2
+
+
+def test_more_parameters_keep_a_low_rank_metric_where_a_dense_one_would_fit_noise():
+    """Skewed parameters that are not correlated, with and without a direction that is."""
+    rng = np.random.default_rng(7)
+    noise, direction = rng.standard_normal((400, 120)), np.full(120, 120**-0.5)
+    draws, gradients = noise + 0.4 * (noise**2 - 1), -noise * (1 + 0.5 * rng.standard_normal((400, 120)))
+    far, near = np.outer(noise @ direction, direction), np.outer(gradients @ direction, direction)
+    metric = get("auto").resolve(120)
+    for much in (0, 9):
+        found = metric.fit(metric.start(np.ones(120)), seen(draws + much * far, gradients - much / (1 + much) * near))
+        assert isinstance(found, linear.LowRankMap)
+
+
 @learned
 def test_linear_maps_of_good_form(metric):
     for linear_map in (

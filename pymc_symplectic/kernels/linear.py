@@ -13,7 +13,7 @@ import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "solve"]
+__all__ = ["MAPS", "DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "solve"]
 
 
 class DiagonalMap(NamedTuple):
@@ -38,6 +38,10 @@ class LowRankMap(NamedTuple):
     scale: np.ndarray
     directions: np.ndarray
     stretch: np.ndarray
+
+
+MAPS = DiagonalMap, DenseMap, LowRankMap
+"""All kinds, which the names of their fields tell apart."""
 
 
 @helper

@@ -101,9 +101,12 @@ class Dense(Metric):
 
     def fit(self, current: DenseMap, learning: Learning) -> DenseMap:
         """The factor that the draws of the last window ask for."""
+        return self.fit_draws(current, *remembered(learning))
+
+    def fit_draws(self, current: DenseMap, draws: np.ndarray, gradients: np.ndarray) -> DenseMap:
+        """The factor that draws and their gradients, (n, d) each, ask for."""
         from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
 
-        draws, gradients = remembered(learning)
         if not self.adapts or len(draws) < 3:
             return current
         old = current.factor

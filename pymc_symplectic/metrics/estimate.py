@@ -14,6 +14,7 @@ __all__ = [
     "LARGEST",
     "SMALLEST",
     "centre",
+    "divergence",
     "fisher_scale",
     "geometric_mean",
     "numbers",
@@ -102,6 +103,17 @@ def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.
         draws = draws + (along[0] * (1 / metric.stretch - 1)) @ metric.directions
         gradients = gradients + (along[1] * (metric.stretch - 1)) @ metric.directions
     return draws, gradients
+
+
+def divergence(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> float:
+    """The Fisher divergence of the best Gaussian with covariance L Lᵀ from draws and gradients (n, d), by parameter.
+
+    Mean squared sum of whitened draws and gradients, which cancel where the whitened target is standard normal.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        white, slope = whitened(metric, draws - draws.mean(axis=0), gradients - gradients.mean(axis=0))
+        found = float(np.mean((white + slope) ** 2))
+    return found if np.isfinite(found) else np.inf
 
 
 def centre(metric: Any, learning: Learning) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from ..checks import number, whole
 from ..kernels.adapt import Learning
 from ..kernels.linear import LowRankMap
 from .base import Metric
-from .estimate import fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk, span
+from .estimate import divergence, fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk, span
 
 __all__ = ["LowRank"]
 
@@ -89,14 +89,17 @@ class LowRank(Metric):
         draws look more like a standard normal is taken: once directions are known, a scale that changes by its noise
         alone would turn them, and spoil what they have learned of the smallest ones.
         """
-        draws, gradients = remembered(learning)
+        return self.fit_draws(current, *remembered(learning))
+
+    def fit_draws(self, current: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
+        """What `fit` takes of draws and their gradients, (n, d) each."""
         if len(draws) < 3:
             return current
         centred = (draws - draws.mean(axis=0)).T, (gradients - gradients.mean(axis=0)).T
         fresh = current.scale * fisher_scale(centred[0] / current.scale[:, None], centred[1] * current.scale[:, None])
         scales = [fresh, current.scale] if len(current.stretch) else [fresh]
         candidates = [current, *(self._correct(current, scale, *centred) for scale in scales)]
-        return min(candidates[::-1], key=lambda candidate: _divergence(candidate, *centred))
+        return min(candidates[::-1], key=lambda candidate: divergence(candidate, draws, gradients))
 
     def _correct(self, current: LowRankMap, scale: np.ndarray, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
         """The directions that centred draws and gradients (d, n) ask for beside a scale."""
@@ -154,17 +157,3 @@ def _confirmed(white: np.ndarray, slope: np.ndarray, cutoff: float) -> int:
     known = (variance > 0) & (stiffness > 0)
     strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
     return int((strength * np.sign(np.log(found.values)) > np.log(cutoff)).sum())
-
-
-def _divergence(metric: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> float:
-    """Mean squared sum of whitened draws and gradients, which cancel where the whitened target is standard normal."""
-    white, slope = draws / metric.scale[:, None], gradients * metric.scale[:, None]
-    along = metric.directions @ white, metric.directions @ slope
-    total = (
-        white
-        + slope
-        + metric.directions.T
-        @ ((1 / metric.stretch - 1)[:, None] * along[0] + (metric.stretch - 1)[:, None] * along[1])
-    )
-    divergence = float(np.mean(total**2))
-    return divergence if np.isfinite(divergence) else np.inf
