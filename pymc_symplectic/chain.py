@@ -13,7 +13,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.schedule import doubling, window_ends
 from .adaptation.search import BrokenError, empty_probes
 from .adaptation.tuner import MEMORY, Tuner
-from .adaptation.worth import Memory
+from .adaptation.worth import Memory, compile_scores
 from .integrators import HARMONIC
 from .kernels import chain as kernels
 from .kernels import statistics as column
@@ -121,6 +121,8 @@ class Chain:
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing."""
         settings, dim = self.settings, self.target.dim
+        if self._tuner.active:
+            compile_scores()
         pinned, tuned = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
         plans = [(self._system, [*pinned, *tuned])]
         if settings.integrator.drift == "harmonic" or self._tuner.harmonic:

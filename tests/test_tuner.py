@@ -100,12 +100,12 @@ def test_gaps_of_a_normal_are_known(time, lucky):
     rng = np.random.default_rng(2)
     course, momenta = gaussian_course(rng, 300, 4, 0.3, 12)
     memory, columns = memory_of(rng.standard_normal((4000, 4))), np.arange(4)
-    gap = worth.gaps(course, memory, columns)
-    luck = worth.surplus(course, memory, columns, np.zeros(4), momenta, np.ones(4)) if lucky else None
+    gap = worth.gaps(course, worth.moments(memory, columns))
+    luck = worth.surplus(course, worth.moments(memory, columns, np.zeros(4)), momenta, np.ones(4)) if lucky else None
     (offer,) = worth.offers(course, gap, luck, 0.3, 1, [time], [0.3])
     t = time * (1 + 0.3 * np.linspace(-1, 1, 2001))
     rho = np.array([np.cos(t).mean()] * 4 + [(np.cos(t) ** 2).mean()] * 5)
-    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(np.array([time]), np.array([0.3]), 0.3)[0] + 0.7)
+    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(time, 0.3, 0.3) + 0.7)
     assert offer.value == pytest.approx(known, rel=0.08 if lucky else 0.2)
     assert offer.accept == pytest.approx(1) and offer.lost == 0
 
@@ -116,8 +116,8 @@ def test_luck_is_taken_off():
         rng = np.random.default_rng(seed)
         course, momenta = gaussian_course(rng, 28, 4, 0.5, 6)
         memory, columns = memory_of(rng.standard_normal((400, 4))), np.arange(4)
-        gap = worth.gaps(course, memory, columns)
-        luck = worth.surplus(course, memory, columns, np.zeros(4), momenta, np.ones(4))
+        gap = worth.gaps(course, worth.moments(memory, columns))
+        luck = worth.surplus(course, worth.moments(memory, columns, np.zeros(4)), momenta, np.ones(4))
         for taken in (False, True):
             (offer,) = worth.offers(course, gap, luck if taken else None, 0.5, 1, [1.4], [0.3])
             values[taken].append(offer.value)
@@ -128,7 +128,7 @@ def test_paths_that_diverge_are_not_offered():
     course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
     memory, columns = memory_of(course.starts), np.arange(2)
     course.errors[:30, 3:] = np.inf  # after three steps of 0.25 to 0.5 each
-    found = worth.offers(course, worth.gaps(course, memory, columns), None, 0.5, 1, [0.7, 1.7], [0.3])
+    found = worth.offers(course, worth.gaps(course, worth.moments(memory, columns)), None, 0.5, 1, [0.7, 1.7], [0.3])
     assert [offer.time for offer in found] == [0.7]
 
 
@@ -143,10 +143,10 @@ def test_short_paths_are_repeated(wanted, repeats):
     """As many make a draw as cost what is wanted, and together they forget what each forgets."""
     course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.3, 12)
     memory, columns = memory_of(np.random.default_rng(4).standard_normal((400, 2))), np.arange(2)
-    gap = worth.gaps(course, memory, columns)
+    gap = worth.gaps(course, worth.moments(memory, columns))
     (single,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3])
     (offer,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3], wanted)
-    steps = worth.mean_steps(np.array([1.2]), np.array([0.3]), 0.3)[0]
+    steps = worth.mean_steps(1.2, 0.3, 0.3)
     assert 4 < steps < 5
     assert offer.repeats == repeats
     assert offer._replace(repeats=1, value=0) == single._replace(value=0)
@@ -168,16 +168,15 @@ def test_lost_trajectories_of_a_draw_are_counted_by_its_mean_acceptance():
 def test_refusals_are_counted():
     course, _ = gaussian_course(np.random.default_rng(3), 40, 2, 0.5, 6)
     course.errors[:10] = 5.0
-    gap = worth.gaps(course, memory_of(course.starts), np.arange(2))
+    gap = worth.gaps(course, worth.moments(memory_of(course.starts), np.arange(2)))
     (offer,) = worth.offers(course, gap, None, 0.5, 1, [1.4], [0.6])
     assert offer.lost == pytest.approx(0.25, abs=0.1)
     assert offer.accept == pytest.approx(0.75, abs=0.1)
 
 
 def test_steps_of_a_jittered_path():
-    one, jitter = np.ones(1), np.full(1, 0.3)
-    assert worth.mean_steps(one, jitter, 1.3) == 1
-    assert worth.mean_steps(one, jitter, 0.1) == pytest.approx(10.5, abs=0.1)
+    assert worth.mean_steps(1.0, 0.3, 1.3) == 1
+    assert worth.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
 
 
 def test_shape_tells_normals_from_others():

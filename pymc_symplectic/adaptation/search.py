@@ -15,7 +15,7 @@ from ..kernels.linear import DenseMap, LowRankMap
 from ..kernels.probe import Probes, probe
 from ..kernels.state import State, System
 from ..kernels.status import Status
-from .worth import Course, Memory, Offer, gaps, offers, spread, surplus
+from .worth import Course, Memory, Offer, gaps, moments, offers, spread, surplus
 
 __all__ = ["LOST", "BrokenError", "Candidate", "Found", "Search", "empty_probes"]
 
@@ -106,11 +106,10 @@ class Search:
         self._at = spread(len(memory.draws), _STARTS)
         self._momenta = np.empty((len(self._at), memory.draws.shape[1]))
         draw_momenta(system.kinetic, random, self._momenta)
+        self._known = moments(memory, columns, None if mean is None else mean[columns])
         self._gaussian: tuple[np.ndarray, ...] | None = None
         if isinstance(system.kinetic, Gaussian):
-            centre = memory.draws.mean(axis=0) if mean is None else mean
-            parts = centre, *_spread_out(system.metric, self._momenta)
-            self._gaussian = tuple(part[..., columns] for part in parts)
+            self._gaussian = tuple(part[..., columns] for part in _spread_out(system.metric, self._momenta))
         self._began = int(state.counters[0])
         self._found: dict[tuple[str, float], Found] = {}
 
@@ -174,9 +173,9 @@ class Search:
         return best.value
 
     def _offers(self, course: Course, candidate: Candidate, size: float, times: Any, jitters: Any) -> Any:
-        gap, luck = gaps(course, self._memory, self._columns), None
+        gap, luck = gaps(course, self._known), None
         if self._gaussian is not None:
-            luck = surplus(course, self._memory, self._columns, *self._gaussian)
+            luck = surplus(course, self._known, *self._gaussian)
         return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters, self._wanted)
 
     def _follow(self, candidate: Candidate, step_size: float, reach: float) -> Course:
@@ -191,7 +190,7 @@ class Search:
         flow = candidate.scheme.record(self._momenta.shape[1], self._mean)
         if probe(self._system._replace(flow=flow), self._state, probes, self._limit) == Status.BROKEN:
             raise BrokenError
-        starts = probes.starts[:, self._columns]
+        starts = np.ascontiguousarray(probes.starts[:, self._columns])
         return Course(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
 
 

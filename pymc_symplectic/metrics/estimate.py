@@ -78,17 +78,14 @@ def shrunk(centred: np.ndarray) -> np.ndarray:
 
 
 def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The positive definite X with X B X = A, which is B^{-1/2} (B^{1/2} A B^{1/2})^{1/2} B^{-1/2}."""
-    root, inverse = _powers(b, 0.5, -0.5)
-    (middle,) = _powers(root @ a @ root, 0.5)
-    return inverse @ middle @ inverse
+    """The positive definite X with X B X = A, which is R^{-T} (Rᵀ A R)^{1/2} R^{-1} for B = R Rᵀ."""
+    from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
 
-
-def _powers(a: np.ndarray, *exponents: float) -> list[np.ndarray]:
-    """Powers of a positive definite matrix, kept definite where rounding has the last word."""
-    values, vectors = np.linalg.eigh((a + a.T) / 2)
-    values = np.maximum(values, 1e-15 * values[-1])
-    return [(vectors * values**exponent) @ vectors.T for exponent in exponents]
+    root = np.linalg.cholesky(b)
+    values, vectors = np.linalg.eigh(root.T @ a @ root)
+    # kept definite where rounding has the last word
+    half = solve_triangular(root, vectors, lower=True, trans="T") * np.maximum(values, 1e-15 * values[-1]) ** 0.25
+    return half @ half.T
 
 
 def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
