@@ -257,7 +257,7 @@ class Chain:
         early = self._windows.index(self.count) < _RESTARTS
         unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
         if renewed is not None and self.settings.adapts_step_size:
-            restart_step_size(self._learning.step, renewed, 1.0)
+            restart_step_size(self._learning.step, renewed, near=True)
         elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
@@ -360,7 +360,7 @@ class Chain:
         if np.isnan(found):
             self._raise_if_broken(Status.BROKEN)
         # dual averaging that may explore far takes some draws to come back
-        restart_step_size(self._learning.step, found, 10.0 if self.tune >= _EXPLORES else 1.0)
+        restart_step_size(self._learning.step, found, near=self.tune < _EXPLORES)
 
     def _raise_if_broken(self, status: int) -> None:
         if status == Status.BROKEN:

@@ -25,19 +25,22 @@ __all__ = [
 
 _BROKEN = int(Status.BROKEN)
 
-# Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants.
+# Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants where it has to find its way.
 _GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
+_NEAR_GAMMA = 0.3  # where it begins near: step sizes spread less, and their mean has the acceptance that is asked for
+_REACH = 10.0  # times the step size that is begun with, explored at first
 
 
 class Learning(NamedTuple):
     """Everything that warm-up changes at a draw.
 
-    `step` (5,) is the state of dual averaging: log of the step size that explores, log of its average, the mean error
-    of acceptance, the number of updates, the point that it shrinks towards.  `tuning` (3,) holds the target acceptance,
-    and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws taken into the moments and
-    into the memory.  `means` and `squares` (2, d) are running means and sums of squared deviations of draws (row 0) and
-    of gradients (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w is 0 where no metric
-    asks for it.  `outcomes` (w, N_OUTCOMES) is what each of these transitions did, by the columns below.
+    `step` (6,) is the state of dual averaging: log of the step size that explores, log of its average, the mean error
+    of acceptance, the number of updates, the point that it shrinks towards, and how strongly.  `tuning` (3,) holds the
+    target acceptance, and whether step size and metric adapt (1.0) or not (0.0).  `counters` (2,) are the draws taken
+    into the moments and into the memory.  `means` and `squares` (2, d) are running means and sums of squared deviations
+    of draws (row 0) and of gradients (row 1).  `draws` and `gradients` (w, d) are the memory of the current window; w
+    is 0 where no metric asks for it.  `outcomes` (w, N_OUTCOMES) is what each of these transitions did, by the columns
+    below.
     """
 
     step: np.ndarray
@@ -57,7 +60,7 @@ N_OUTCOMES = 4
 def new_learning(dim: int, memory: int, step_size: float, target_accept: float) -> Learning:
     """Memory for warm-up in `dim` coordinates that remembers `memory` draws."""
     learning = Learning(
-        step=np.zeros(5),
+        step=np.zeros(6),
         tuning=np.array([target_accept, 0.0, 0.0]),
         counters=np.zeros(2, np.int64),
         means=np.zeros((2, dim)),
@@ -71,13 +74,14 @@ def new_learning(dim: int, memory: int, step_size: float, target_accept: float) 
 
 
 @helper
-def restart_step_size(averaging: np.ndarray, step_size: float, reach: float = 10.0) -> None:
-    """Forget the past and start dual averaging from a step size; it explores up to `reach` times as much at first."""
+def restart_step_size(averaging: np.ndarray, step_size: float, near: bool = False) -> None:
+    """Forget the past and start dual averaging from a step size, which may be `near` the one that is looked for."""
     averaging[0] = math.log(step_size)
     averaging[1] = math.log(step_size)
     averaging[2] = 0.0
     averaging[3] = 0.0
-    averaging[4] = math.log(reach * step_size)
+    averaging[4] = math.log(step_size if near else _REACH * step_size)
+    averaging[5] = _NEAR_GAMMA if near else _GAMMA
 
 
 @helper
@@ -87,7 +91,7 @@ def update_step_size(averaging: np.ndarray, accept: float, target: float, log_lo
     count = averaging[3]
     weight = 1.0 / (count + _T0)
     averaging[2] = (1.0 - weight) * averaging[2] + weight * (target - accept)
-    averaging[0] = min(averaging[4] - math.sqrt(count) / _GAMMA * averaging[2], log_longest)
+    averaging[0] = min(averaging[4] - math.sqrt(count) / averaging[5] * averaging[2], log_longest)
     forget = count**-_KAPPA
     averaging[1] = forget * averaging[0] + (1.0 - forget) * averaging[1]
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from laws.systems import DATA, DIM, POPULATIONS
+from scipy.special import erfc
 
 from pymc_symplectic import trajectories
 from pymc_symplectic.kernels import statistics as column
@@ -18,15 +19,31 @@ from .runs import LEARNS, TUNES_STEP, Run
 from .test_chain import BREAKS
 
 
-@pytest.mark.parametrize("start", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("start", "near"), [(1e-3, False), (1.0, False), (1e3, False), (0.5, True), (2.0, True)])
 @pytest.mark.parametrize("target", [0.5, 0.8, 0.95])
-def test_dual_averaging_finds_where_a_known_acceptance_is_met(start, target):
-    averaging = np.zeros(5)
-    restart_step_size(averaging, start)
+def test_dual_averaging_finds_where_a_known_acceptance_is_met(start, target, near):
+    averaging, known = np.zeros(6), -math.log(target)
+    start *= known if near else 1.0
+    restart_step_size(averaging, start, near)
     assert np.exp(averaging[:2]) == pytest.approx(start)
     for _ in range(20_000):
         update_step_size(averaging, math.exp(-math.exp(averaging[0])), target)
-    assert math.exp(averaging[1]) == pytest.approx(-math.log(target), rel=0.05)
+    assert math.exp(averaging[1]) == pytest.approx(known, rel=0.05)
+
+
+def test_a_hundred_draws_are_enough_where_dual_averaging_begins_near():
+    # Acceptance falls faster than it rises, so step sizes that spread are, in the mean, too short.
+    rng, met = np.random.default_rng(1), {False: [], True: []}
+    for near, found in met.items():
+        for _ in range(200):
+            averaging = np.zeros(6)
+            restart_step_size(averaging, 0.4, near)
+            for _ in range(100):
+                accept = erfc(math.exp(2 * averaging[0]) / 4)
+                update_step_size(averaging, rng.beta(4 * accept + 1e-9, 4 - 4 * accept + 1e-9), 0.8)
+            found.append(erfc(math.exp(2 * averaging[1]) / 4))
+    assert np.mean(met[True]) == pytest.approx(0.8, abs=0.02)
+    assert np.mean(met[False]) > np.mean(met[True]) + 0.01
 
 
 @pytest.mark.parametrize("flow", ["leapfrog", "bcss3"])
