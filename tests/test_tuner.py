@@ -124,6 +124,23 @@ def test_luck_is_taken_off():
     assert np.std(values[True]) < 0.4 * np.std(values[False])
 
 
+def test_luck_is_nothing_on_average():
+    """Over momenta and over draws from a normal of another mean and scale than the fitted one, which are all known."""
+    rng = np.random.default_rng(3)
+    course, momenta = gaussian_course(rng, 20_000, 2, 0.5, 4)
+    draws, centre, scale = course.starts * [1.0, 2.0] + [0.5, -1.0], np.array([0.2, 0.0]), np.array([1.0, 1.5])
+    course = course._replace(starts=draws)
+    known = worth.moments(memory_of(draws), np.arange(2), centre)
+    luck = worth.surplus(course, known, momenta * scale, scale**2)
+    error = luck.std(axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(luck.mean(axis=0)) <= 4 * error)
+    assert np.all(error[:, :4] > 0) and not luck[..., 4].any()
+
+
+def test_what_cannot_be_told_is_worth_nothing():
+    assert worth.worth(np.array([1.0, np.nan])) == worth.worth(np.zeros(0)) == 0.0
+
+
 def test_paths_that_diverge_are_not_offered():
     course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
     memory, columns = memory_of(course.starts), np.arange(2)
