@@ -17,7 +17,7 @@ from .adaptation.worth import Memory, compile_scores
 from .integrators import HARMONIC
 from .kernels import chain as kernels
 from .kernels import statistics as column
-from .kernels.adapt import new_learning, restart_step_size
+from .kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size
 from .kernels.compile import bind, layouts
 from .kernels.linear import MAPS
 from .kernels.probe import probe
@@ -257,7 +257,7 @@ class Chain:
         early = self._windows.index(self.count) < _RESTARTS
         unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
         if renewed is not None and self.settings.adapts_step_size:
-            restart_step_size(self._learning.step, renewed, near=True)
+            restart_step_size(self._learning.step, *renewed)
         elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
@@ -303,22 +303,26 @@ class Chain:
             self._windows = done + doubling(self.count, due[-1], _LONGEST_AFAR)
             self._use(self._system.metric)
 
-    def _tune(self) -> float | None:
-        """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on."""
+    def _tune(self) -> tuple[float, float, float] | None:
+        """Let measurements choose integrator and trajectory; how to begin dual averaging anew, None to go on."""
         left = len(self._windows) - 1 - self._windows.index(self.count)
         try:
             memory = Memory.of(self._learning)
-            renewed = self._tuner.consider(
+            found = self._tuner.consider(
                 self._system, self._state, self._random, self._mean, memory, self.step_size, left, self._far
             )
-            if not self._far:
-                renewed = self._tuner.beware(memory, renewed or self.step_size, left) or renewed
+            wary = None if self._far else self._tuner.beware(memory, found or self.step_size, left)
         except BrokenError:
             self._raise_if_broken(Status.BROKEN)
         self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept
-        if renewed is not None:
-            self._use(self._system.metric)
-        return renewed
+        if wary is not None:
+            anew = wary, 1.0, GAMMA  # free to fall far and fast, in the narrow places that there is to be wary of
+        elif found is not None:
+            anew = found, 1.0, SETTLED
+        else:
+            return None
+        self._use(self._system.metric)
+        return anew
 
     def _warn_of_parameters(self) -> None:
         """Say once which parameters the log-density leaves free, and which cannot move.
@@ -360,7 +364,7 @@ class Chain:
         if np.isnan(found):
             self._raise_if_broken(Status.BROKEN)
         # dual averaging that may explore far takes some draws to come back
-        restart_step_size(self._learning.step, found, near=self.tune < _EXPLORES)
+        restart_step_size(self._learning.step, found, 10.0 if self.tune >= _EXPLORES else 1.0)
 
     def _raise_if_broken(self, status: int) -> None:
         if status == Status.BROKEN:

@@ -14,6 +14,8 @@ from .status import Status
 from .vectors import assign
 
 __all__ = [
+    "GAMMA",
+    "SETTLED",
     "Learning",
     "find_step_size",
     "new_learning",
@@ -25,10 +27,13 @@ __all__ = [
 
 _BROKEN = int(Status.BROKEN)
 
-# Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants where it has to find its way.
-_GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
-_NEAR_GAMMA = 0.3  # where it begins near: step sizes spread less, and their mean has the acceptance that is asked for
-_REACH = 10.0  # times the step size that is begun with, explored at first
+# Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants.
+GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
+SETTLED = 0.3
+"""In place of `GAMMA` where the step size is known already: it spreads less, and is accepted as was asked for.
+
+With `GAMMA` it spreads by half in the first hundred draws, and the mean of its logarithms is a step that is too short.
+"""
 
 
 class Learning(NamedTuple):
@@ -74,14 +79,14 @@ def new_learning(dim: int, memory: int, step_size: float, target_accept: float) 
 
 
 @helper
-def restart_step_size(averaging: np.ndarray, step_size: float, near: bool = False) -> None:
-    """Forget the past and start dual averaging from a step size, which may be `near` the one that is looked for."""
+def restart_step_size(averaging: np.ndarray, step_size: float, reach: float = 10.0, gamma: float = GAMMA) -> None:
+    """Forget the past and start dual averaging from a step size; it explores up to `reach` times as much at first."""
     averaging[0] = math.log(step_size)
     averaging[1] = math.log(step_size)
     averaging[2] = 0.0
     averaging[3] = 0.0
-    averaging[4] = math.log(step_size if near else _REACH * step_size)
-    averaging[5] = _NEAR_GAMMA if near else _GAMMA
+    averaging[4] = math.log(reach * step_size)
+    averaging[5] = gamma
 
 
 @helper

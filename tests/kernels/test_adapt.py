@@ -9,7 +9,7 @@ from scipy.special import erfc
 
 from pymc_symplectic import trajectories
 from pymc_symplectic.kernels import statistics as column
-from pymc_symplectic.kernels.adapt import new_learning, restart_step_size, store_draw, update_step_size
+from pymc_symplectic.kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size, store_draw, update_step_size
 from pymc_symplectic.kernels.address import LOGP, AddressedFunction
 from pymc_symplectic.kernels.chain import search_step_size
 from pymc_symplectic.kernels.state import Point
@@ -24,20 +24,20 @@ from .test_chain import BREAKS
 def test_dual_averaging_finds_where_a_known_acceptance_is_met(start, target, near):
     averaging, known = np.zeros(6), -math.log(target)
     start *= known if near else 1.0
-    restart_step_size(averaging, start, near)
+    restart_step_size(averaging, start, *((1.0, SETTLED) if near else ()))
     assert np.exp(averaging[:2]) == pytest.approx(start)
     for _ in range(20_000):
         update_step_size(averaging, math.exp(-math.exp(averaging[0])), target)
     assert math.exp(averaging[1]) == pytest.approx(known, rel=0.05)
 
 
-def test_a_hundred_draws_are_enough_where_dual_averaging_begins_near():
+def test_a_hundred_draws_are_enough_where_the_step_size_is_known():
     # Acceptance falls faster than it rises, so step sizes that spread are, in the mean, too short.
     rng, met = np.random.default_rng(1), {False: [], True: []}
     for near, found in met.items():
         for _ in range(200):
             averaging = np.zeros(6)
-            restart_step_size(averaging, 0.4, near)
+            restart_step_size(averaging, 0.4, 1.0, SETTLED if near else GAMMA)
             for _ in range(100):
                 accept = erfc(math.exp(2 * averaging[0]) / 4)
                 update_step_size(averaging, rng.beta(4 * accept + 1e-9, 4 - 4 * accept + 1e-9), 0.8)
