@@ -19,7 +19,7 @@ from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size
 from .kernels.compile import bind, layouts
-from .kernels.linear import MAPS
+from .kernels.linear import map_of
 from .kernels.probe import probe
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
@@ -119,7 +119,10 @@ class Chain:
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
     def compile(self) -> None:
-        """Load or compile the kernels that this chain will run, without drawing."""
+        """Load or compile the kernels that this chain will run, without drawing.
+
+        Not those for a metric that turns dense, which few posteriors ask for, and which take as long again.
+        """
         settings, dim = self.settings, self.target.dim
         if self._tuner.active:
             compile_scores()
@@ -165,8 +168,9 @@ class Chain:
 
     @property
     def choice(self) -> dict[str, Any]:
-        """Integrator and trajectory in use, and how they were chosen, as words and numbers."""
-        return {**self._tuner.choice, "step_size": self.step_size}
+        """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
+        metric = self.settings.metric.kind(self._system.metric)
+        return {**self._tuner.choice, "metric": metric, "step_size": self.step_size}
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -241,7 +245,7 @@ class Chain:
             self._use(self._system.metric)
             return
         self._warn_of_parameters()
-        before = type(self._rule), type(self._system.flow)
+        before = self._kinds()
         metric = self._metric.fit(self._system.metric, self._learning)
         learned = self._learn_kinetic(metric)
         self._learn_mean(metric)
@@ -249,17 +253,22 @@ class Chain:
         was_far, self._far = self._far, self._fall_from_afar()
         if self._far:
             self._refit_soon()
-        renewed = self._tune()
+        renewed = self._tune(type(metric) is before[0])
         self._forget()
         if self.count == self._windows[-1]:
             self._learning.tuning[_LEARNS_METRIC] = 0.0
         # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs accuracy.
         early = self._windows.index(self.count) < _RESTARTS
-        unlike = early or was_far or self._far or learned or (type(self._rule), type(self._system.flow)) != before
+        unlike = early or was_far or self._far or learned or self._kinds() != before
         if renewed is not None and self.settings.adapts_step_size:
-            restart_step_size(self._learning.step, *renewed)
+            step_size, gamma = renewed
+            restart_step_size(self._learning.step, step_size, 1.0, gamma)
         elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
+
+    def _kinds(self) -> tuple[type, type, type]:
+        """Of metric, trajectory and integrator."""
+        return type(self._system.metric), type(self._rule), type(self._system.flow)
 
     def _learn_kinetic(self, metric: Any) -> bool:
         """Fit the kinetic energy to draws and gradients as this metric whitens them; whether it is another one now."""
@@ -303,22 +312,25 @@ class Chain:
             self._windows = done + doubling(self.count, due[-1], _LONGEST_AFAR)
             self._use(self._system.metric)
 
-    def _tune(self) -> tuple[float, float, float] | None:
-        """Let measurements choose integrator and trajectory; how to begin dual averaging anew, None to go on."""
+    def _tune(self, alike: bool) -> tuple[float, float] | None:
+        """Let measurements choose integrator and trajectory; step size and gain to begin anew with, None to go on.
+
+        `alike` says whether the metric is of the kind that the window was drawn with.
+        """
         left = len(self._windows) - 1 - self._windows.index(self.count)
         try:
             memory = Memory.of(self._learning)
             found = self._tuner.consider(
-                self._system, self._state, self._random, self._mean, memory, self.step_size, left, self._far
+                self._system, self._state, self._random, self._mean, memory, self.step_size, left, self._far, alike
             )
             wary = None if self._far else self._tuner.beware(memory, found or self.step_size, left)
         except BrokenError:
             self._raise_if_broken(Status.BROKEN)
         self._learning.tuning[_TARGET_ACCEPT] = self._tuner.target_accept
         if wary is not None:
-            anew = wary, 1.0, GAMMA  # free to fall far and fast, in the narrow places that there is to be wary of
+            anew = wary, GAMMA  # free to fall far and fast, in the narrow places that there is to be wary of
         elif found is not None:
-            anew = found, 1.0, SETTLED
+            anew = found, SETTLED
         else:
             return None
         self._use(self._system.metric)
@@ -397,9 +409,11 @@ class Chain:
         self._tuner.restore(snapshot["tuner"])
         self._kinetic = self._kinetic._replace(params=snapshot["kinetic"].copy())
         self._mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
-        metric = {name: array.copy() for name, array in snapshot["metric"].items()}
-        self._use(next(kind for kind in MAPS if set(kind._fields) == set(metric))(**metric))
-        for name, array in snapshot["learning"].items():
+        self._use(map_of({name: array.copy() for name, array in snapshot["metric"].items()}))
+        learning = dict(snapshot["learning"])
+        # earlier versions, which always moved the step size by `GAMMA`, did not say so
+        learning["step"] = np.append(learning["step"], GAMMA)[: self._learning.step.size]
+        for name, array in learning.items():
             getattr(self._learning, name)[...] = array
         self._state.counters[0] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]

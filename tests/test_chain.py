@@ -44,21 +44,48 @@ def test_a_chain_falls_from_afar_into_the_typical_set(counts, metric, height):
     assert abs(draws[:, 1].mean() - 1.0) < 0.5
 
 
-def test_a_chain_goes_on_alike_when_its_metric_has_become_dense():
+@pytest.fixture(scope="module")
+def chained():
     """An autoregression of 110 parameters, where a few directions are not enough."""
     with pm.Model() as model:
         x = pm.Flat("x", shape=110, initval=np.zeros(110))
         pm.Potential("density", -0.5 * (x[0] ** 2 + ((x[1:] - 0.9 * x[:-1]) ** 2 / 0.19).sum()))
-    target = LogDensity(model=model)
-    chain, other = (Chain(target, Settings.choose(), np.random.default_rng(seed), tune=400) for seed in (1, 2))
+    return LogDensity(model=model)
+
+
+@pytest.mark.parametrize("trajectory", ["auto", "no_u_turn"])
+def test_a_low_rank_metric_becomes_dense_late_in_warm_up(chained, trajectory):
+    settings = Settings.choose(trajectory=trajectory)
+    chain, other = (Chain(chained, settings, np.random.default_rng(seed), tune=400) for seed in (1, 2))
     chain.start(np.zeros(110))
-    chain.advance(300)
-    assert isinstance(chain.metric, LowRankMap)
-    chain.advance(70)
-    assert isinstance(chain.metric, DenseMap)
+    chain.advance(349)
+    assert isinstance(chain.metric, LowRankMap) and chain.choice["metric"] == "low_rank"
+    chain.advance(1)
+    assert isinstance(chain.metric, DenseMap) and chain.choice["metric"] == "dense"
+    assert chain.snapshot()["learning"]["step"][3] == 0  # the step size begins anew
+    chain.advance(10)
     other.restore(chain.snapshot())
-    for one, same in zip(chain.advance(100), other.advance(100), strict=True):
-        np.testing.assert_array_equal(one, same)
+    drawn, rows = chain.advance(300)
+    np.testing.assert_array_equal(drawn, other.advance(300)[0])
+    assert rows[30:, column.N_GRADIENTS].mean() < 10
+
+
+def test_a_snapshot_of_a_version_that_knew_less_of_the_step_size(chained):
+    chain, other = (Chain(chained, Settings.choose(), np.random.default_rng(seed), tune=200) for seed in (1, 2))
+    chain.start(np.zeros(110))
+    chain.advance(60)
+    snapshot = chain.snapshot()
+    assert snapshot["learning"]["step"].size == 6
+    snapshot["learning"]["step"] = snapshot["learning"]["step"][:5]
+    other.restore(snapshot)
+    np.testing.assert_array_equal(chain.advance(50)[0], other.advance(50)[0])
+
+
+def test_a_snapshot_of_no_metric_is_refused(chained):
+    chain = Chain(chained, Settings.choose(), np.random.default_rng(1))
+    chain.start(np.zeros(110))
+    with pytest.raises(ValueError, match="metric: no linear map is made of 'height'"):
+        chain.restore({**chain.snapshot(), "metric": {"height": np.ones(110)}})
 
 
 @pytest.fixture(scope="module")

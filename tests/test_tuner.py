@@ -14,6 +14,7 @@ from pymc_symplectic.adaptation.worth import Course, Memory
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.integrators import CATALOGUE, HARMONIC
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.kernels.scores import mean_steps
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 
@@ -105,7 +106,7 @@ def test_gaps_of_a_normal_are_known(time, lucky):
     (offer,) = worth.offers(course, gap, luck, 0.3, 1, [time], [0.3])
     t = time * (1 + 0.3 * np.linspace(-1, 1, 2001))
     rho = np.array([np.cos(t).mean()] * 4 + [(np.cos(t) ** 2).mean()] * 5)
-    known = worth.worth((1 + rho) / (1 - rho)) / (worth.mean_steps(time, 0.3, 0.3) + 0.7)
+    known = worth.worth((1 + rho) / (1 - rho)) / (mean_steps(time, 0.3, 0.3) + 0.7)
     assert offer.value == pytest.approx(known, rel=0.08 if lucky else 0.2)
     assert offer.accept == pytest.approx(1) and offer.lost == 0
 
@@ -137,10 +138,6 @@ def test_luck_is_nothing_on_average():
     assert np.all(error[:, :4] > 0) and not luck[..., 4].any()
 
 
-def test_what_cannot_be_told_is_worth_nothing():
-    assert worth.worth(np.array([1.0, np.nan])) == worth.worth(np.zeros(0)) == 0.0
-
-
 def test_paths_that_diverge_are_not_offered():
     course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
     memory, columns = memory_of(course.starts), np.arange(2)
@@ -163,7 +160,7 @@ def test_short_paths_are_repeated(wanted, repeats):
     gap = worth.gaps(course, worth.moments(memory, columns))
     (single,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3])
     (offer,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3], wanted)
-    steps = worth.mean_steps(1.2, 0.3, 0.3)
+    steps = mean_steps(1.2, 0.3, 0.3)
     assert 4 < steps < 5
     assert offer.repeats == repeats
     assert offer._replace(repeats=1, value=0) == single._replace(value=0)
@@ -189,11 +186,6 @@ def test_refusals_are_counted():
     (offer,) = worth.offers(course, gap, None, 0.5, 1, [1.4], [0.6])
     assert offer.lost == pytest.approx(0.25, abs=0.1)
     assert offer.accept == pytest.approx(0.75, abs=0.1)
-
-
-def test_steps_of_a_jittered_path():
-    assert worth.mean_steps(1.0, 0.3, 1.3) == 1
-    assert worth.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
 
 
 def test_shape_tells_normals_from_others():

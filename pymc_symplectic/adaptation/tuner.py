@@ -183,6 +183,7 @@ class Tuner:
         step_size: float,
         windows_left: int,
         far: bool,
+        alike: bool = True,
     ) -> float | None:
         """Look at a window that has ended; returns the step size to begin anew with, None to go on as before.
 
@@ -199,6 +200,8 @@ class Tuner:
         windows_left : int
         far : bool
             Whether the chain is far from its typical set still.
+        alike : bool, optional
+            Whether the metric is of the kind that the window was drawn with, so that lengths of paths compare.
         """
         if not self.active or windows_left >= len(_SHAPES):
             return None
@@ -226,7 +229,7 @@ class Tuner:
         wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
         if wild or not (distance < farthest and looks.tail < heaviest):
             return self._give_up("the target is not Gaussian enough")
-        if self.found is None and event["steps"] * step_size > _FARTHEST:
+        if self.found is None and alike and event["steps"] * step_size > _FARTHEST:
             # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
             # short paths, which look good in all others, would keep it from ever doing so.
             self._reason = "paths have to be longer than those that are tried"

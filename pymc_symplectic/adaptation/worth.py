@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, Learning
-from ..kernels.scores import BINS, Course, Moments, Plan, jumps, lucky_jumps, mean_steps, score, worth
+from ..kernels.scores import BINS, REFUSED, Course, Moments, Plan, Scratch, jumps, lucky_jumps, score, worth
 
 __all__ = [
     "PER_DRAW",
@@ -33,7 +33,6 @@ __all__ = [
     "gaps",
     "longest_rest",
     "lost",
-    "mean_steps",
     "moments",
     "offers",
     "realised",
@@ -43,7 +42,6 @@ __all__ = [
     "worth",
 ]
 
-_REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
 PER_DRAW = 0.7
 """Gradients that a draw is taken to cost beyond its own."""
 _MOST_REPEATS = 4.0  # trajectories of one draw
@@ -124,7 +122,7 @@ def shape(white: np.ndarray, slope: np.ndarray) -> Shape:
 
 def lost(memory: Memory, repeats: int = 1) -> float:
     """The share of trajectories that came to nothing, as mean acceptances over the `repeats` of each draw tell it."""
-    return float((memory.accept < 1 - (1 - _REFUSED) / repeats).mean()) / repeats
+    return float((memory.accept < 1 - (1 - REFUSED) / repeats).mean()) / repeats
 
 
 def spread(count: int, number: int) -> np.ndarray:
@@ -148,7 +146,7 @@ def realised(memory: Memory, columns: np.ndarray) -> float:
     moving = sd > 0
     values = (values[moving] - values[moving].mean(axis=1, keepdims=True)) / sd[moving, None]
     count = values.shape[1]
-    size = count + count // 2  # lags up to half of the draws come round to none of the others
+    size = count + count // 2  # so that correlations, which are circular, are exact for lags below half of the draws
     rho = np.fft.irfft(np.abs(np.fft.rfft(values, size)) ** 2, size)[:, : count // 4 * 2] / count
     pairs = rho[:, 0::2] + rho[:, 1::2]
     falling = np.where(np.logical_and.accumulate(pairs > 0, axis=1), np.minimum.accumulate(pairs, axis=1), 0.0)
@@ -174,12 +172,13 @@ def moments(memory: Memory, columns: np.ndarray, centre: np.ndarray | None = Non
 
 def compile_scores() -> None:
     """Load or compile what scores test trajectories, by scoring none."""
-    none = np.zeros((0, 1))
+    none, one = np.zeros((0, 1)), np.ones(1)
     course = Course(none, none[:, 0].copy(), none[:, None].copy(), none, none, none[:, 0].copy(), np.zeros(0, np.int64))
-    one = np.zeros(1)
-    known = moments(Memory(np.zeros((1, 1)), np.zeros((1, 1)), one, one, one, one), np.zeros(1, np.int64), one)
-    variance = known._replace(variance=np.ones(3))
-    offers(course, gaps(course, variance), surplus(course, variance, none, one), 1.0, 1, [1.0], [0.3])
+    moving = Moments(one, np.ones(3), one, np.ones((4, 1)))
+    offers(course, gaps(course, moving), surplus(course, moving, none, one), 1.0, 1, [1.0], [0.3])
+
+
+# Kernels are compiled anew for arrays of another layout, so all that they are given is contiguous.
 
 
 def gaps(course: Course, known: Moments) -> np.ndarray:
@@ -189,16 +188,16 @@ def gaps(course: Course, known: Moments) -> np.ndarray:
     return _of_moving(found, known)
 
 
-def surplus(course: Course, known: Moments, reach: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def surplus(course: Course, known: Moments, reach: np.ndarray, reach_variance: np.ndarray) -> np.ndarray:
     r"""What the same trajectories would have got on the fitted Gaussian by chance alone, (n, k, F).
 
     There the way from q with the momentum r leads to :math:`\mu + \cos t\,(q - \mu) + \sin t\,L r`, so the mean square
     of a jump over all momenta and over all remembered draws is known, and what these few got beyond it is luck.  Where
     the target is nearly Gaussian the real trajectories had the same luck, and it can be taken off.  `known` has moments
-    about μ, `reach` (n, m) is L r, and `variance` the diagonal of L Lᵀ, at the same columns.
+    about μ, `reach` (n, m) is L r, and `reach_variance` the diagonal of L Lᵀ, at the same columns.
     """
     found = np.empty((*course.errors.shape, known.variance.size))
-    lucky_jumps(course, known, np.ascontiguousarray(reach), np.ascontiguousarray(variance), found)
+    lucky_jumps(course, known, np.ascontiguousarray(reach), np.ascontiguousarray(reach_variance), found)
     return _of_moving(found, known)
 
 
@@ -222,13 +221,14 @@ def offers(
 
     Of short paths, as many make a draw as come nearest to the gradients that are `wanted` for one.
     """
-    paths = np.array([(time, jitter) for time in times for jitter in jitters])
-    known = np.empty((len(paths), 4))
+    paths = np.array([(time, jitter) for time in times for jitter in jitters]).reshape(-1, 2)
+    found = np.empty((len(paths), 4))
     plan = Plan(float(step_size), float(stages), float(wanted), PER_DRAW, _MOST_REPEATS)
-    scratch, seen = np.empty((2, gap.shape[2])), np.empty(BINS, np.int64)
-    score(course, gap, np.empty((0, 0, 0)) if luck is None else luck, paths, plan, scratch, seen, known)
+    functions, points = gap.shape[2], course.errors.shape
+    scratch = Scratch(np.empty(functions), np.empty(functions), np.empty(points, np.int64), np.empty(BINS, np.int64))
+    score(course, gap, np.empty((0, 0, 0)) if luck is None else luck, paths, plan, scratch, found)
     return [
         Offer(value, time, jitter, accept, lost, int(repeats))
-        for (time, jitter), (value, accept, lost, repeats) in zip(paths.tolist(), known.tolist(), strict=True)
+        for (time, jitter), (value, accept, lost, repeats) in zip(paths.tolist(), found.tolist(), strict=True)
         if repeats
     ]

@@ -30,7 +30,7 @@ _BROKEN = int(Status.BROKEN)
 # Dual averaging (Hoffman and Gelman 2014, section 3.2), with their constants.
 GAMMA, _T0, _KAPPA = 0.05, 10.0, 0.75
 SETTLED = 0.3
-"""In place of `GAMMA` where the step size is known already: it spreads less, and is accepted as was asked for.
+"""In place of `GAMMA` where the step size is known, or nearly: it spreads less, and is accepted as was asked for.
 
 With `GAMMA` it spreads by half in the first hundred draws, and the mean of its logarithms is a step that is too short.
 """

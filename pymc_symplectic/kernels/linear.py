@@ -7,13 +7,14 @@ solve   x = L⁻¹ x                              whitened coordinates
 ======  =====================================  =============================
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["MAPS", "DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "solve"]
+__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "map_of", "solve"]
 
 
 class DiagonalMap(NamedTuple):
@@ -40,8 +41,18 @@ class LowRankMap(NamedTuple):
     stretch: np.ndarray
 
 
-MAPS = DiagonalMap, DenseMap, LowRankMap
-"""All kinds, which the names of their fields tell apart."""
+def map_of(arrays: Mapping[str, np.ndarray]) -> DiagonalMap | DenseMap | LowRankMap:
+    """The map that has these fields.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    for kind in (DiagonalMap, DenseMap, LowRankMap):
+        if set(kind._fields) == set(arrays):
+            return kind(**arrays)
+    raise ValueError(f"metric: no linear map is made of {', '.join(map(repr, arrays)) or 'nothing'}")
 
 
 @helper

@@ -1,4 +1,4 @@
-"""What test trajectories say about path lengths, in loops: every chain scores a few hundred paths in each window."""
+"""What test trajectories say about path lengths, in loops: late in warm-up every chain scores hundreds of paths."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,27 @@ import numpy as np
 
 from .compile import helper, kernel
 
-__all__ = ["BINS", "Course", "Moments", "Plan", "jumps", "lucky_jumps", "mean_steps", "score", "worth"]
+__all__ = [
+    "BINS",
+    "REFUSED",
+    "Course",
+    "Moments",
+    "Plan",
+    "Scratch",
+    "jumps",
+    "lucky_jumps",
+    "mean_steps",
+    "score",
+    "worth",
+]
 
 BINS = 5
 """Parts of the range of times of a jittered path, all of which must have been seen."""
+REFUSED = 0.1
+"""An acceptance as small as this one: the trajectory was lost."""
 _SEEN_TWICE = 2  # points at least of each part
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
 _LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
-_REFUSED = 0.1  # an acceptance as small as this one: the trajectory was lost
 _LENGTHS = 41  # of a jittered path, that steps are counted for
 _LEAST_STAY, _MOST_STAY = -0.999, 1 - 1e-6  # autocorrelations
 
@@ -51,14 +64,23 @@ class Plan(NamedTuple):
     """How paths are made, and what they cost.
 
     A step of size `step_size` takes `stages` gradients.  Of short paths as many make a draw as come nearest to the
-    gradients `wanted`, at most `repeats`; and a draw costs `per_draw` gradients beyond its own.
+    gradients `wanted`, at most `most_repeats`; and a draw costs `per_draw` gradients beyond its own.
     """
 
     step_size: float
     stages: float
     wanted: float
     per_draw: float
-    repeats: float
+    most_repeats: float
+
+
+class Scratch(NamedTuple):
+    """Memory for the `score` of a path: over functions (F,), over points (n, k), and over ``BINS`` parts."""
+
+    mean: np.ndarray
+    excess: np.ndarray
+    parts: np.ndarray
+    seen: np.ndarray
 
 
 @kernel
@@ -111,11 +133,13 @@ def jumps(course: Course, moments: Moments, gap: np.ndarray) -> None:
 
 
 @kernel
-def lucky_jumps(course: Course, moments: Moments, reach: np.ndarray, spread: np.ndarray, luck: np.ndarray) -> None:
+def lucky_jumps(
+    course: Course, moments: Moments, reach: np.ndarray, reach_variance: np.ndarray, luck: np.ndarray
+) -> None:
     """Write what the trajectories would get on the fitted Gaussian by chance alone to `luck`, in the form of `jumps`.
 
     There the way from q with the momentum r leads to μ + cos t (q - μ) + sin t L r, where `reach` (n, m) is L r and μ
-    the centre of the moments.  With `spread` (m,), the variance of the reach over all momenta, the mean square of a
+    the centre of the moments.  With `reach_variance` (m,), that of the reach over all momenta, the mean square of a
     jump over momenta and draws is known.  Of the log-density, nothing is.
     """
     width, variance = moments.mean.size, moments.variance
@@ -126,7 +150,7 @@ def lucky_jumps(course: Course, moments: Moments, reach: np.ndarray, spread: np.
             luck[i, k, 2 * width] = 0.0
             for j in range(width):
                 # with δ = μ - m, m the mean, the new deviation from m is c x + δ + w, w the reach times s
-                away, way, v = course.starts[i, j] - moments.centre[j], s * reach[i, j], s * s * spread[j]
+                away, way, v = course.starts[i, j] - moments.centre[j], s * reach[i, j], s * s * reach_variance[j]
                 delta = moments.centre[j] - moments.mean[j]
                 m1, m2, m3, m4 = moments.powers[0, j], moments.powers[1, j], moments.powers[2, j], moments.powers[3, j]
                 linear = (c - 1) * away + way
@@ -134,15 +158,10 @@ def lucky_jumps(course: Course, moments: Moments, reach: np.ndarray, spread: np.
                 base = (c * c - 1) * m2 + 2 * delta * (c - 1) * m1
                 base2 = (c - 1) ** 2 * ((c + 1) ** 2 * m4 + 4 * delta * (c + 1) * m3 + 4 * delta * delta * m2)
                 both = 4 * v * (c * c * m2 + 2 * c * delta * m1 + delta * delta)
-                luck[i, k, j] = _over(linear * linear - (c - 1) ** 2 * m2 - v, variance[j])
-                luck[i, k, width + j] = _over(
-                    square * square - base2 - 2 * base * v - both - 3 * v * v, variance[width + j]
-                )
-
-
-@helper
-def _over(square: float, variance: float) -> float:
-    return square / (2 * variance) if variance > 0 else 0.0
+                excess = linear * linear - (c - 1) ** 2 * m2 - v
+                luck[i, k, j] = excess / (2 * variance[j]) if variance[j] > 0 else 0.0
+                f, excess = width + j, square * square - base2 - 2 * base * v - both - 3 * v * v
+                luck[i, k, f] = excess / (2 * variance[f]) if variance[f] > 0 else 0.0
 
 
 @helper
@@ -159,12 +178,13 @@ def _part(course: Course, i: int, k: int, step_size: float, time: float, jitter:
 
 
 @helper
-def _covered(course: Course, step_size: float, time: float, jitter: float, seen: np.ndarray) -> bool:
-    """Count the points of each part of a path; whether there are enough of each, and none diverged."""
+def _covered(course: Course, step_size: float, time: float, jitter: float, parts: np.ndarray, seen: np.ndarray) -> bool:
+    """Find the part of each point, and count those of each; whether there are enough, and none diverged."""
     seen[:] = 0
-    for i in range(course.errors.shape[0]):
-        for k in range(course.errors.shape[1]):
+    for i in range(parts.shape[0]):
+        for k in range(parts.shape[1]):
             part = _part(course, i, k, step_size, time, jitter)
+            parts[i, k] = part
             if part >= 0:
                 seen[part] += 1
                 if not course.errors[i, k] < np.inf:
@@ -177,32 +197,31 @@ def _covered(course: Course, step_size: float, time: float, jitter: float, seen:
 
 @kernel
 def score(
-    course: Course, gap: np.ndarray, luck: np.ndarray, paths: np.ndarray, plan: Plan, scratch: np.ndarray,
-    seen: np.ndarray, out: np.ndarray,
-) -> None:  # fmt: skip
+    course: Course, gap: np.ndarray, luck: np.ndarray, paths: np.ndarray, plan: Plan, scratch: Scratch, out: np.ndarray
+) -> None:
     """Write worth, acceptance, share of the lost and repeats of each of `paths` (O, 2), times and jitters, to `out`.
 
-    `gap` and `luck` are (n, k, F), the latter empty where nothing is known of it; `scratch` is (2, F), `seen`
-    (``BINS``,), `out` (O, 4): all zero where nothing is known of a path.
+    `gap` and `luck` are (n, k, F), the latter empty where nothing is known of it; `out` is (O, 4), and all zero where
+    nothing is known of a path.
     """
-    mean, excess = scratch[0], scratch[1]
+    mean, excess, seen = scratch.mean, scratch.excess, scratch.seen
     for o in range(paths.shape[0]):
         time, jitter = paths[o, 0], paths[o, 1]
         out[o, :] = 0.0
-        if not _covered(course, plan.step_size, time, jitter, seen):
+        if not _covered(course, plan.step_size, time, jitter, scratch.parts, seen):
             continue
         mean[:] = 0.0
         excess[:] = 0.0
         accepted, lost, common, spread_out = 0.0, 0.0, 0.0, 0.0
         for i in range(gap.shape[0]):
             for k in range(gap.shape[1]):
-                part = _part(course, i, k, plan.step_size, time, jitter)
+                part = scratch.parts[i, k]
                 if part < 0:
                     continue
                 weight = 1 / (seen[part] * BINS)
                 accept = np.exp(-max(course.errors[i, k], 0.0))
                 accepted += weight * accept
-                lost += weight if accept < _REFUSED else 0.0
+                lost += weight if accept < REFUSED else 0.0
                 for f in range(mean.size):
                     mean[f] += weight * gap[i, k, f]
                 if luck.size:
@@ -216,7 +235,7 @@ def score(
         # what regression of the gaps on the luck explains is taken off
         slope = min(max(common / spread_out, 0.0), 1.0) if spread_out > 0 else 0.0
         gradients = mean_steps(time, jitter, plan.step_size) * plan.stages
-        repeats = min(max(np.round(plan.wanted / gradients), 1.0), plan.repeats)
+        repeats = min(max(np.round(plan.wanted / gradients), 1.0), plan.most_repeats)
         for f in range(mean.size):
             stay = min(max(1 - mean[f] + slope * excess[f], _LEAST_STAY), _MOST_STAY) ** repeats
             mean[f] = (1 + stay) / (1 - stay)

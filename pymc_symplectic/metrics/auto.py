@@ -14,7 +14,7 @@ from .dense import Dense
 from .estimate import divergence, remembered
 from .low_rank import LowRank
 
-__all__ = ["Auto"]
+__all__ = ["Auto", "as_dense"]
 
 _DENSE_UP_TO = 100  # parameters
 _NUMBERS, _FEWEST = 20_000, 10  # in the directions of a low-rank metric together; and directions in any case
@@ -32,9 +32,10 @@ class Auto(Metric):
     cost nothing beside it: give ``LowRank()`` then.
 
     A metric that began as low-rank becomes dense when the 400 latest draws of a window, or all of a shorter one, are
-    1.25 times as many as parameters, and a dense metric fitted to seven eighths of them has less than half of the
-    low-rank one's Fisher divergence on the others.  That is the case where the posterior is nearly normal and its
-    correlations are not those of a few directions; elsewhere, what more directions gain is lost to their noise.
+    1.25 times as many as parameters, and a dense metric fitted to seven eighths of them has on the others, which it has
+    not seen, less than half of the Fisher divergence of the low-rank one, which has.  That is the case where the
+    posterior is nearly normal and its correlations are not those of a few directions; elsewhere, what more directions
+    gain is lost to their noise.  It stays dense then, unless the chain turns out to be far from its typical set.
     """
 
     name: ClassVar[str] = "auto"
@@ -51,30 +52,36 @@ class Auto(Metric):
         """What kernels run at first."""
         return self.resolve(gradient.size).start(gradient)
 
+    def kind(self, current: Any) -> str:
+        """``"dense"`` or ``"low_rank"``."""
+        return Dense.name if isinstance(current, DenseMap) else LowRank.name
+
 
 class _Wide(LowRank):
     """`LowRank`, and `Dense` once draws have shown that it is clearly better."""
 
     def fit(self, current: LowRankMap | DenseMap, learning: Learning) -> Any:
         draws, gradients = remembered(learning)
+        enough = len(draws) >= _ENOUGH * draws.shape[1]
         if isinstance(current, DenseMap):
-            return Dense().fit_draws(current, draws, gradients)
+            return Dense().fit_draws(current, draws, gradients) if enough else current
         found = self.fit_draws(current, draws, gradients)
-        if len(draws) < _ENOUGH * draws.shape[1]:
+        begin = as_dense(current) if enough else None
+        if begin is None:
             return found
-        try:
-            begin = _dense(current)
-        except np.linalg.LinAlgError:
-            return found
-        last = np.arange(len(draws)) % _LEFT_OUT == _LEFT_OUT - 1
-        tried = Dense().fit_draws(begin, draws[~last], gradients[~last])
-        unseen = draws[last], gradients[last]
+        # neighbours are alike, or the same where a draw was refused, so those that are left out lie side by side
+        kept = len(draws) - len(draws) // _LEFT_OUT
+        tried, unseen = Dense().fit_draws(begin, draws[:kept], gradients[:kept]), (draws[kept:], gradients[kept:])
         if not divergence(tried, *unseen) < _CLEARLY * divergence(found, *unseen):
             return found
-        return Dense().fit_draws(begin, draws, gradients)
+        whole = Dense().fit_draws(begin, draws, gradients)
+        return found if whole is begin else whole
 
 
-def _dense(metric: LowRankMap) -> DenseMap:
-    """The same covariance as a whole matrix."""
+def as_dense(metric: LowRankMap) -> DenseMap | None:
+    """The same covariance as a whole matrix; None where that is singular by rounding."""
     inner = np.eye(metric.scale.size) + (metric.directions.T * (metric.stretch**2 - 1)) @ metric.directions
-    return DenseMap(metric.scale[:, None] * np.linalg.cholesky(inner))
+    try:
+        return DenseMap(metric.scale[:, None] * np.linalg.cholesky(inner))
+    except np.linalg.LinAlgError:
+        return None

@@ -31,6 +31,10 @@ class Metric(ABC):
         """The metric to use for `dim` parameters: itself, unless it leaves the choice open."""
         return self
 
+    def kind(self, current: Any) -> str:
+        """The name of what kernels run at present."""
+        return self.name
+
     @abstractmethod
     def check(self, dim: int) -> None:
         """Raise a ValueError unless the metric serves `dim` parameters."""

@@ -81,10 +81,13 @@ def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The positive definite X with X B X = A, which is R^{-T} (Rᵀ A R)^{1/2} R^{-1} for B = R Rᵀ."""
     from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
 
-    root = np.linalg.cholesky(b)
+    try:
+        root = np.linalg.cholesky(b)
+    except np.linalg.LinAlgError:  # rounding has the last word, here and in what follows
+        root = np.linalg.cholesky(b + 1e-12 * np.trace(b) * np.eye(len(b)))
     values, vectors = np.linalg.eigh(root.T @ a @ root)
-    # kept definite where rounding has the last word
-    half = solve_triangular(root, vectors, lower=True, trans="T") * np.maximum(values, 1e-15 * values[-1]) ** 0.25
+    half = solve_triangular(root, vectors, lower=True, trans="T", check_finite=False)
+    half = half * np.maximum(values, 1e-15 * values[-1]) ** 0.25
     return half @ half.T
 
 

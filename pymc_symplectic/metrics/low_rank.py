@@ -83,16 +83,16 @@ class LowRank(Metric):
         return LowRankMap(scale_from_gradient(gradient), np.zeros((0, gradient.size)), np.ones(0))
 
     def fit(self, current: LowRankMap, learning: Learning) -> LowRankMap:
-        """The scale and the directions that the draws of the last window ask for.
-
-        Of two candidates, one with the scale of these draws and one with the scale in use, the one under which the
-        draws look more like a standard normal is taken: once directions are known, a scale that changes by its noise
-        alone would turn them, and spoil what they have learned of the smallest ones.
-        """
+        """The scale and the directions that the draws of the last window ask for."""
         return self.fit_draws(current, *remembered(learning))
 
     def fit_draws(self, current: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
-        """What `fit` takes of draws and their gradients, (n, d) each."""
+        """The scale and the directions that draws and their gradients, (n, d) each, ask for.
+
+        Of what is in use and two corrections of it, one with the scale of these draws and one with the scale in use,
+        that is taken under which the draws look most like a standard normal: once directions are known, a scale that
+        changes by its noise alone would turn them, and spoil what they have learned of the smallest ones.
+        """
         if len(draws) < 3:
             return current
         centred = (draws - draws.mean(axis=0)).T, (gradients - gradients.mean(axis=0)).T

@@ -1,0 +1,150 @@
+"""Scores of test trajectories: the loops against the same formulae for whole arrays."""
+
+import numpy as np
+import pytest
+
+from pymc_symplectic.adaptation import worth
+from pymc_symplectic.kernels import scores
+
+N, K, M = 12, 7, 3  # trajectories, steps, coordinates
+STILL = 1  # a coordinate that never moves
+PATHS = [(time, jitter) for time in (0.6, 1.0, 1.6) for jitter in (0.3, 0.6)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+@pytest.fixture
+def memory(rng):
+    draws = rng.normal(size=(60, M)) * [1.0, 0.0, 3.0] + [0.0, 7.0, -1.0]
+    ones = np.ones(60)
+    return worth.Memory(draws, -draws, rng.normal(size=60), ones, ones, 0 * ones)
+
+
+@pytest.fixture
+def course(rng, memory):
+    """Some trajectories diverge, and some are shorter than others."""
+    errors = rng.normal(size=(N, K))
+    errors[0, 6:] = errors[5, 5:] = np.inf
+    positions = rng.normal(size=(N, K, M))
+    positions[..., STILL] = 7.0
+    sizes, counts = 0.3 * (1 - 0.5 * rng.random(N) ** 2), rng.integers(K - 2, K + 1, N)
+    return scores.Course(
+        memory.draws[:N], memory.density[:N], positions, rng.normal(size=(N, K)), errors, sizes, counts
+    )
+
+
+def functions(positions, density, mean):
+    return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
+
+
+def known_gaps(course, memory):
+    mean = memory.draws.mean(axis=0)
+    variance = functions(memory.draws, memory.density, mean).var(axis=0)
+    jump = functions(course.positions, course.after, mean)
+    jump -= functions(course.starts, course.before, mean)[:, None]
+    accept = np.exp(-np.maximum(course.errors, 0.0))[..., None]
+    return (np.where(accept > 0, accept * jump**2, 0.0) / (2 * np.where(variance > 0, variance, 1)))[..., variance > 0]
+
+
+def known_luck(course, memory, centre, reach, scale):
+    """The expected square by Gauss-Hermite quadrature over the momentum, and by the mean over all draws."""
+    mean = memory.draws.mean(axis=0)
+    variance = functions(memory.draws, memory.density, mean).var(axis=0)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+    time = (np.arange(1, K + 1) * course.sizes[:, None])[..., None]
+
+    def jumps(start, way):
+        there = centre + np.cos(time) * (start - centre) + np.sin(time) * way
+        return np.concatenate([there - start, (there - mean) ** 2 - (start - mean) ** 2], axis=-1) ** 2
+
+    expected = sum(
+        weight * np.mean([jumps(draw, node * scale) for draw in memory.draws], axis=0)
+        for node, weight in zip(nodes, weights / weights.sum(), strict=True)
+    )
+    luck = (jumps(course.starts[:, None], reach[:, None]) - expected) / (2 * np.where(variance > 0, variance, 1))[:-1]
+    return np.concatenate([luck, np.zeros((N, K, 1))], axis=-1)[..., variance > 0]
+
+
+def known_offers(course, gap, luck, step_size, stages, wanted):
+    """Time, jitter, worth, acceptance, share of the lost and repeats of each path that is covered."""
+    found = []
+    step = np.arange(1, K + 1)
+    share = course.sizes[:, None] / step_size
+    stands = (step <= course.counts[:, None]) & (share > np.minimum((step - 1) / step, 0.75))
+    at, errors, gap = (step * course.sizes[:, None])[stands], course.errors[stands], gap[stands]
+    accept = np.exp(-np.maximum(errors, 0.0))
+    for time, jitter in PATHS:
+        place = (at / time - (1 - jitter)) / (2 * jitter) * scores.BINS
+        inside = (place >= 0) & (place <= scores.BINS)
+        part = np.minimum(place.astype(int), scores.BINS - 1)
+        counts = np.array([(inside & (part == number)).sum() for number in range(scores.BINS)])
+        if counts.min() < 2 or np.isinf(errors[inside]).any():
+            continue
+        weight = inside / (counts[np.where(inside, part, 0)] * scores.BINS)
+        mean = weight @ gap
+        if luck is not None:
+            chance, excess = luck[stands], weight @ luck[stands]
+            common = weight @ (gap * chance).sum(axis=1) - mean @ excess
+            mean = mean - np.clip(common / (weight @ (chance**2).sum(axis=1) - excess @ excess), 0, 1) * excess
+        lengths = time * (1 + jitter * np.linspace(-1, 1, 41))
+        gradients = stages * np.maximum(1, np.ceil(lengths / step_size - 1e-9)).mean()
+        repeats = np.clip(np.round(wanted / gradients), 1, 4)
+        stays = np.clip(1 - mean, -0.999, 1 - 1e-6) ** repeats
+        times = np.maximum((1 + stays) / (1 - stays), 0.8)
+        value = np.mean(times**4) ** -0.25 / (gradients * repeats + worth.PER_DRAW)
+        found.append((value, time, jitter, weight @ accept, weight @ (accept < 0.1), repeats))
+    return found
+
+
+def test_gaps(course, memory):
+    gap = worth.gaps(course, worth.moments(memory, np.arange(M)))
+    np.testing.assert_allclose(gap, known_gaps(course, memory), rtol=1e-10)
+
+
+def test_luck(course, memory, rng):
+    centre, scale = np.array([0.3, 7.0, -0.5]), np.array([1.1, 0.0, 2.5])
+    reach = rng.normal(size=(N, M)) * scale
+    luck = worth.surplus(course, worth.moments(memory, np.arange(M), centre), reach, scale**2)
+    np.testing.assert_allclose(luck, known_luck(course, memory, centre, reach, scale), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("lucky", [False, True])
+@pytest.mark.parametrize(("stages", "wanted"), [(1, 0.0), (2, 0.0), (1, 9.0), (1, 100.0)])
+def test_offers(course, memory, rng, lucky, stages, wanted):
+    gap = known_gaps(course, memory)
+    luck = gap * rng.normal(1.0, 0.5, size=gap.shape) - 0.3 if lucky else None
+    times, jitters = (0.6, 1.0, 1.6), (0.3, 0.6)
+    found = worth.offers(course, gap, luck, 0.3, stages, times, jitters, wanted)
+    known = known_offers(course, gap, luck, 0.3, stages, wanted)
+    assert 2 < len(known) < len(PATHS)  # the longest are not covered, or have diverged
+    np.testing.assert_allclose(found, known, rtol=1e-10)
+
+
+def test_nothing_is_offered_of_nothing(course, memory):
+    gap = known_gaps(course, memory)
+    assert worth.offers(course, gap, None, 0.3, 1, [], [0.3]) == []
+    assert worth.offers(course, gap[..., :0], None, 0.3, 1, [1.0], [0.3])[0].value == 0.0
+
+
+def test_what_cannot_be_told_is_worth_nothing():
+    for times in ([1.0, np.nan], [1.0, np.inf], []):
+        assert scores.worth(np.array(times)) == 0.0
+
+
+def test_steps_of_a_jittered_path():
+    assert scores.mean_steps(1.0, 0.3, 1.3) == 1
+    assert scores.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
+
+
+def test_all_versions_are_compiled_in_advance(course, memory):
+    worth.compile_scores()
+    kernels = scores.jumps, scores.lucky_jumps, scores.score, scores.worth
+    before = [len(kernel.signatures) for kernel in kernels]
+    known = worth.moments(memory, np.arange(M))
+    luck = worth.surplus(course, known, np.zeros((M, N)).T, np.ones(2 * M)[::2])
+    worth.offers(course, worth.gaps(course, known), luck, 0.3, 1, [1.0], [0.3])
+    worth.realised(memory, np.arange(M))
+    assert [len(kernel.signatures) for kernel in kernels] == before
