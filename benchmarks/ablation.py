@@ -99,20 +99,22 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--samplers", nargs="+", default=list(ABSENT), metavar="NAME", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument(
-        "--results", type=Path, default=suite.RESULTS / "ablation", help="default: benchmarks/results/ablation"
-    )
+        "--results", type=Path, metavar="FOLDER",
+        help="all in it is in the table; default: benchmarks/results/ablation, or ablation_held_out for the other sets",
+    )  # fmt: skip
     parser.add_argument("--draws", type=int, default=1000, help="of each chain, after warm-up; default: 1000")
     parser.add_argument("--tune", type=int, default=1000, help="draws of warm-up of each chain; default: 1000")
     parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     logging.getLogger("pymc").setLevel(logging.ERROR)
     names, load = suite.of_set(chosen.set, chosen.posteriordb)
+    folder = chosen.results or suite.RESULTS / ("ablation_held_out" if chosen.set in suite.SETS else "ablation")
     suite.run_all(
-        chosen.posteriors or names, ["ours", *chosen.samplers], chosen.seeds, chosen.results,
+        chosen.posteriors or names, ["ours", *chosen.samplers], chosen.seeds, folder,
         draws=chosen.draws, tune=chosen.tune, load=load,
         tell=lambda line: print(line, flush=True),
     )  # fmt: skip
-    print(table(report.load(chosen.results)))
+    print(table(report.load(folder)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pymc_symplectic.adaptation.tuner import Tuner, in_words
 from pymc_symplectic.adaptation.worth import Course, Memory
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.integrators import CATALOGUE, HARMONIC
+from pymc_symplectic.kernels import scores
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.scores import mean_steps
 from pymc_symplectic.settings import Settings
@@ -229,6 +230,17 @@ def test_a_normal_gets_the_harmonic_drift(normal):
     _, floor = chain_on(normal, trajectory="no_u_turn").advance(1000)
     assert warmup[:, column.N_GRADIENTS].sum() < floor[:, column.N_GRADIENTS].sum()
     assert np.abs(draws.mean(axis=0) - np.arange(6)).max() < 0.6
+
+
+@pytest.mark.parametrize("metric", ["dense", "low_rank"])
+def test_scores_are_compiled_in_advance(normal, metric):
+    worth.compile_scores()
+    kernels = scores.jumps, scores.lucky_jumps, scores.score, scores.worth
+    before = [len(kernel.signatures) for kernel in kernels]
+    chain = chain_on(normal, metric=metric)
+    chain.advance(400)
+    assert any(event.get("tried") for event in chain.choice["history"])
+    assert [len(kernel.signatures) for kernel in kernels] == before
 
 
 def test_test_trajectories_are_counted_and_bounded(normal):

@@ -137,14 +137,3 @@ def test_what_cannot_be_told_is_worth_nothing():
 def test_steps_of_a_jittered_path():
     assert scores.mean_steps(1.0, 0.3, 1.3) == 1
     assert scores.mean_steps(1.0, 0.3, 0.1) == pytest.approx(10.5, abs=0.1)
-
-
-def test_all_versions_are_compiled_in_advance(course, memory):
-    worth.compile_scores()
-    kernels = scores.jumps, scores.lucky_jumps, scores.score, scores.worth
-    before = [len(kernel.signatures) for kernel in kernels]
-    known = worth.moments(memory, np.arange(M))
-    luck = worth.surplus(course, known, np.zeros((M, N)).T, np.ones(2 * M)[::2])
-    worth.offers(course, worth.gaps(course, known), luck, 0.3, 1, [1.0], [0.3])
-    worth.realised(memory, np.arange(M))
-    assert [len(kernel.signatures) for kernel in kernels] == before
