@@ -69,41 +69,33 @@ def test_numbers_of_threads_are_restored(rich_model, threads):
     assert threadpoolctl.threadpool_info() == before
 
 
-def _killed_pool(sample, ready):
-    """Sample on a pool of which one worker is killed when `ready()`."""
-    with ProcessPoolExecutor(2) as executor:
-
-        def kill():
-            until = time.monotonic() + 30
-            while not (executor._processes and ready()) and time.monotonic() < until:
-                time.sleep(0.01)
-            os.kill(next(iter(executor._processes)), signal.SIGKILL)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            return sample(executor)
-        finally:
-            killer.join()
-
-
-def test_pool_that_loses_a_worker(rich_model, starts, tmp_path):
+def test_pool_that_loses_a_worker(python_model, tmp_path):
     """A pool of processes breaks as a whole: what is stored stays, and the same call goes on."""
-    arguments = {"draws": 300_000, "chains": 2, "initvals": starts[:2], "var_names": ["slope"], "store": tmp_path / "r"}
+    path, loaded = tmp_path / "r", tmp_path / "loaded"
 
     def stored():
         try:
-            return all(count > 0 for count in Store.open(tmp_path / "r").counts())
+            return all(Store.open(path).counts())
         except (FileNotFoundError, ps.StoreError):
             return False
 
-    with warnings.catch_warnings(), pytest.raises(SamplingError, match=r"process pool|terminated abruptly"):
+    def trouble(x):
+        """While `loaded` is there: so slow that no chain can end, and deadly once all have stored something."""
+        if loaded.exists():
+            time.sleep(0.003)
+            if stored():
+                loaded.unlink(missing_ok=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    model, arguments = python_model(trouble), {"draws": 4000, "chains": 2, "step_size": 0.5, "tune": 0}
+    loaded.touch()
+    with warnings.catch_warnings(), ProcessPoolExecutor(2) as executor:
         warnings.simplefilter("ignore")
-        _killed_pool(lambda executor: run(rich_model, executor=executor, **arguments), stored)
-    assert 0 < ps.open_run(tmp_path / "r").posterior.sizes["draw"] < 300_000
-    whole = run(rich_model, cores=2, **arguments)
-    del arguments["store"]
-    assert_same_draws(whole, run(rich_model, cores=2, **arguments))
+        with pytest.raises(SamplingError, match=r"process pool|terminated abruptly"):
+            run(model, executor=executor, store=path, **arguments)
+    assert not loaded.exists()
+    assert 0 < ps.open_run(path).posterior.sizes["draw"] < 4000
+    assert_same_draws(run(model, store=path, **arguments), run(model, **arguments))
 
 
 def test_dask_worker_that_is_killed_is_replaced(rich_model, starts, dask_cluster, tmp_path):
