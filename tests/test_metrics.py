@@ -147,6 +147,11 @@ def test_directions_of_chance_are_not_taken():
     draws, gradients = noise + 0.4 * (noise**2 - 1), -noise * (1 + 0.5 * rng.standard_normal((count, dim)))
     alone = ps.LowRank().fit(ps.LowRank().start(np.ones(dim)), seen(draws, gradients))
     assert len(alone.stretch) <= 3
+    by_chance = linear.LowRankMap(np.ones(dim), np.linalg.qr(rng.normal(size=(dim, 20)))[0].T.copy(), np.full(20, 1.7))
+    assert len(ps.LowRank().fit(by_chance, seen(draws, gradients)).stretch) <= 3
+    same = ps.LowRank().fit(ps.LowRank().start(np.ones(dim)), seen(noise, -noise))
+    assert not len(same.stretch)
+    np.testing.assert_allclose(same.scale, 1.0)
     direction = np.full(dim, dim**-0.5)
     far, near = np.outer(noise @ direction, direction), np.outer(gradients @ direction, direction)
     found = ps.LowRank().fit(ps.LowRank().start(np.ones(dim)), seen(draws + 9 * far, gradients - 0.9 * near))
@@ -297,7 +302,7 @@ def test_a_low_rank_map_as_a_dense_one():
     found = metric.fit(metric.start(np.ones(DIM)), seen(*gaussian(correlated())))
     assert len(found.stretch) == 2
     np.testing.assert_allclose(inverse_mass(as_dense(found)), inverse_mass(found), rtol=1e-10)
-    assert as_dense(found._replace(stretch=np.array([0.0, 1.0]))) is None
+    assert as_dense(linear.LowRankMap(np.ones(DIM), np.eye(DIM)[:1], np.zeros(1))) is None
 
 
 def test_geometric_mean_of_matrices_beyond_rounding():

@@ -53,7 +53,7 @@ def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
 def span(columns: np.ndarray) -> np.ndarray:
     """An orthonormal basis (d, m) of the span of the columns, and of whatever else where they depend on each other."""
     dim, count = columns.shape
-    return np.eye(dim) if count >= 2 * dim else np.linalg.qr(columns)[0]
+    return np.eye(dim) if count >= dim else np.linalg.qr(columns)[0]
 
 
 def numbers(name: str, values: Any) -> np.ndarray:

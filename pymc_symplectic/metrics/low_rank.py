@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -44,10 +45,10 @@ class LowRank(Metric):
     -----
     D is the diagonal of `Diagonal`, from draws and gradients.  In its coordinates, whitened further by the directions
     in use, the geometric mean of Cov(q) and Cov(g)⁻¹ is taken within the span of draws and gradients [1]_, both shrunk
-    towards the identity; the old and the new directions are then merged, and those that matter kept.  So each window
-    corrects the last one, and a scale that hides behind another is found in turn.  Where draws are fewer than
-    dimensions, everything outside their span keeps its scale; and of a hundred draws or more only as many directions
-    are new as one half of them asks for and the other half confirms.
+    towards the identity; the axes of the two stretches together, of which those that matter are kept, are the new
+    directions.  So each window corrects the last one, and a scale that hides behind another is found in turn.  Where
+    draws are fewer than dimensions, everything outside their span keeps its scale; and of a hundred draws or more only
+    such directions are kept as one half of them asks for and the other half as well.
 
     References
     ----------
@@ -103,57 +104,64 @@ class LowRank(Metric):
 
     def _correct(self, current: LowRankMap, scale: np.ndarray, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
         """The directions that centred draws and gradients (d, n) ask for beside a scale."""
-        white, slope = draws / scale[:, None], gradients * scale[:, None]
         # the old directions, carried over to the new scale
-        old = np.linalg.qr((current.directions * (current.scale / scale)).T)[0]
-        stretch = current.stretch
-        white += old @ ((1 / stretch - 1)[:, None] * (old.T @ white))
-        slope += old @ ((stretch - 1)[:, None] * (old.T @ slope))
+        old = _Axes(np.linalg.qr((current.directions * (current.scale / scale)).T)[0], current.stretch**2)
+        data = draws / scale[:, None], gradients * scale[:, None]
         try:
-            found = _directions(white, slope)
-            doubtful = _FEW <= white.shape[1] < len(scale)
-            certain = _confirmed(white, slope, self.cutoff) if doubtful else len(found.values)
-            strongest = np.argsort(np.abs(np.log(found.values)))[::-1][:certain]
-            seen, values = found.vectors[:, strongest], found.values[strongest]
-            # both corrections act within the span of all directions together, and there they are small matrices
-            basis = span(np.hstack([old, seen]))
-            outer = np.eye(basis.shape[1]) + (basis.T @ old) * (stretch - 1) @ (old.T @ basis)
-            inside = basis.T @ seen
-            middle = np.eye(basis.shape[1]) + (inside * (values - 1)) @ inside.T
-            values, vectors = np.linalg.eigh(outer @ middle @ outer.T)
+            if _FEW <= draws.shape[1] < len(scale):
+                found = _confirmed(old, data, self.cutoff)
+            else:
+                found = _corrected(old, data, data)
         except np.linalg.LinAlgError:
             return current
-        values = np.maximum(values, 1e-15 * values.max(initial=0.0))
-        strength = np.abs(np.log(values))
         rank = min(_MOST_DIRECTIONS, len(scale)) if self.max_rank is None else int(self.max_rank)
-        kept = np.argsort(strength)[::-1][:rank]
-        kept = kept[strength[kept] > np.log(self.cutoff)]
-        directions = np.ascontiguousarray((basis @ vectors[:, kept]).T)
-        return LowRankMap(np.ascontiguousarray(scale), directions, np.sqrt(values[kept]))
+        kept = found.standing_out(self.cutoff, rank)
+        return LowRankMap(np.ascontiguousarray(scale), np.ascontiguousarray(kept.vectors.T), np.sqrt(kept.values))
 
 
-class _Directions(NamedTuple):
+class _Axes(NamedTuple):
     """Orthonormal directions, the columns of `vectors` (d, m), and the variance along each."""
 
     vectors: np.ndarray
     values: np.ndarray
 
+    def standing_out(self, cutoff: float, most: int) -> _Axes:
+        """The strongest of those whose variance differs from 1 by more than a factor of `cutoff`."""
+        strength = np.abs(np.log(self.values))
+        strongest = np.argsort(strength)[::-1][:most]
+        kept = strongest[strength[strongest] > np.log(cutoff)]
+        return _Axes(self.vectors[:, kept], self.values[kept])
 
-def _directions(white: np.ndarray, slope: np.ndarray) -> _Directions:
-    """The axes of the geometric mean of Cov(q) and Cov(g)⁻¹, within the span of draws and gradients (d, n)."""
-    seen = span(np.hstack([white, slope]))
-    values, vectors = np.linalg.eigh(geometric_mean(shrunk(seen.T @ white), shrunk(seen.T @ slope)))
-    return _Directions(seen @ vectors, np.maximum(values, 1e-15 * values[-1]))
+
+def _corrected(old: _Axes, data: Sequence[np.ndarray], among: Sequence[np.ndarray]) -> _Axes:
+    """Axes of the covariance within the span of the old ones and the columns `among`, as draws and gradients ask for.
+
+    The geometric mean of Cov(q) and Cov(g)⁻¹ is taken in the coordinates that the old axes whiten.
+    """
+    basis = span(np.hstack([old.vectors, *among]))
+    if not basis.size:
+        return _Axes(basis, np.ones(0))
+    inside = basis.T @ old.vectors
+    stretch = np.eye(len(inside)) + (inside * (np.sqrt(old.values) - 1)) @ inside.T
+    shrink = np.eye(len(inside)) + (inside * (1 / np.sqrt(old.values) - 1)) @ inside.T
+    draws, gradients = (basis.T @ part for part in data)
+    inner = geometric_mean(shrunk(shrink @ draws), shrunk(stretch @ gradients))
+    values, vectors = np.linalg.eigh(stretch @ inner @ stretch)
+    return _Axes(basis @ vectors, np.maximum(values, 1e-15 * values[-1]))
 
 
-def _confirmed(white: np.ndarray, slope: np.ndarray, cutoff: float) -> int:
-    """How many of the directions that one half of the draws asks for the other half asks for as well.
+def _confirmed(old: _Axes, data: Sequence[np.ndarray], cutoff: float) -> _Axes:
+    """The axes that one half of draws and gradients asks for, and the other half as well, corrected by all of them.
 
     Where draws are fewer than dimensions, most directions that seem to stand out do so by chance.
     """
-    found = _directions(white[:, ::2], slope[:, ::2])
-    drawn, steep = (found.vectors.T @ half[:, 1::2] for half in (white, slope))
-    variance, stiffness = (drawn**2).mean(axis=1), (steep**2).mean(axis=1)
-    known = (variance > 0) & (stiffness > 0)
-    strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
-    return int((strength * np.sign(np.log(found.values)) > np.log(cutoff)).sum())
+    halves = [[part[:, first::2] for part in data] for first in (0, 1)]
+    agreed = []
+    for half, unseen in (halves, halves[::-1]):
+        found = _corrected(old, half, half).standing_out(cutoff, half[0].size)
+        variance, stiffness = (((found.vectors.T @ part) ** 2).mean(axis=1) for part in unseen)
+        known = (variance > 0) & (stiffness > 0)
+        strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
+        agreed.append(found.vectors[:, strength * np.sign(np.log(found.values)) > np.log(cutoff)])
+    count = sum(part.shape[1] for part in agreed)
+    return _corrected(old, data, agreed).standing_out(cutoff, -(-count // 2))
