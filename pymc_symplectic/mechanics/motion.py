@@ -40,7 +40,7 @@ def system(potential: Potential, dim: int | None = None) -> System:
     potential : str, callable, pymc.Model or System
         One of
 
-        - the name of a ready system: a key of `CATALOGUE`, or an alias;
+        - the name of a ready system: a key of `SYSTEMS`, or an alias;
         - a callable that takes a symbolic vector q (d,) and returns U(q), a scalar PyTensor expression;
         - a model, for :math:`U(q) = -\log\pi(q)` of its unconstrained parameters, at temperature 1;
         - a system, which is returned as it is.
