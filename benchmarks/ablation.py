@@ -3,6 +3,7 @@
 Run ``python benchmarks/ablation.py``; ``--help`` lists the options.  Results are files like those of `suite.py`, and an
 interrupted run goes on.  The table gives ratios to the whole default, so an ingredient pays where they are below 1: of
 geometric means over posteriors, with 95 % bootstrap intervals over seeds, and of the posterior that misses it most.
+Some ingredients are there for draws rather than for gradients: how many runs pass the gates of `report.py` says so.
 
 Some ingredients are no options, since nobody should want them off; those are taken out of the modules that hold them.
 """
@@ -80,15 +81,21 @@ def table(results: pd.DataFrame) -> str:
     """Ratios to the whole default, in Markdown."""
     kinds = ("gradients", "gradients_with_warmup")
     made = {kind: report.ratios(results, "ours", kind) for kind in kinds}
-    rows = []
+    rows = [["the whole", "1", "1", _passing(results, "ours"), ""]]
     for name, words in ABSENT.items():
         if name not in set(results["sampler"]):
             continue
         means = [made[kind][1].loc[(name, "all")] for kind in kinds]
         each = made["gradients"][0].xs(name, level="sampler")["ratio"]
         intervals = [f"{mean['ratio']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" for mean in means]
-        rows.append([words, *intervals, f"{each.min():.2f} ({str(each.idxmin()).split('-', 1)[-1]})"])
-    return report.markdown(["", "per gradient", "with warm-up's", "where it is missed most"], rows)
+        missed = f"{each.min():.2f} ({str(each.idxmin()).split('-', 1)[-1]})"
+        rows.append([words, *intervals, _passing(results, name), missed])
+    return report.markdown(["", "per gradient", "with warm-up's", "runs that pass", "where it is missed most"], rows)
+
+
+def _passing(results: pd.DataFrame, name: str) -> str:
+    passed = ~results.loc[results["sampler"] == name, "failed"].astype(bool)
+    return f"{passed.sum():d} of {len(passed):d}"
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
