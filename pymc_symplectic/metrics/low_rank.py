@@ -125,8 +125,8 @@ class _Axes(NamedTuple):
     vectors: np.ndarray
     values: np.ndarray
 
-    def standing_out(self, cutoff: float, most: int) -> _Axes:
-        """The strongest of those whose variance differs from 1 by more than a factor of `cutoff`."""
+    def standing_out(self, cutoff: float, most: int | None = None) -> _Axes:
+        """Those whose variance differs from 1 by more than a factor of `cutoff`, the strongest first."""
         strength = np.abs(np.log(self.values))
         strongest = np.argsort(strength)[::-1][:most]
         kept = strongest[strength[strongest] > np.log(cutoff)]
@@ -158,10 +158,10 @@ def _confirmed(old: _Axes, data: Sequence[np.ndarray], cutoff: float) -> _Axes:
     halves = [[part[:, first::2] for part in data] for first in (0, 1)]
     agreed = []
     for half, unseen in (halves, halves[::-1]):
-        found = _corrected(old, half, half).standing_out(cutoff, half[0].size)
+        found = _corrected(old, half, half).standing_out(cutoff)
         variance, stiffness = (((found.vectors.T @ part) ** 2).mean(axis=1) for part in unseen)
         known = (variance > 0) & (stiffness > 0)
         strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
         agreed.append(found.vectors[:, strength * np.sign(np.log(found.values)) > np.log(cutoff)])
     count = sum(part.shape[1] for part in agreed)
-    return _corrected(old, data, agreed).standing_out(cutoff, -(-count // 2))
+    return _corrected(old, data, agreed).standing_out(cutoff, (count + 1) // 2)
