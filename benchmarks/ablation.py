@@ -3,7 +3,8 @@
 Run ``python benchmarks/ablation.py``; ``--help`` lists the options.  Results are files like those of `suite.py`, and an
 interrupted run goes on.  The table gives ratios to the whole default, so an ingredient pays where they are below 1: of
 geometric means over posteriors, with 95 % bootstrap intervals over seeds, and of the posterior that misses it most.
-Some ingredients are there for draws rather than for gradients: how many runs pass the gates of `report.py` says so.
+Some ingredients are there for draws rather than for gradients, which the effective draws of a run tell, and in how many
+runs R-hat is at most 1.01.
 
 Some ingredients are no options, since nobody should want them off; those are taken out of the modules that hold them.
 """
@@ -33,6 +34,7 @@ from pymc_symplectic.adaptation import search, tuner
 
 __all__ = ["ABSENT", "table"]
 
+_R_HAT = 1.01
 _ANY = ((math.inf, math.inf),) * len(tuner._SHAPES)
 _SWITCHES: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
     "without the harmonic drift": ((tuner, "_SCHEMES", ("leapfrog", "bcss2")),),
@@ -79,9 +81,9 @@ samplers.SAMPLERS.update({f"ours {words}": partial(_without, switches) for words
 
 def table(results: pd.DataFrame) -> str:
     """Ratios to the whole default, in Markdown."""
-    kinds = ("gradients", "gradients_with_warmup")
+    kinds = ("gradients", "gradients_with_warmup", "ess")
     made = {kind: report.ratios(results, "ours", kind) for kind in kinds}
-    rows = [["the whole", "1", "1", _passing(results, "ours"), ""]]
+    rows = [["the whole", "1", "1", "1", _converged(results, "ours"), ""]]
     for name, words in ABSENT.items():
         if name not in set(results["sampler"]):
             continue
@@ -89,13 +91,14 @@ def table(results: pd.DataFrame) -> str:
         each = made["gradients"][0].xs(name, level="sampler")["ratio"]
         intervals = [f"{mean['ratio']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" for mean in means]
         missed = f"{each.min():.2f} ({str(each.idxmin()).split('-', 1)[-1]})"
-        rows.append([words, *intervals, _passing(results, name), missed])
-    return report.markdown(["", "per gradient", "with warm-up's", "runs that pass", "where it is missed most"], rows)
+        rows.append([words, *intervals, _converged(results, name), missed])
+    head = ["", "per gradient", "with warm-up's", "per run", f"R-hat ≤ {_R_HAT}", "where it is missed most"]
+    return report.markdown(head, rows)
 
 
-def _passing(results: pd.DataFrame, name: str) -> str:
-    passed = ~results.loc[results["sampler"] == name, "failed"].astype(bool)
-    return f"{passed.sum():d} of {len(passed):d}"
+def _converged(results: pd.DataFrame, name: str) -> str:
+    r_hats = results.loc[results["sampler"] == name, "r_hat"]
+    return f"{(r_hats <= _R_HAT).sum():d} of {len(r_hats):d}"
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
