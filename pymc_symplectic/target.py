@@ -17,6 +17,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
@@ -365,12 +366,15 @@ def _alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     the same, to the last bit, as one that is resumed, or made by another process.  In a context of its own the function
     knows nothing of the parts.  Numba has no public way to make one.
 
+    All threads share the context in use, so none of them may compile meanwhile: what it compiles would be unknown to
+    all that is compiled later.
+
     `prime` makes a function compile for the arguments that it will have.
     """
     prime(raw)  # writes it to disk, where it is not yet there
     typing = Context()
     own = {"_toplevel_typing_context": typing, "_toplevel_target_context": CPUContext(typing)}
-    with patch.multiple(cpu_target, **own):
+    with global_compiler_lock, patch.multiple(cpu_target, **own):
         alone = numba.jit(**raw.targetoptions, cache=raw.stats.cache_path is not None)(raw.py_func)
         with suppress(NumbaError, NotImplementedError):
             prime(alone)

@@ -4,12 +4,15 @@ import pickle
 import threading
 
 import cloudpickle
+import numba
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from numba.core.registry import cpu_target
 
+from pymc_symplectic import target as room
 from pymc_symplectic.kernels.address import logp_at
 from pymc_symplectic.kernels.compile import kernel
 from pymc_symplectic.kernels.status import Status
@@ -311,3 +314,30 @@ def test_variables_by_any_name(schools):
 def test_variables_keep_the_order_that_was_asked_for(schools):
     assert [v.name for v in value_variables(["theta", "mu"], schools)] == ["theta", "mu"]
     assert list(LogDensity(["theta", "mu"], model=schools).sizes) == ["theta", "mu"]
+
+
+def test_other_threads_may_compile_meanwhile(schools, monkeypatch):
+    """What a thread compiles while a model is compiled, in a context of its own, is known in the common one."""
+    common, native = cpu_target.target_context, room._native
+
+    @numba.njit
+    def part(x):
+        return x + 1.0
+
+    @numba.njit
+    def whole(x):
+        return part(x) * 2.0
+
+    thread = threading.Thread(target=part, args=(1.0,))
+
+    def slow(*arguments):
+        assert cpu_target.target_context is not common
+        thread.start()
+        thread.join(1.0)  # would be time enough, if it did not have to wait
+        return native(*arguments)
+
+    monkeypatch.setattr(room, "_native", slow)
+    assert LogDensity(model=schools).native
+    thread.join()
+    assert cpu_target.target_context is common
+    assert whole(1.0) == 4.0
