@@ -142,8 +142,8 @@ def _corrected(old: _Axes, data: Sequence[np.ndarray], among: Sequence[np.ndarra
     if not basis.size:
         return _Axes(basis, np.ones(0))
     inside = basis.T @ old.vectors
-    stretch = np.eye(len(inside)) + (inside * (np.sqrt(old.values) - 1)) @ inside.T
-    shrink = np.eye(len(inside)) + (inside * (1 / np.sqrt(old.values) - 1)) @ inside.T
+    scale = np.sqrt(old.values)
+    stretch, shrink = (np.eye(len(inside)) + (inside * (factor - 1)) @ inside.T for factor in (scale, 1 / scale))
     draws, gradients = (basis.T @ part for part in data)
     inner = geometric_mean(shrunk(shrink @ draws), shrunk(stretch @ gradients))
     values, vectors = np.linalg.eigh(stretch @ inner @ stretch)
@@ -159,9 +159,7 @@ def _confirmed(old: _Axes, data: Sequence[np.ndarray], cutoff: float) -> _Axes:
     agreed = []
     for half, unseen in (halves, halves[::-1]):
         found = _corrected(old, half, half).standing_out(cutoff)
-        variance, stiffness = (((found.vectors.T @ part) ** 2).mean(axis=1) for part in unseen)
-        known = (variance > 0) & (stiffness > 0)
-        strength = 0.5 * np.log(np.where(known, variance, 1.0) / np.where(known, stiffness, 1.0))
+        strength = 2 * np.log(fisher_scale(*(found.vectors.T @ part for part in unseen)))
         agreed.append(found.vectors[:, strength * np.sign(np.log(found.values)) > np.log(cutoff)])
     count = sum(part.shape[1] for part in agreed)
     return _corrected(old, data, agreed).standing_out(cutoff, (count + 1) // 2)
