@@ -183,18 +183,12 @@ class Chain:
         self._state.current.position[:] = position
         status = kernels.evaluate_start(self._system, self._state)
         self._raise_if_broken(status)
-        current = self._state.current
-        if not np.isfinite(current.value[0]) or not np.all(np.isfinite(position)):
+        if not np.isfinite(self._state.current.value[0]):
             failure = f" ({type(self.target.error).__name__}: {self.target.error})" if self.target.error else ""
-            message = f"The log-density is not finite at the start: {self.target.blame(position)}{failure}."
-            raise SamplingError(message) from self.target.error
-        bad = ~np.isfinite(current.gradient)
-        if bad.any():
-            names = ", ".join(self.target.names_of(bad))
-            raise SamplingError(
-                f"The gradient of the log-density with respect to {names} is not finite at the start, where the "
-                "log-density itself is; start elsewhere (initvals), or look for a derivative that is 0/0 there."
+            message = (
+                f"The log-density, or its gradient, is not finite at the start: {self.target.blame(position)}{failure}."
             )
+            raise SamplingError(message) from self.target.error
 
     def start(self, position: np.ndarray) -> None:
         """Begin at a position: the first metric, and the first step size."""
@@ -234,6 +228,7 @@ class Chain:
             self.count += drawn
             made += drawn
             self._raise_if_broken(status)
+            self.target.warn_of_errors()
             if self.count == self._next_event:
                 self._after_window()
         return draws, rows
@@ -380,8 +375,8 @@ class Chain:
 
     def _raise_if_broken(self, status: int) -> None:
         if status == Status.BROKEN:
-            error, self.target.error = self.target.error, None
-            if isinstance(error, KeyboardInterrupt):
+            error = self.target.take_error()
+            if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not the chain's to handle
                 raise error
             raise SamplingError(f"The log-density raised {type(error).__name__}: {error}") from error
 

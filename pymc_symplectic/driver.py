@@ -72,7 +72,9 @@ class Run:
             try:
                 pending = {pool.submit(self._chain, job) for job in jobs}
                 while pending:
-                    pending = futures.wait(pending, timeout=_TICK).not_done
+                    done, pending = futures.wait(pending, timeout=_TICK)
+                    for future in done:
+                        future.result()  # raises what no chain may keep to itself: SystemExit, an interrupt
                     self._show(bars)
             except KeyboardInterrupt:
                 self.interrupted = True
@@ -132,11 +134,14 @@ class Run:
                 self._look_into_store([tasks[future] for future in pending], bars)
         except KeyboardInterrupt:
             self.interrupted = True
+        finally:
             for future in pending:
                 future.cancel()
 
     def _receive(self, job: Job, future: Any, bars: Bars) -> None:
         failure = future.exception()
+        if failure is not None and not isinstance(failure, Exception):  # SystemExit, an interrupt: not the chain's own
+            raise failure
         if failure is not None:  # the executor's own: a worker was lost, and not replaced
             self.errors[job.index] = failure
             return

@@ -20,7 +20,7 @@ from .chain import Chain
 from .kernels import statistics as column
 from .settings import Settings
 from .store import Store, StoreError, Writer
-from .target import LogDensity
+from .target import LogDensity, user_code
 from .trace import Variables
 
 __all__ = ["Job", "Outcome", "Progress", "advance_to", "begin", "packed", "run_task"]
@@ -105,11 +105,11 @@ def advance_to(
 
 
 def guard(target: LogDensity) -> AbstractContextManager[Any]:
-    """What a thread holds while it calls the log-density: a lock, where that goes through Python and its one buffer."""
-    return nullcontext() if target.native else _one_at_a_time
+    """What a thread holds while it calls the log-density: a lock, where that goes through Python.
 
-
-_one_at_a_time = threading.RLock()
+    It is held over a whole block, so that what is raised in it is known to be of this chain.
+    """
+    return nullcontext() if target.native else user_code
 
 
 def packed(target: LogDensity, settings: Settings, var_names: Any) -> bytes:

@@ -161,14 +161,7 @@ def _near(
         target.refresh()
         position = target.to_vector(point)
         position += jitter * rng.uniform(-1, 1, position.size)
-        value, gradient = _evaluate(target, position)
+        value, gradient = target.try_at(position)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
             return point | target.to_point(position)
     raise SamplingError(f"No finite start was found for chain {chain} in {max_tries} tries: {target.blame(position)}.")
-
-
-def _evaluate(target: LogDensity, position: np.ndarray) -> tuple[float, Any]:
-    try:
-        return target(position)
-    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-        return np.nan, np.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, overload
@@ -10,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from .statistics import DTYPES, table
-from .target import LogDensity, values_function
+from .target import LogDensity, user_code, values_function
 
 __all__ = ["Memory", "Trace", "Variables", "longest"]
 
@@ -57,10 +56,10 @@ class Variables:
             for variable, original in zip(outputs, chosen, strict=True):
                 variable.name = original.name
         self._target = target
-        self._lock = threading.Lock()  # a PyTensor function may have one storage for its inputs
         start = tuple(target.to_point(target.default_start).values())
         self._call = values_function(model, outputs, start)
-        values = self._call(*start)
+        with user_code:
+            values = self._call(*start)
         self.layout = {
             str(output.name): (np.shape(value), np.asarray(value).dtype)
             for output, value in zip(outputs, values, strict=True)
@@ -73,7 +72,7 @@ class Variables:
     def fill(self, arrays: Mapping[str, np.ndarray], draws: np.ndarray) -> None:
         """Write the variables at `draws` (n, d) to arrays of shape (n, ...)."""
         function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
-        with self._lock:
+        with user_code:  # a PyTensor function may have one storage for its inputs, too
             for i, position in enumerate(draws):
                 for array, value in zip(columns, function(*to_point(position).values()), strict=True):
                     array[i] = value

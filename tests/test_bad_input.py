@@ -35,12 +35,15 @@ def edges():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"hard": -0.5}, ["log-density is not finite at the start", "hard has log-density -inf"]),
-        ({"smooth": -1.0}, ["log-density is not finite at the start", "logarithm has log-density nan"]),
+        ({"hard": -0.5}, ["log-density, or its gradient, is not finite at the start", "hard has log-density -inf"]),
+        (
+            {"smooth": -1.0},
+            ["log-density, or its gradient, is not finite at the start", "logarithm has log-density nan"],
+        ),
         ({"smooth": np.nan}, ["the start of smooth is not finite"]),
         ({"kink": [0.0, np.inf]}, ["the start of kink is not finite"]),
         ({"smooth": 1e200}, ["smooth has log-density -inf", "seen has log-density -inf"]),
-        ({"kink": [0.0, 0.0]}, ["gradient", "with respect to kink is not finite at the start", "initvals", "0/0"]),
+        ({"kink": [0.0, 0.0]}, ["at the start", "gradient with respect to kink is not finite", "initvals", "0/0"]),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

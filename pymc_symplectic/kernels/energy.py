@@ -16,7 +16,11 @@ _OK = int(Status.OK)
 
 @helper
 def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
-    """Log-density and gradient at a point, divided by T, in place.  What is not a finite log-density becomes -inf."""
+    """Log-density and gradient at a point, divided by T, in place.
+
+    The log-density becomes -inf where it is not finite, and where the position or any entry of the gradient is not: a
+    momentum that was kicked by such a gradient would be no number, and nothing that is computed of it could be trusted.
+    """
     counters[0] += 1
     status = logp_at(target.address)(target.data, point.position, point.gradient, point.value)
     if target.inverse_temperature != 1.0:
@@ -24,7 +28,10 @@ def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
         for j in range(point.gradient.size):
             point.gradient[j] *= target.inverse_temperature
     # not np.isfinite, which is x - x == 0: where sums may be reordered, that is true of anything
-    if status != _OK or not abs(point.value[0]) < np.inf:
+    finite = abs(point.value[0]) < np.inf
+    for j in range(point.gradient.size):  # no branch, so that the loop is vectorised
+        finite &= (abs(point.gradient[j]) < np.inf) & (abs(point.position[j]) < np.inf)
+    if status != _OK or not finite:
         point.value[0] = -np.inf
     return status
 

@@ -60,7 +60,7 @@ def _plan_steps(rule: FixedStepsRule, eps: float, rng: np.random.Generator) -> t
 def _plan_time(rule: FixedTimeRule, eps: float, rng: np.random.Generator) -> tuple[int, float]:
     time = rule.time * (1.0 + rule.jitter * (2.0 * rng.random() - 1.0))
     wanted = np.ceil(time / eps)
-    if wanted > rule.max_steps:
+    if not wanted <= rule.max_steps:  # NaN too
         return rule.max_steps, eps
     steps = max(1, int(wanted))
     return steps, time / steps

@@ -53,19 +53,26 @@ def _student_slope(params: np.ndarray, s: float) -> float:
 
 
 @helper
+def _interval(params: np.ndarray, s: float) -> np.int32:
+    """Which of the n intervals s lies in: the last one also where s is endless, or no number, so that no index is."""
+    place, last = (s * params[2]).real, params[1].real - 1.0
+    return np.int32(place if 0.0 <= place < last else last)
+
+
+@helper
 def _piecewise(params: np.ndarray, s: float) -> float:
     """φ' piecewise linear on n equal intervals, the last one endless.
 
     `params`: n, 1/length; then for each interval the value and the slope of φ' and the value of φ where it begins.
     """
-    k = np.int32(min((s * params[2]).real, params[1].real - 1.0))
+    k = _interval(params, s)
     x = s - k / params[2]
     return params[5 + 3 * k] + x * (params[3 + 3 * k] + 0.5 * x * params[4 + 3 * k])
 
 
 @helper
 def _piecewise_slope(params: np.ndarray, s: float) -> float:
-    k = np.int32(min((s * params[2]).real, params[1].real - 1.0))
+    k = _interval(params, s)
     return params[3 + 3 * k] + (s - k / params[2]) * params[4 + 3 * k]
 
 

@@ -57,8 +57,8 @@ def _draw_from(value: Callable[..., float]) -> Callable[..., float]:
             if place >= half:
                 place -= half
                 sign = -1.0
-            i = int(place)
-            if i < strips:
+            if place < strips:
+                i = int(place)
                 place -= i  # what is left of the random number is uniform, above and below the share
                 surely = params[share + i]
                 if place < surely:
@@ -75,7 +75,7 @@ def _draw_from(value: Callable[..., float]) -> Callable[..., float]:
                 further = -math.log1p(-rng.random()) / exponent  # of log s, beyond the edge
                 s = edge * math.exp(further)
                 gap = value(params, edge) - value(params, s) + (power + 1.0 + exponent) * further
-                if rng.random() < math.exp(gap):
+                if not rng.random() >= math.exp(gap):  # a table that is no number ends in a divergence, not in a loop
                     return sign * s
 
     return draw_signed

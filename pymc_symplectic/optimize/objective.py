@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
-import pytensor.tensor as pt
 import xarray as xr
 from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import compile as pm_compile
-from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
 from pytensor.graph.traversal import ancestors
 
 from ..target import LogDensity
@@ -51,15 +47,8 @@ class Objective(LogDensity):
     # Replaced: of the graph, which terms there are, and whether the Jacobian of the transforms is one of them;
     # of the address by which kernels call, all of it.
 
-    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[Any, list[Any]]:
-        with self.model:
-            cost = rewrite_pregrad(self.model.logp(self._terms, jacobian=self._jacobian))
-            gradients: Any = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
-            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
-            outputs, joined = join_nonshared_inputs(
-                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs={}
-            )
-        return joined, outputs
+    def _log_density(self) -> Any:
+        return self.model.logp(self._terms, jacobian=self._jacobian)
 
     def _make_addressed(self, *_: Any) -> tuple[Any, bool]:
         return SimpleNamespace(address=0), False  # no compiled code calls it, so none of the seconds that takes
@@ -67,11 +56,8 @@ class Objective(LogDensity):
     def smooth(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """The smooth part and its gradient; NaN where they cannot be computed."""
         self.count += 1
-        try:
-            with np.errstate(all="ignore"):
-                value, gradient = self(position)
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError):
-            return math.nan, np.full(self.dim, np.nan)
+        with np.errstate(all="ignore"):
+            value, gradient = self.try_at(position)
         return -value, -gradient
 
     def kinks(self, position: np.ndarray) -> float:

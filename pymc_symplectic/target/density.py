@@ -1,15 +1,12 @@
-"""From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
+"""The log-density of a model and its gradient, behind a function address."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
-from unittest.mock import patch
 
 import cloudpickle
 import numba
@@ -17,28 +14,36 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.cpu import CPUContext
 from numba.core.errors import NumbaError
-from numba.core.registry import cpu_target
-from numba.core.typing import Context
-from numba.np.numpy_support import from_dtype
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
-from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 
-from .kernels.address import LOGP, AddressedFunction, array_at
-from .kernels.state import Target
-from .kernels.status import Status
+from ..kernels.address import LOGP, AddressedFunction
+from ..kernels.state import Target
+from ..kernels.status import Status
+from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
+from .compiled import alone, array_type, interprets, mode_for, native, through_python, user_code
+from .indices import IndexCheck, guarded
+from .variables import value_variables
 
-__all__ = ["LogDensity", "value_variables", "values_function"]
+__all__ = ["LogDensity"]
 
 _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
-_INTERPRETED = "Numba will use object mode"  # how PyTensor warns of an operation that it can only interpret
-_ARITHMETIC = (ArithmeticError, ValueError, np.linalg.LinAlgError)  # what another point may cure
+_INCURABLE = (  # by another point: mistakes of a program, and what is not its own to handle
+    AttributeError,
+    ImportError,
+    KeyError,
+    MemoryError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+)
+_ARITHMETIC = (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError)  # what compiled code raises, untold
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
@@ -71,8 +76,19 @@ class LogDensity:
     :math:`\log\pi(q) = \log p(x(q), y) + \log|\partial x/\partial q|`.
 
     Shared data (`pymc.Data`, and the variables held fixed) are read through pointers at every call: after
-    `pymc.set_data`, `refresh` is all it takes.  No exception leaves the address: an arithmetic error is a status, and
-    counts as a log-density of -inf.
+    `pymc.set_data`, `refresh` is all it takes.  No exception leaves the address: it is a status, and where another
+    point may be better off, as with errors of arithmetic or of a solver, it counts as a log-density of -inf.
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to sample, the log-density is random, or a gradient has the wrong shape.
+    TypeError
+        When one of `vars` is discrete.
+    NotImplementedError
+        When an operation has no gradient.
+    IndexError
+        When data index an array beyond its range.
     """
 
     def __init__(
@@ -98,44 +114,57 @@ class LogDensity:
             for var in self.model.value_vars
             if var not in self.vars
         }
-        self._graph = self._join(point)
         self._compile_kwargs = dict(compile_kwargs or {})
+        self._example = [np.asarray(point[var.name], dtype=var.dtype) for var in self.model.value_vars]
+        self._graph, self._indices = self._join(point)
         self._compile()
         self.default_start = self.to_vector(point)
 
-    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[Any, list[Any]]:
-        """The graphs of log-density and gradient, and the one vector that they are functions of."""
+    def _log_density(self) -> Any:
+        """The graph that is sampled."""
+        cost = self.model.logp()
+        refuse_random(self.model, cost)
+        return cost
+
+    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[tuple[Any, list[Any]], IndexCheck]:
+        """The graphs of log-density and gradient, the one vector that they are functions of, and their indices."""
         with self.model:
-            cost = rewrite_pregrad(self.model.logp())
-            gradients: Any = pytensor.grad(cost, self.vars, disconnected_inputs="ignore")
+            plain = rewrite_pregrad(self._log_density())
+            indices = IndexCheck([plain], self.model.value_vars)
+            (cost,) = guarded([plain], self.model.value_vars)
+            gradients = gradients_of(cost, self.vars, self.model)
+            with user_code:
+                refuse_wrong_lengths(cost, self.model.value_vars, self._example)
             flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
             held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
             outputs, joined = join_nonshared_inputs(
                 point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs=held
             )
-        return joined, outputs
+        return (joined, outputs), indices
 
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
         self.error: BaseException | None = None
         """What a call back into Python raised last, if anything."""
+        self._untold: dict[str, BaseException] = {}
+        self._told: set[str] = set()
 
         joined, outputs = self._graph
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.filterwarnings("always", _INTERPRETED, UserWarning)
-            self._function = pm_compile([joined], outputs, **self._compile_kwargs)
-        for told in heard:
-            warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)
-        interpreted = any(re.match(_INTERPRETED, str(told.message)) for told in heard)
+        options = {**self._compile_kwargs, "mode": mode_for(outputs, self._compile_kwargs.get("mode"))}
+        self._function = pm_compile([joined], outputs, **options)
+        self._fork = Fork(outputs, self._function.maker.linker)
         self._function.trust_input = True
         self._dtype = joined.dtype
         self._cells = self._function.input_storage[1:]
+        held = [shared.container for shared in self._held.values()]
+        self._are_data = [all(cell is not other for other in held) for cell in self._cells]
         self._seen: list[Any] = [None] * len(self._cells)
         self._pinned: list[Any] = [None] * len(self._cells)
         types = [variable.type for variable in self._function.maker.fgraph.inputs[1:]]
         self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
         self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
-        self._addressed, self.native = self._make_addressed(types, interpreted)
+        self._checked = False  # whether indices are known to be in range
+        self._addressed, self.native = self._make_addressed(types)
         self.refresh()
         self.target = Target(self._addressed.address, self._data)
         self._kernels: dict[int, tuple[Any, dict[Any, Any]]] = {}
@@ -154,48 +183,81 @@ class LogDensity:
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
-        kept = ("model", "vars", "_layout", "sizes", "dim", "_held", "_graph", "_compile_kwargs", "default_start")
+        kept = ["model", "vars", "sizes", "dim", "default_start", "_layout", "_held", "_graph", "_compile_kwargs"]
+        kept += ["_example", "_indices"]
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._compile()
 
-    def _make_addressed(self, types: Sequence[Any], interpreted: bool) -> tuple[AddressedFunction, bool]:
+    def _make_addressed(self, types: Sequence[Any]) -> tuple[AddressedFunction, bool]:
         raw = getattr(self._function.vm, "jit_fn", None)
         shareable = all(isinstance(t, TensorType) and np.dtype(t.dtype).kind in _SHAREABLE for t in types)
         # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
-        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interpreted:
+        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interprets(raw):
             try:
-                arguments = _array_type(self._dtype, 1), *(_array_type(t.dtype, t.ndim) for t in types)
-                with _alone(raw, lambda function: function.get_call_template(arguments, {})) as raw:
-                    return AddressedFunction(_native(raw, self._dtype, types, self._offsets), LOGP), True
+                arguments = array_type(self._dtype, 1), *(array_type(t.dtype, t.ndim) for t in types)
+                with alone(raw, lambda function: function.get_call_template(arguments, {})) as raw:
+                    return AddressedFunction(native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
         self._doubles = ctypes.c_double * self.dim
         self._callback = _CALLBACK(self._call_back)
-        return AddressedFunction(_through_python(self._callback), LOGP), False
+        return AddressedFunction(through_python(self._callback), LOGP), False
 
     def _call_back(self, position: int, gradient: int, value: int) -> int:
-        try:
-            with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the values
-                result, slope = self(np.frombuffer(self._doubles.from_address(position)))
-            np.frombuffer(self._doubles.from_address(gradient))[:] = slope
-            ctypes.c_double.from_address(value).value = result
-        except _ARITHMETIC as error:
-            self.error = error
-            return Status.FAILED
-        except BaseException as error:  # interrupts too: nothing may unwind through compiled code
-            self.error = error
-            return Status.BROKEN
-        if isinstance(self.error, _ARITHMETIC):
-            self.error = None  # of another point; an error that broke a chain stays until the chain has told it
-        return Status.OK
+        with user_code:
+            try:
+                with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the values
+                    result, slope = self(np.frombuffer(self._doubles.from_address(position)))
+                if slope.shape != (self.dim,):
+                    raise TypeError(_wrong_length(self.dim, slope.shape))
+                np.frombuffer(self._doubles.from_address(gradient))[:] = slope
+                ctypes.c_double.from_address(value).value = result
+            except BaseException as error:  # interrupts too: nothing may unwind through compiled code
+                self.error = error
+                if not _curable(error):
+                    return Status.BROKEN
+                if not isinstance(error, _ARITHMETIC) and (kind := type(error).__name__) not in self._told:
+                    self._untold[kind] = error
+                return Status.FAILED
+            if self.error is not None and _curable(self.error):
+                self.error = None  # of another point; an error that broke a chain stays until the chain has told it
+            return Status.OK
+
+    def take_error(self) -> BaseException:
+        """What has broken a chain; it is forgotten here."""
+        error, self.error = self.error, None
+        return error or TypeError(_wrong_length(self.dim))  # the one thing that breaks compiled code
+
+    def warn_of_errors(self) -> None:
+        """Warn, once for each kind of error, that the log-density has raised one which counts as a divergence."""
+        while self._untold:
+            kind, error = self._untold.popitem()
+            self._told.add(kind)
+            warnings.warn(
+                f"The log-density raised {kind}: {error}. Points where it does count as outside of the support, and "
+                "trajectories that lead there as divergences.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient (d,) at an unconstrained `position` (d,), through PyTensor's own function."""
-        value, gradient = self._function(np.array(position, dtype=self._dtype))
-        return float(value), np.asarray(gradient, dtype=float)
+        self._fork.check()
+        with user_code:
+            value, gradient = self._function(np.array(position, dtype=self._dtype))
+            return float(value), np.asarray(gradient, dtype=float)
+
+    def try_at(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same, but NaN where an error is raised that another point may cure."""
+        try:
+            return self(position)
+        except Exception as error:
+            if not _curable(error):
+                raise
+            return np.nan, np.full(self.dim, np.nan)
 
     def hold(self, point: Mapping[str, np.ndarray]) -> bool:
         """Fix the variables that are not sampled at their values in `point`; returns whether any of them changed."""
@@ -207,18 +269,29 @@ class LogDensity:
         return changed
 
     def refresh(self) -> bool:
-        """Point the compiled function at the current shared data; returns whether any of it was replaced."""
-        changed = False
+        """Point the compiled function at the current shared data; returns whether any of it was replaced.
+
+        Raises
+        ------
+        IndexError
+            When data that index an array are out of its range now.
+        """
+        changed = data_changed = False
         for i, cell in enumerate(self._cells):
             value = cell.storage[0]
             if value is self._seen[i]:
                 continue
             changed = True
+            data_changed |= self._are_data[i]
             self._seen[i] = value
             if self.native:
                 self._pinned[i] = np.require(value, requirements=["C", "A"])
                 record = [self._pinned[i].ctypes.data, *self._pinned[i].shape]
                 self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
+        if data_changed or not self._checked:
+            self._checked = False
+            self._indices(self._example)
+            self._checked = True
         return changed
 
     def check(self, point: Mapping[str, np.ndarray]) -> None:
@@ -268,8 +341,16 @@ class LogDensity:
         point.update(self.to_point(np.asarray(position)))
         if not np.all(np.isfinite(position)):
             return f"the start of {', '.join(self.names_of(~np.isfinite(position)))} is not finite"
+        value, gradient = self.try_at(position)
+        if np.isfinite(value) and not np.all(np.isfinite(gradient)):
+            names = ", ".join(self.names_of(~np.isfinite(gradient)))
+            return (
+                f"the gradient with respect to {names} is not finite, where the log-density itself is; start elsewhere "
+                "(initvals), or look for a derivative that is 0/0 there"
+            )
         try:
-            terms = self.model.point_logps(point, round_vals=10)
+            with user_code:
+                terms = self.model.point_logps(point, round_vals=10)
         except Exception as error:
             return f"evaluating the model's terms raised {type(error).__name__}: {error}"
         bad = {name: float(value) for name, value in terms.items() if not np.isfinite(value)}
@@ -278,140 +359,11 @@ class LogDensity:
         return f"no single variable stands out; the model's terms are {terms}"
 
 
-def value_variables(vars: Any, model: pm.Model) -> list[Any]:
-    """The value variables that a user means by `vars`, checked: of this model, and continuous.
-
-    Parameters
-    ----------
-    vars : variable, name, iterable of those, or None
-        Random or value variables; None stands for all that are continuous.
-    model : pymc.Model
-
-    Raises
-    ------
-    TypeError
-        When one of `vars` is discrete, or no variable at all.
-    ValueError
-        When one of them is not a free variable of the model, or there is none.
-    """
-    if vars is None:
-        chosen = [v for v in model.value_vars if v.dtype in pm.vartypes.float_types]
-        if not chosen:
-            found = ", ".join(rv.name for rv in model.free_RVs) or "none"
-            raise ValueError(
-                f"vars: this model has no free continuous variable to sample; its free variables are: {found}"
-            )
-        return chosen
-    if isinstance(vars, Variable | str) or not isinstance(vars, Iterable):
-        vars = [vars]
-    known = {v: v for v in model.value_vars} | {rv: model.rvs_to_values[rv] for rv in model.free_RVs}
-    by_name = {v.name: v for v in [*model.value_vars, *model.basic_RVs]}
-    chosen, strangers = [], []
-    for v in vars:
-        if not isinstance(v, Variable | str):
-            raise TypeError(f"vars must be variables of the model or their names, got {v!r}")
-        variable = by_name.get(v, v) if isinstance(v, str) else v
-        if variable in known:
-            chosen.append(known[variable])
-        else:
-            strangers.append(str(getattr(v, "name", v)))
-    if strangers:
-        names = ", ".join(rv.name for rv in model.free_RVs)
-        raise ValueError(
-            f"vars: {', '.join(strangers)} is not a free variable of this model; its free variables are {names}"
-        )
-    chosen = list(dict.fromkeys(chosen))
-    discrete = [model.values_to_rvs[v].name for v in chosen if v.dtype not in pm.vartypes.float_types]
-    if discrete:
-        raise TypeError(
-            f"vars: {', '.join(discrete)} is discrete, and Hamiltonian Monte Carlo needs a gradient; sample it with "
-            "another step of pm.sample(step=[...]), and give HMC the continuous variables by vars=[...]"
-        )
-    if not chosen:
-        raise ValueError("vars: there is no variable to sample in an empty list; leave it out for all")
-    return chosen
+def _curable(error: BaseException) -> bool:
+    """Whether another point may be free of an error, as of those of arithmetic and of solvers."""
+    return isinstance(error, Exception) and not isinstance(error, _INCURABLE)
 
 
-def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Callable[..., Any]:
-    """What computes `outputs` from the value variables of a model, given in their order: the same code as PyMC's.
-
-    It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
-    or without machine code, with it.
-    """
-    function = model.compile_fn(
-        outs=[pytensor.Out(output, borrow=True) for output in outputs],
-        inputs=[pytensor.In(value, borrow=True) for value in model.value_vars],
-        point_fn=False,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
-    machine_code = getattr(function.vm, "jit_fn", None)
-    shared = len(function.input_storage) > len(model.value_vars)
-    if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
-        return function
-    with _alone(machine_code, lambda function: function(*example)) as alone:
-        return alone
-
-
-def _array_type(dtype: Any, ndim: int) -> Any:
-    return numba.types.Array(from_dtype(np.dtype(dtype)), ndim, "C")
-
-
-@contextmanager
-def _alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
-    """Machine code as it comes from the disk cache, and nothing else; what calls it is compiled in this context.
-
-    A process that has compiled a function has compiled its parts as well, and runs these instead of the copies that are
-    optimised together with the whole.  They round differently now and then, so the first run of a model would not be
-    the same, to the last bit, as one that is resumed, or made by another process.  In a context of its own the function
-    knows nothing of the parts.  Numba has no public way to make one.
-
-    All threads share the context in use, so none of them may compile meanwhile: what it compiles would be unknown to
-    all that is compiled later.
-
-    `prime` makes a function compile for the arguments that it will have.
-    """
-    prime(raw)  # writes it to disk, where it is not yet there
-    typing = Context()
-    own = {"_toplevel_typing_context": typing, "_toplevel_target_context": CPUContext(typing)}
-    with global_compiler_lock, patch.multiple(cpu_target, **own):
-        alone = numba.jit(**raw.targetoptions, cache=raw.stats.cache_path is not None)(raw.py_func)
-        with suppress(NumbaError, NotImplementedError):
-            prime(alone)
-        if alone.stats.cache_hits:
-            yield alone
-            return
-    yield raw  # there is no disk cache, and what any process compiles is the same
-
-
-def _native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:
-    """A Python function of signature `LOGP` that reads shared data from the record and calls `raw`."""
-    names: dict[str, Any] = {"raw": raw, "array_at": array_at, "OK": int(Status.OK), "FAILED": int(Status.FAILED)}
-    shared = []
-    for i, (typ, offset) in enumerate(zip(types, offsets, strict=False)):
-        names[f"dtype{i}"] = np.dtype(typ.dtype)
-        shape = ", ".join(f"data[{offset + 1 + axis}]" for axis in range(typ.ndim))
-        shared.append(f"array_at(data[{offset}], ({shape}{',' if typ.ndim == 1 else ''}), dtype{i})")
-    position = "position" if dtype == "float64" else f"position.astype('{dtype}')"
-    source = f"""
-def logp(data, position, gradient, value):
-    try:
-        result, slope = raw({", ".join([position, *shared])})
-        value[0] = result.item()
-        for j in range(gradient.size):  # a slice would test for overlap, at several times the price
-            gradient[j] = slope[j]
-        return OK
-    except Exception:
-        return FAILED
-"""
-    exec(compile(source, "<log-density>", "exec"), names)
-    return names["logp"]
-
-
-def _through_python(callback: Any) -> Any:
-    """A Python function of signature `LOGP` that calls back into the interpreter."""
-
-    def logp(data: Any, position: Any, gradient: Any, value: Any) -> Any:
-        return callback(position.ctypes, gradient.ctypes, value.ctypes)
-
-    return logp
+def _wrong_length(dim: int, shape: tuple[int, ...] | None = None) -> str:
+    found = "another one" if shape is None else str(shape)
+    return f"the gradient must have shape ({dim},), and has {found}; look at the gradients of operations of your own"

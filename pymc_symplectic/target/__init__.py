@@ -1,0 +1,7 @@
+"""From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
+
+from .compiled import user_code, values_function
+from .density import LogDensity
+from .variables import value_variables
+
+__all__ = ["LogDensity", "user_code", "value_variables", "values_function"]
