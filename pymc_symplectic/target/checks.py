@@ -18,7 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.type import TensorType, float_dtypes
 
-from .indices import name_of, operations
+from .indices import ONCE, name_of, operations
 
 __all__ = ["Fork", "gradients_of", "refuse_random", "refuse_wrong_lengths"]
 
@@ -111,7 +111,7 @@ def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.nd
     if not graphs:
         return
     try:
-        found = pytensor.function(list(values), graphs, mode="FAST_COMPILE", on_unused_input="ignore")(*point)
+        found = pytensor.function(list(values), graphs, mode=ONCE, on_unused_input="ignore")(*point)
     except Exception:
         return
     for (op, variable), has, wanted in zip(looked_at, found[::2], found[1::2], strict=True):

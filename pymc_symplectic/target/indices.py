@@ -15,14 +15,19 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pymc.data import MinibatchOp
+from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
+from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import ancestors, io_toposort
 from pytensor.raise_op import CheckAndRaise
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
 
-__all__ = ["IndexCheck", "guarded", "hidden", "name_of", "operations"]
+__all__ = ["ONCE", "IndexCheck", "guarded", "hidden", "name_of", "operations"]
+
+ONCE = Mode("py", RewriteDatabaseQuery(include=("canonicalize",)))
+"""For what is evaluated once, where nothing is worth compiling; it looks for no compiler, and no BLAS either."""
 
 
 class _Access(NamedTuple):
@@ -157,7 +162,7 @@ class IndexCheck:
             self._function = pytensor.function(
                 self._values,
                 [part for access in self._shared for part in (access.index, access.array.shape)],
-                mode="FAST_COMPILE",  # nothing is worth compiling for one evaluation
+                mode=ONCE,
                 on_unused_input="ignore",
             )
         found = self._function(*point)
