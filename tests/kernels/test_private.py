@@ -110,7 +110,8 @@ def test_nothing_is_made_beneath_a_link_that_leads_nowhere(base, tmp_path):
 
 def test_directory_of_another_user(base, monkeypatch):
     """Of root too: it may have made it for all."""
-    monkeypatch.setattr(os, "geteuid", lambda uid=os.geteuid() + 1: uid)
+    another = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: another)
     with pytest.raises(PermissionError, match="belongs to another user"):
         again(base)
 
