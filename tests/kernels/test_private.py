@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,6 +89,26 @@ def test_which_groups_are_private():
     assert others
     assert not any(private._is_private(group.gr_gid) for group in others if group.gr_gid != user.pw_gid)
     assert not private._is_private(2**31 - 7)  # there is none
+
+
+@pytest.mark.parametrize(
+    "primary, name, members, private_",
+    [
+        (7, "ada", [], True),
+        (7, "ada", ["ada"], True),
+        (7, "ada", ["bob"], False),
+        (7, "staff", [], False),
+        (8, "ada", [], False),
+    ],
+)
+def test_a_group_of_the_users_name(primary, name, members, private_, monkeypatch):
+    user, group = (
+        SimpleNamespace(pw_name="ada", pw_gid=primary),
+        SimpleNamespace(gr_name=name, gr_gid=7, gr_mem=members),
+    )
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: user)
+    monkeypatch.setattr("grp.getgrgid", lambda gid: group)
+    assert private._is_private(7) is private_
 
 
 @pytest.mark.parametrize("where", ["own", "own/last"])
