@@ -77,20 +77,7 @@ html_theme_options = {
     "show_prev_next": True,
     "show_toc_level": 2,
 }
-html_sidebars = {  # pages that stand by themselves
-    page: []
-    for page in (
-        "start",
-        "choosing",
-        "kinetic",
-        "running",
-        "how-it-works",
-        "extending",
-        "demos",
-        "changes",
-        "contributing",
-    )
-}
+html_sidebars = {page.stem: [] for page in DOCS.glob("*.md") if page.stem != "index"}  # they stand by themselves
 
 
 def setup(app: Sphinx) -> None:

@@ -64,8 +64,8 @@ class AddressedFunction:
 
     def __init__(self, function: Callable, signature: Any, *, cached: bool = False) -> None:
         fastmath = FASTMATH if signature is not LOGP else False  # a model's own arithmetic is left as it is
-        with cache_on_disk(cached):
-            self._compiled = numba.cfunc(signature, cache=cached, error_model="numpy", fastmath=fastmath)(function)
+        with cache_on_disk(cached) as cache:
+            self._compiled = numba.cfunc(signature, cache=cache, error_model="numpy", fastmath=fastmath)(function)
         self.python = function
         self.address: int = self._compiled.address
         self._alive[self.address] = self

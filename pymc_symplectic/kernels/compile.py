@@ -6,8 +6,10 @@ kernel sources: any edit of any kernel starts a fresh cache.
 """
 
 import hashlib
+import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +19,11 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
+from .private import make_private
+
 __all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
 
+_log = logging.getLogger(__name__)
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 """Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, for divergences' sake."""
@@ -36,38 +41,56 @@ def _source_hash(folder: Path) -> str:
 
 
 def _make_cache_directory(folder: Path) -> str:
-    """Directory of the compiled kernels whose sources lie in `folder`; old ones beside it are pruned."""
-    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    home = Path(base) / "pymc_symplectic"
-    directory = home / _source_hash(folder)
-    if not directory.exists():
-        # A read-only home only costs a compile in every process: numba falls back by itself.
-        with suppress(OSError):
-            directory.mkdir(parents=True)
+    """Directory of the compiled kernels whose sources lie in `folder`, or "" where none can be had.
+
+    Old ones beside it are pruned.
+    """
+    try:
+        chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        home = Path(chosen).resolve() / "pymc_symplectic"
+        directory = home / _source_hash(folder)
+        is_new = not directory.exists()
+        make_private(directory, depth=2)
+        tempfile.TemporaryFile(dir=directory).close()  # access rights do not tell whether a disk can be written to
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        _log.warning(
+            "Compiled kernels are not kept on disk, so each process compiles them anew, for about a minute: %s. "
+            "Set XDG_CACHE_HOME to a directory that you, and nobody else, can write to.",
+            error,
+        )
+        return ""
+    if is_new:
+        with suppress(OSError):  # others may be pruning too
             others = sorted((p for p in home.iterdir() if p != directory), key=lambda p: p.stat().st_mtime)
             for old in others[:-_KEPT_CACHES]:
                 shutil.rmtree(old, ignore_errors=True)
-    return str(directory) if os.access(directory, os.W_OK) else ""
+    return str(directory)
 
 
 cache_directory = _make_cache_directory(Path(__file__).parent)
 
 
 @contextmanager
-def cache_on_disk(wanted: bool = True) -> Iterator[None]:
-    """Where numba keeps what is decorated here."""
+def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
+    """Where numba keeps what is decorated here, if anywhere: yields what to give it as ``cache=``.
+
+    Without a directory it would look for one of its own, and raise where there is none.
+    """
+    if not (wanted and cache_directory):
+        yield False
+        return
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = (wanted and cache_directory) or before
+    numba.config.CACHE_DIR = cache_directory
     try:
-        yield
+        yield True
     finally:
         numba.config.CACHE_DIR = before
 
 
 def kernel(function: Callable) -> Callable:
     """Compile an entry point: cached on disk, and run without the interpreter's lock."""
-    with cache_on_disk():
-        return numba.njit(function, cache=True, nogil=True, **_OPTIONS)
+    with cache_on_disk() as cache:
+        return numba.njit(function, cache=cache, nogil=True, **_OPTIONS)
 
 
 def helper(function: Callable) -> Callable:

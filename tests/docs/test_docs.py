@@ -107,18 +107,52 @@ def test_every_page_is_in_one_table_of_contents():
     assert set(reached) - pages == {"gallery/index"}  # made when the pages are built
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: page.name)
+MARKDOWN = [
+    page for page in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("benchmarks/*.md")), *PAGES) if page.suffix == ".md"
+]
+OWN = re.compile(
+    r"https://(?:github\.com|raw\.githubusercontent\.com)/pymc-symplectic/pymc-symplectic/(?:(?:blob|tree)/)?main/"
+)
+
+
+def targets(page):
+    """What the links and pictures of a page lead to, without anchors; those to other sites are left out."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.M)
+    for target in (target.partition("#")[0] for target in found):
+        if OWN.match(target) or (target and not target.startswith(("http:", "https:"))):
+            yield target
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-        if target.startswith(("http:", "https:")):
-            continue
+    for target in targets(page):
         first = Path(target).parts[0]
-        if first == "gallery":
+        if OWN.match(target):
+            assert (ROOT / OWN.sub("", target)).exists(), target
+        elif first == "gallery":
             assert target == "gallery/index" or (EXAMPLES / f"{Path(target).name}.py").exists(), target
         elif "generated" in target:
             assert Path(target).name in listed(), target
         else:
             assert (page.parent / target).exists(), target
+
+
+def test_links_of_the_readme_hold_elsewhere():
+    """It is shown where there are no files beside it, as by the package index."""
+    found = list(targets(ROOT / "README.md"))
+    assert len(found) > 10
+    assert all(OWN.match(target) for target in found)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\[([^\]]+)\]", text)) == set(re.findall(r"^\[([^\]]+)\]: ", text, re.M))
+
+
+def test_pages_without_others_beneath_them_have_no_side_bar():
+    configuration = (DOCS / "conf.py").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^html_sidebars = .*$", configuration, re.M)
+    names = {"DOCS": DOCS}
+    exec(line, names)
+    assert set(names["html_sidebars"]) == {page.stem for page in DOCS.glob("*.md")} - {"index"}
 
 
 # Examples
@@ -147,7 +181,7 @@ def test_example_compiles_and_says_what_it_does(script):
         assert any(rest)
 
 
-# Whatever stands behind a prompt
+# What stands behind a prompt in a docstring; pages are run by test_blocks.py
 
 
 @pytest.fixture
@@ -162,9 +196,3 @@ def unseen():
 def test_docstrings_show_what_happens(module, unseen):
     result = doctest.testmod(importlib.import_module(module))
     assert not result.failed
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if ">>> " in page.read_text()], ids=lambda page: page.name)
-def test_pages_show_what_happens(page, unseen):
-    result = doctest.testfile(str(page), module_relative=False)
-    assert result.attempted and not result.failed

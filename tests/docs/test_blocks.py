@@ -1,0 +1,72 @@
+"""Every block of Python that the documentation shows runs as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .blocks import blocks_of
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    page
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+    if page.exists() and any(blocks_of(page))
+]
+if not PAGES:
+    pytest.skip("there is no documentation beside these tests", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """What each page has printed."""
+    return {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_runs(page, printed, tmp_path):
+    """In a process of its own, in an empty folder, as a script of the reader's."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning", str(Path(__file__).with_name("blocks.py")), str(page)],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    printed[page.name] = done.stdout
+
+
+def test_the_readme_shows_what_is_printed(printed):
+    """Numbers aside, which another processor changes."""
+    if "README.md" not in printed:
+        pytest.skip("the README has not been run")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```python\n[^`]*^```\n\n```\n(.*?)^```$", text, re.M | re.S)
+
+    def layout(lines):
+        return [re.sub(r"-?\d[\d.]*(?!\w)", "#", line).split() for line in lines]
+
+    lines = printed["README.md"].splitlines()
+    first = lines.index(next(line for line in lines if line.split()[:2] == ["mean", "sd"]))  # progress stands before it
+    assert layout(lines[first:])[: shown.count("\n")] == layout(shown.splitlines())
+
+
+def test_few_blocks_are_not_run():
+    left_out = {(page.name, block.not_run) for page in PAGES for block in blocks_of(page) if block.not_run}
+    assert {page for page, _ in left_out} == {"running.md"}
+    assert len(left_out) <= 2
+
+
+def test_a_page_that_fails_is_noticed(tmp_path):
+    for code in ("1 / 0", ">>> 1 + 1\n3\n"):
+        page = tmp_path / "page.md"
+        page.write_text(f"# Page\n\n```python\nx = 1\n```\n\nMore.\n\n```python\n{code}\n```\n")
+        script = Path(__file__).with_name("blocks.py")
+        done = subprocess.run([sys.executable, script, page], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "line 10" in done.stdout + done.stderr
