@@ -180,6 +180,7 @@ class Chain:
         SamplingError
             When the log-density or its gradient is not finite there; it names the variable.
         """
+        self.target.check_process()
         self._state.current.position[:] = position
         status = kernels.evaluate_start(self._system, self._state)
         self._raise_if_broken(status)

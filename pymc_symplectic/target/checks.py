@@ -20,7 +20,7 @@ from pytensor.tensor.type import TensorType, float_dtypes
 
 from .indices import ONCE, name_of, operations
 
-__all__ = ["Fork", "gradients_of", "refuse_random", "refuse_wrong_lengths"]
+__all__ = ["Fork", "ForkError", "gradients_of", "refuse_random", "refuse_wrong_lengths"]
 
 _OURS = ("pytensor", "pymc", "pymc_extras")  # whose operations have gradients of the right length, and are no user's
 
@@ -122,6 +122,10 @@ def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.nd
             )
 
 
+class ForkError(RuntimeError):
+    """A process was forked where it must not be."""
+
+
 class Fork:
     """Refuses to go on in a process that was forked from one where JAX had been at work, where it would wait forever.
 
@@ -145,9 +149,9 @@ class Fork:
         )
 
     def check(self) -> None:
-        """Raise a RuntimeError in such a process."""
+        """Raise a ForkError in such a process."""
         if self.dangerous and Fork.jax_before:
-            raise RuntimeError(
+            raise ForkError(
                 "The model calls JAX, or an operation that may, and this process was forked from one that had used "
                 "JAX: it would wait forever. Start processes in another way, by pm.sample(mp_ctx='forkserver'), or run "
                 "chains in turn, by cores=1, or on threads, by ps.sample()"

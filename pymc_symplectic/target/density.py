@@ -23,7 +23,7 @@ from pytensor.tensor.type import TensorType
 from ..kernels.address import LOGP, AddressedFunction
 from ..kernels.state import Target
 from ..kernels.status import Status
-from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
+from .checks import Fork, ForkError, gradients_of, refuse_random, refuse_wrong_lengths
 from .compiled import alone, array_type, interprets, mode_for, native, through_python, user_code
 from .indices import IndexCheck, guarded
 from .variables import value_variables
@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
 _INCURABLE = (  # by another point: mistakes of a program, and what is not its own to handle
     AttributeError,
+    ForkError,
     ImportError,
     KeyError,
     MemoryError,
@@ -152,7 +153,8 @@ class LogDensity:
         joined, outputs = self._graph
         options = {**self._compile_kwargs, "mode": mode_for(outputs, self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
-        self._fork = Fork(outputs, self._function.maker.linker)
+        # what PyMC computes of each draw is evaluated in the same processes
+        self._fork = Fork([*outputs, *self.model.deterministics], self._function.maker.linker)
         self._function.trust_input = True
         self._dtype = joined.dtype
         self._cells = self._function.input_storage[1:]
@@ -245,10 +247,14 @@ class LogDensity:
 
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient (d,) at an unconstrained `position` (d,), through PyTensor's own function."""
-        self._fork.check()
+        self.check_process()
         with user_code:
             value, gradient = self._function(np.array(position, dtype=self._dtype))
             return float(value), np.asarray(gradient, dtype=float)
+
+    def check_process(self) -> None:
+        """Raise a ForkError where the model calls JAX in a process that was forked from one that had done so."""
+        self._fork.check()
 
     def try_at(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """The same, but NaN where an error is raised that another point may cure."""

@@ -14,6 +14,7 @@ import pytest
 from pymc_symplectic import integrators, kinetic, trajectories
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.kernels.chain import evaluate_start
 from pymc_symplectic.kernels.profiles import PROFILES
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
@@ -25,7 +26,7 @@ TRAJECTORIES = {
 }
 INTEGRATORS = [*integrators.CATALOGUE, *integrators.HARMONIC]
 FINITE = [column.ENERGY, column.ENERGY_ERROR, column.MODEL_LOGP, column.MEAN_TREE_ACCEPT, column.STEP_SIZE]
-TUNE, DRAWS = 12, 24
+TUNE, DRAWS = 8, 12
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +48,10 @@ def starts(target):
     """From the middle, and from where some coordinate is about to be rounded to its boundary."""
     rng = np.random.default_rng(5)
     yield target.default_start
-    for size in (30.0, 36.5, 300.0):
-        for _ in range(2):
-            start = target.default_start.copy()
-            start[rng.integers(target.dim)] += size * rng.choice([-1.0, 1.0])
-            yield start
+    for size in (30.0, 36.5):
+        start = target.default_start.copy()
+        start[rng.integers(target.dim)] += size * rng.choice([-1.0, 1.0])
+        yield start
 
 
 @pytest.mark.parametrize("energy", kinetic.CATALOGUE)
@@ -73,7 +73,7 @@ def test_every_configuration_at_the_edge(energy, bounded):
             assert np.isfinite(value)
             assert np.isfinite(gradient).all()
             tried += 1
-    assert tried > 100
+    assert tried > 50
 
 
 def test_where_the_gradient_is_not_finite_there_is_no_density(bounded):
@@ -85,8 +85,6 @@ def test_where_the_gradient_is_not_finite_there_is_no_density(bounded):
         value, gradient = bounded(position)
         chain = Chain(bounded, Settings.choose(), rng)
         chain._state.current.position[:] = position
-        from pymc_symplectic.kernels.chain import evaluate_start
-
         evaluate_start(chain._system, chain._state)
         seen = chain._state.current.value[0]
         if np.isfinite(value) and np.isfinite(gradient).all():

@@ -12,8 +12,10 @@ from operations import Quadratic, Slope
 from pytensor.gradient import grad_undefined
 
 import pymc_symplectic as ps
+from pymc_symplectic.chain import Chain
+from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.target.checks import Fork
+from pymc_symplectic.target.checks import Fork, ForkError
 
 
 def with_minibatch():
@@ -91,7 +93,7 @@ def test_gradients_of_right_length_in_all_but_one():
 def _evaluate(target, results):
     try:
         results.put(target(np.zeros(2))[0])
-    except RuntimeError as error:
+    except ForkError as error:
         results.put(str(error))
 
 
@@ -123,6 +125,19 @@ def test_forked_process(jax, monkeypatch):
     else:
         assert told[0] == 0.0
     assert own(np.zeros(2))[0] == 0.0  # where nothing was forked
+
+
+def test_what_is_computed_of_each_draw_is_evaluated_there_too(monkeypatch):
+    with pm.Model():
+        x = pm.Normal("x", shape=2)
+        pm.Deterministic("solution", Slope(lambda x: x)(x))
+        target = LogDensity()
+    assert target.native
+    chain = Chain(target, Settings.choose(), np.random.default_rng(1))
+    chain.start(np.zeros(2))
+    monkeypatch.setattr(Fork, "jax_before", True)  # as it is in a process that was forked
+    with pytest.raises(ForkError, match="forkserver"):
+        chain.start(np.zeros(2))
 
 
 def test_mode_of_jax_is_known_for_what_it_is():
