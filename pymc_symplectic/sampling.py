@@ -24,7 +24,7 @@ from .identity import describe_model, describe_settings, differences, digest
 from .progress import Bars
 from .results import library_version, result_of, template
 from .running import Job
-from .settings import Options, Settings
+from .settings import Options, Settings, check_names
 from .starts import positions
 from .store import Store, StoreError, some
 from .target import LogDensity
@@ -132,6 +132,7 @@ def sample(
     >>> dict(idata["posterior"].sizes)
     {'chain': 4, 'draw': 100}
     """
+    _check_options(options)
     model = pm.modelcontext(model)
     _check_model(model)
     draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
@@ -194,6 +195,39 @@ def sample(
         return result_of(
             run, time.perf_counter() - began, keywords, compute_convergence_checks, quiet, discard_tuned_samples
         )
+
+
+_NUTS = "it is of PyMC's own samplers; options such as target_accept=... go to ps.sample itself; or"
+_INSTEAD = {
+    "step": "ps.sample makes the step itself, and takes its options: ps.sample(integrator=..., metric=...); or",
+    "vars": "ps.sample samples all variables of the model; of some of them:",
+    "rng": "random_seed=... is that of ps.sample; or",
+    "initial_point": "initvals=... says where chains begin; or",
+    "blocked": "ps.sample samples all variables together; or",
+    "init": "chains begin apart by themselves, or where initvals=... says; or",
+    "n_init": _NUTS,
+    "jitter_max_retries": _NUTS,
+    "nuts": _NUTS,
+    "nuts_sampler": _NUTS,
+    "nuts_sampler_kwargs": _NUTS,
+    "trace": "store=... writes draws to disk as they come; or",
+    "backend": 'compile_kwargs={"mode": ...} chooses how the model is compiled; or',
+    "return_inferencedata": "a DataTree is what is returned; or",
+    "blas_cores": "each chain has one thread for linear algebra; or",
+}
+"""Of arguments that `sample` does not have, what there is in their place."""
+_OF_STEP = ("blocked", "initial_point", "rng", "vars")
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    own = inspect.signature(sample).parameters
+    elsewhere = {}
+    for name in [*inspect.signature(pm.sample).parameters, "nuts", *_OF_STEP]:
+        if name not in own:
+            there = {"step": "step=ps.HMC(...)"}.get(name, f"step=ps.HMC(...), {name}=...")
+            there = f"step=ps.HMC({name}=...)" if name in _OF_STEP else there
+            elsewhere[name] = f"{_INSTEAD.get(name, 'pm.sample has it:')} pm.sample({there})"
+    check_names(options, elsewhere, [name for name in own if name != "options"])
 
 
 def _check_model(model: pm.Model) -> None:

@@ -24,7 +24,7 @@ from rich.table import Column
 
 from .adaptation.tuner import in_words
 from .chain import Chain
-from .settings import Options, Settings
+from .settings import OF_SAMPLE, Options, Settings, check_names
 from .statistics import COLUMNS, DTYPES
 from .target import LogDensity, value_variables
 
@@ -41,6 +41,17 @@ _PROGRESS = (
     ("mean_tree_accept", "Acceptance", ":0.2f"),
     ("n_gradients", "Grad evals", ""),
 )
+
+
+_ELSEWHERE = {
+    **{
+        name: f"it goes to pm.sample, beside the step: pm.sample(step=ps.HMC(...), {name}=...)"
+        for name in inspect.signature(pm.sample).parameters
+    },
+    **{name: f"it goes to ps.sample, with the options beside it: ps.sample({name}=...)" for name in OF_SAMPLE},
+    "step": "HMC is the step: pm.sample(step=ps.HMC(...))",
+}
+"""Of arguments that belong to what runs the step, where to give them."""
 
 
 @dataclass_state
@@ -161,6 +172,7 @@ class HMC(BlockedStep):
         blocked: bool = True,
         **options: Unpack[Options],
     ) -> None:
+        check_names(options, _ELSEWHERE)
         self.settings = Settings.choose(**options)
         self.target = LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
         self.vars = self.target.vars
