@@ -22,7 +22,7 @@ from .checks import whole
 from .driver import Run
 from .identity import describe_model, describe_settings, differences, digest
 from .progress import Bars
-from .results import library_version, result_of, template
+from .results import conversion, library_version, result_of, template
 from .running import Job
 from .settings import Options, Settings, check_names
 from .starts import positions
@@ -139,7 +139,7 @@ def sample(
     cores = min(4, _processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
     names = _names(var_names)
-    keywords = _keywords(model, idata_kwargs)
+    keywords = conversion(model, idata_kwargs, names)
     rngs = _generators(random_seed, chains)
     if executor is not None and not isinstance(executor, futures.Executor):
         raise TypeError(
@@ -170,16 +170,18 @@ def sample(
             _check_same(existing, told, target, variables)
             sink: Memory | Store = existing
             states: list[Mapping[str, Any]] = [existing.state(chain) for chain in range(chains)]
+            template(variables, np.asarray(states[0]["position"]), keywords)
             if draws > existing.draws:
                 existing.extend(draws)
         else:
             starts = positions(target, initvals, seeds)
             states = [{"rng": rng.bit_generator.state, "position": q} for rng, q in zip(rngs, starts, strict=True)]
+            example = template(variables, starts[0], keywords)
             if path is None:
                 sink = Memory(variables, chains, tune, draws, not discard_tuned_samples)
             else:
                 told |= {"model": describe_model(target, variables, starts[0]), "start": starts[0].tolist()}
-                sink = Store.create(path, told, template(variables, starts[0], keywords), states)
+                sink = Store.create(path, told, example, states)
                 held.enter_context(sink.locked())
         run = Run(target, settings, variables, tune, tune + draws, sink)
         begun = [int(state.get("count", 0)) for state in states]
@@ -247,16 +249,6 @@ def _names(var_names: Any) -> list[str] | None:
     if not isinstance(var_names, Iterable) or not all(isinstance(name, str) for name in var_names):
         raise TypeError(f"var_names must be a sequence of names, got {var_names!r}")
     return list(var_names)
-
-
-def _keywords(model: pm.Model, idata_kwargs: Any) -> dict[str, Any]:
-    """What `pymc.to_inference_data` is called with, checked before anything is sampled."""
-    if not isinstance(idata_kwargs, Mapping | None):
-        raise TypeError(f"idata_kwargs must be a dictionary, got {idata_kwargs!r}")
-    known = inspect.signature(pm.to_inference_data).parameters.keys() - {"trace", "model"}
-    if strangers := sorted((idata_kwargs or {}).keys() - known):
-        raise TypeError(f"idata_kwargs: there is no {', '.join(strangers)}; there are {', '.join(sorted(known))}")
-    return {"model": model, **(idata_kwargs or {})}
 
 
 def _generators(random_seed: Any, chains: int) -> list[np.random.Generator]:

@@ -215,8 +215,9 @@ def _check_support(
 ) -> None:
     """Raise a ValueError where a number that is given is not one that its variable can have.
 
-    `made` and `inside` are the start in unconstrained space, and in that of each variable.  Outside of its support, what
-    a transform makes of a number is not finite, or does not come back as the same; without one the log-density is -inf.
+    `made` and `inside` are the start in unconstrained space, and in that of each variable.  Outside of its support,
+    what a transform makes of a number is not finite, or does not come back as the same; without one the log-density is
+    -inf.
     """
     plain = []
     for rv in model.free_RVs:
@@ -280,8 +281,8 @@ def _constant(value: Any, number: np.ndarray) -> Any:
 
 
 def _text(value: Any) -> str:
-    form = {"float_kind": "{:g}".format}
-    return np.array2string(np.asarray(value), threshold=8, edgeitems=3, separator=", ", formatter=form)
+    with np.printoptions(threshold=8, edgeitems=3, formatter={"float_kind": lambda number: f"{number:g}"}):
+        return np.array2string(np.asarray(value), separator=", ")
 
 
 def _near(

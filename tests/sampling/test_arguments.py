@@ -8,8 +8,10 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
+from pymc_symplectic import driver, results
 from pymc_symplectic.starts import positions
 from pymc_symplectic.target import LogDensity
+from pymc_symplectic.trace import Variables
 
 from . import run
 
@@ -72,8 +74,6 @@ def test_named_in_the_message(arguments, error, words, rich_model):
 
 
 def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, tmp_path):
-    from pymc_symplectic import driver
-
     monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
     for arguments in (
         {"idata_kwargs": {"nix": 1}},
@@ -85,6 +85,82 @@ def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, 
         assert not list(tmp_path.iterdir()), arguments
         with pytest.raises((TypeError, ValueError)):
             run(rich_model, **arguments)
+
+
+@pytest.fixture(scope="module")
+def one_draw(rich_model):
+    target = LogDensity(model=rich_model)
+    return Variables(target), target.default_start
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"coords": {"place": ["a", "b"]}}, ValueError, "coords cannot be those of its variables.*'place'"),
+        ({"coords": {"place": 3}}, ValueError, "coords cannot be"),
+        ({"coords": {"place": [[1, 2], [3, 4], [5, 6]]}}, ValueError, "coords cannot be"),
+        ({"coords": {"place": {"a": 1}}}, TypeError, "coords cannot be"),
+        ({"coords": {"draw": range(25)}}, ValueError, "coords of draw come with the draws"),
+        ({"coords": ["place"]}, TypeError, r"coords must be a dictionary, got \['place'\]"),
+        ({"dims": {"mean": ["a", "b"]}}, ValueError, "dims cannot be those of its variables.*mean"),
+        ({"dims": {"mean": "place"}}, ValueError, "dims cannot be"),
+        ({"dims": {"slope": ["place"]}, "coords": {}}, ValueError, "dims cannot be"),
+        ({"dims": {"mane": ["place"]}}, ValueError, "dims names mane, which the model does not have"),
+        ({"dims": "place"}, TypeError, "dims must be a dictionary"),
+        ({"log_likelihood": ["nope"]}, ValueError, "log_likelihood of 'nope' cannot be computed; it can of y"),
+        ({"log_likelihood": ["slope"]}, ValueError, "log_likelihood of 'slope' cannot be computed; it can of y"),
+        ({"log_likelihood": "nope"}, ValueError, "log_likelihood of 'nope' cannot be computed"),
+        ({"log_likelihood": 3}, TypeError, "log_likelihood must be True, False or a sequence of names, got 3"),
+        ({"log_prior": ["mean"]}, ValueError, "log_prior of 'mean' cannot be computed; it can of slope, sigma"),
+        ({"save_warmup": "yes"}, TypeError, "save_warmup must be True or False, got 'yes'"),
+        ({"include_transformed": 1}, TypeError, "include_transformed must be True or False, got 1"),
+        ({"sample_dims": ["sample"]}, ValueError, r"sample_dims can only be \['chain', 'draw'\]"),
+        ({"sample_dims": 5}, ValueError, "sample_dims can only be"),
+        ({"prior": 5}, TypeError, "prior cannot be"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_what_results_are_made_with(arguments, error, words, rich_model, one_draw):
+    with pytest.raises(error, match=f"^idata_kwargs: {words}"):
+        results.template(*one_draw, results.conversion(rich_model, arguments, None))
+
+
+@pytest.mark.parametrize("arguments", [{"coords": {"place": ["a"]}}, {"log_likelihood": ["nope"]}], ids=str)
+@pytest.mark.parametrize("stored", [False, True])
+def test_what_results_are_made_with_is_checked_before_anything_is_drawn(
+    arguments, stored, rich_model, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    store = {"store": tmp_path / "r"} if stored else {}
+    with pytest.raises(ValueError, match=f"^idata_kwargs: {next(iter(arguments))}"):
+        run(rich_model, idata_kwargs=arguments, **store)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["log_likelihood", "log_prior"])
+def test_what_is_computed_of_variables_that_are_left_out(name, rich_model, monkeypatch):
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    words = f"idata_kwargs: {name} is computed of all free variables, and var_names leaves slope, sigma out"
+    with pytest.raises(ValueError, match=words):
+        run(rich_model, var_names=["mean"], idata_kwargs={name: True})
+
+
+def test_a_log_likelihood_that_fails_is_told_before_anything_is_drawn(rich_model, monkeypatch):
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setitem(results._OF_DRAWS, "log_likelihood", lambda *_, **__: 1 / 0)
+    with pytest.raises(ValueError, match=r"idata_kwargs: log_likelihood cannot be computed \(ZeroDivisionError"):
+        run(rich_model, idata_kwargs={"log_likelihood": True})
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_coordinates_of_the_model_that_do_not_fit(stored, monkeypatch, tmp_path):
+    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    with pm.Model(coords={"place": ["a", "b"]}) as model:
+        pm.Deterministic("d", pm.Normal("x", shape=3) + 1, dims="place")
+    store = {"store": tmp_path / "r"} if stored else {}
+    with pytest.raises(ValueError, match=r"the coords and dims of the model cannot be those of its variables .*place"):
+        run(model, **store)
+    assert not list(tmp_path.iterdir())
 
 
 def test_discrete_variables_are_told_how_to_be_sampled(mixed_model):
