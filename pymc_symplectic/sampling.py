@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from .identity import describe_model, describe_settings, differences, digest
 from .progress import Bars
 from .results import conversion, library_version, result_of, template
 from .running import Job
-from .settings import Options, Settings, check_names
+from .settings import Options, Settings, check_names, unadapted
 from .starts import positions
 from .store import Store, StoreError, some
 from .target import LogDensity
@@ -75,8 +76,9 @@ def sample(
     progressbar, progressbar_theme, quiet : optional
         As for `pymc.sample`.
     initvals : dict or sequence of dict, optional
-        Where chains begin, as for `pymc.sample`.  Variables that are not named begin at the model's initial point,
-        moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
+        Where chains begin, as for `pymc.sample`, by the names of free variables; also what `pymc.find_MAP` returns,
+        whose deterministic variables are not looked at.  Variables that are not named begin at the model's initial
+        point, moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
         stored run goes on.
     var_names : sequence of str, optional
         Which variables to keep; by default all free and deterministic ones.
@@ -121,7 +123,9 @@ def sample(
     Warns
     -----
     UserWarning
-        When sampling was interrupted (what has been drawn is returned), or chains have failed.
+        When sampling was interrupted (what has been drawn is returned), or chains have failed; when a result could be
+        made only in part; when warm-up is too short to adapt anything; and when the posterior is improper, has no
+        maximum, or most draws diverge: the warning names the variables to blame.
 
     Examples
     --------
@@ -147,6 +151,8 @@ def sample(
         )
     Bars(chains, draws, tune, progressbar)  # so that a wrong one is refused before anything is compiled
     settings = Settings.choose(**options)
+    if short := unadapted(settings, tune):
+        warnings.warn(short, UserWarning, stacklevel=2)
     path = None if store is None else Path(store)
     existing = None if path is None or _free(path) else Store.open(path)
 

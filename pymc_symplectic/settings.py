@@ -17,7 +17,9 @@ from .kinetic import KineticEnergy
 from .metrics import Metric
 from .trajectories import Trajectory
 
-__all__ = ["OF_SAMPLE", "Options", "Settings", "check_names"]
+__all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
+
+SHORTEST = 10  # draws of warm-up that anything can be learned from
 
 OF_SAMPLE = ("executor", "store")
 """Arguments of `pymc_symplectic.sample` that `pymc.sample` does not have."""
@@ -78,6 +80,29 @@ class Settings:
     def adapts_step_size(self) -> bool:
         """Whether warm-up tunes the step size."""
         return self.step_size is None
+
+
+def unadapted(settings: Settings, tune: int) -> str | None:
+    """What to warn of where warm-up is too short for all that it is to learn; None where it is not, or learns nothing.
+
+    Parameters
+    ----------
+    settings : Settings
+    tune : int
+        Draws of warm-up.
+    """
+    parts = {
+        "step size": settings.adapts_step_size,
+        "metric": settings.metric.adapts,
+        "kinetic energy": settings.kinetic.adapts,
+    }
+    learned = [name for name, adapts in parts.items() if adapts]
+    if tune >= SHORTEST or not learned:
+        return None
+    return (
+        f"With tune={tune} nothing is adapted: {' and '.join(learned)} stay as the first gradient suggests, and draws "
+        "may be of little use. Leave tune at 1000, or give a step_size and a metric."
+    )
 
 
 def check_names(

@@ -7,9 +7,11 @@ import io
 import logging
 import multiprocessing
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 import cloudpickle
@@ -24,7 +26,7 @@ from rich.table import Column
 
 from .adaptation.tuner import in_words
 from .chain import Chain
-from .settings import OF_SAMPLE, Options, Settings, check_names
+from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
 from .target import LogDensity, value_variables
 
@@ -218,6 +220,8 @@ class HMC(BlockedStep):
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
         if self._snapshot is None:
             self._notice_equal_starts(position)
+            if told := unadapted(self.settings, self.warmup):
+                warnings.warn(told, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
             self._chain.start(position)
             return
         self._chain.restore(self._snapshot)
