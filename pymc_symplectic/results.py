@@ -259,27 +259,34 @@ def template(variables: Variables, position: np.ndarray, keywords: Mapping[str, 
     """
     values = {name: np.stack([value, value])[None] for name, value in variables.at(position).items()}
     stats = {name: np.zeros((1, 2), dtype) for name, dtype in DTYPES.items()}
-    trace, plain = Trace(values, stats, 1, 0.0), _plain_of(keywords)
+    trace = Trace(values, stats, 1, 0.0)
+    with warnings.catch_warnings():  # whatever is worth a warning will be warned of when it is done in earnest
+        warnings.simplefilter("ignore")
+        idata = _trial(trace, _plain_of(keywords))
+        for name in _OF_DRAWS:
+            if keywords.get(name):
+                try:
+                    _computed(name, idata, keywords)
+                except Exception as error:
+                    raise _named_error(f"idata_kwargs: {name} cannot be computed", error) from error
+    return idata
+
+
+def _trial(trace: Trace, keywords: Mapping[str, Any]) -> xr.DataTree:
+    """The conversion of a trace; where it fails, by which of the keywords, or by the model itself."""
 
     def made(*names: str) -> xr.DataTree:
-        chosen = {name: plain[name] for name in names if name in plain}
-        return pm.to_inference_data(trace, **{**chosen, "model": plain["model"], "save_warmup": True})
+        chosen = {name: keywords[name] for name in names if name in keywords}
+        return pm.to_inference_data(trace, **{**chosen, "model": keywords["model"], "save_warmup": True})
 
     try:
-        idata = made(*plain)
+        return made(*keywords)
     except Exception as error:
         blamed = "the coords and dims of the model"
         if _works(made):
-            alone = [name for name in plain if name != "model" and not _works(made, name)]
-            blamed = f"idata_kwargs: {', '.join(alone or plain.keys() - {'model'})}"
+            alone = [name for name in keywords if name != "model" and not _works(made, name)]
+            blamed = f"idata_kwargs: {', '.join(alone or keywords.keys() - {'model'})}"
         raise _named_error(f"{blamed} cannot be those of its variables", error) from error
-    for name in _OF_DRAWS:
-        if keywords.get(name):
-            try:
-                _computed(name, idata, keywords)
-            except Exception as error:
-                raise _named_error(f"idata_kwargs: {name} cannot be computed", error) from error
-    return idata
 
 
 def _plain_of(keywords: Mapping[str, Any]) -> dict[str, Any]:

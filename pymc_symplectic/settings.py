@@ -100,8 +100,8 @@ def unadapted(settings: Settings, tune: int) -> str | None:
     if tune >= SHORTEST or not learned:
         return None
     return (
-        f"With tune={tune} nothing is adapted: {' and '.join(learned)} stay as the first gradient suggests, and draws "
-        "may be of little use. Leave tune at 1000, or give a step_size and a metric."
+        f"With tune={tune} nothing is adapted: the {' and the '.join(learned)} will be what the first gradient "
+        "suggests, and draws may be of little use. Leave tune at 1000, or give a step_size and a metric."
     )
 
 

@@ -13,7 +13,7 @@ from pymc_symplectic.starts import positions
 from pymc_symplectic.target import LogDensity
 from pymc_symplectic.trace import Variables
 
-from . import run
+from . import pymc_run, run
 
 
 @pytest.mark.parametrize(
@@ -298,6 +298,15 @@ def test_arguments_of_pymc_that_are_none_of_ours(rich_model):
     for name in ("vars", "rng", "initial_point", "blocked"):
         with pytest.raises(TypeError, match=rf"there is no option '{name}' here; .*step=ps\.HMC\({name}=\.\.\.\)"):
             ps.sample(model=rich_model, **{name: None})
+
+
+def test_a_warm_up_too_short_to_learn_anything(rich_model):
+    with pytest.warns(UserWarning, match="With tune=0 nothing is adapted: the step size and the metric") as told:
+        run(rich_model, tune=0, draws=2, chains=1)
+    assert told[0].filename == run.__code__.co_filename  # where it was called
+    step = ps.HMC(model=rich_model)
+    with pytest.warns(UserWarning, match="With tune=5 nothing is adapted"):
+        pymc_run(rich_model, step, tune=5, draws=2, chains=1)
 
 
 def test_defaults_are_those_of_pymc():
