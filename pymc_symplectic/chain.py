@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pymc.exceptions import SamplingError
 
+from .adaptation import propriety
 from .adaptation.schedule import doubling, window_ends
 from .adaptation.search import BrokenError, empty_probes
 from .adaptation.tuner import MEMORY, Tuner
@@ -25,7 +26,7 @@ from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
 from .metrics.estimate import centre, remembered, whitened
-from .settings import Settings
+from .settings import Settings, unadapted
 from .target import LogDensity
 from .trajectories import FixedTime, NoUTurn, Trajectory
 
@@ -33,7 +34,6 @@ __all__ = ["Chain"]
 
 _FIRST_DEPTH = 5  # doublings at most in the first window; one more in each that follows
 _WARMUP_LIMIT = 1000.0  # of the energy error
-_ENDLESS = 1e50  # no posterior reaches so far
 _FAR = 100.0  # times the squared gradient of a standard normal in its typical set
 _LONGEST_AFAR = 80  # draws of a window that begins there
 _EXPLORES = 10  # draws of warm-up at least, for the step size to explore more than its neighbourhood
@@ -79,6 +79,7 @@ class Chain:
         self._bound: dict[Any, Callable[..., tuple[int, int]]] = target.kernels_of(settings)
         self._use(self._metric.start(np.ones(target.dim)))
         self._started = self._warned = self._far = False
+        self._watch, self._elsewhere = propriety.Watch(), new_state(target.dim)
 
     def _use(self, metric: Any) -> None:
         """Draw with this metric from now on, by the trajectory that is due."""
@@ -230,6 +231,8 @@ class Chain:
             made += drawn
             self._raise_if_broken(status)
             self.target.warn_of_errors()
+            if self.count > self.tune:
+                self._warn_of_divergences(rows[made - drawn : made])
             if self.count == self._next_event:
                 self._after_window()
         return draws, rows
@@ -335,28 +338,48 @@ class Chain:
     def _warn_of_parameters(self) -> None:
         """Say once which parameters the log-density leaves free, and which cannot move.
 
-        The first are known by their gradients, or by where the chain has got to; the others by a whole last window in
-        which they kept one value while others changed.
+        The latter have kept one value for a whole last window, while others changed.
         """
         if self._warned:
             return
+        last = self.count == self._windows[-1]
+        position, sizes = self._state.current.position, list(self.target.sizes.values())
+        if found := self._watch.look(self._learning, position, sizes, self._log_density, last):
+            self._warn(*found)
+            return
         moved = self._learning.squares[0] > 0
-        # what stands still on a peak that is narrower than rounding has no gradient either
-        flat = moved & (self._learning.means[1] == 0) & (self._learning.squares[1] == 0)
-        endless = np.abs(self._state.current.position) > _ENDLESS
-        still = ~moved & moved.any() & (self.count == self._windows[-1])
-        if (flat | endless).any():
-            self._warn(
-                flat | endless,
-                "The log-density does not hold {} back: the posterior is improper there, and its draws mean nothing. "
-                "Give it a prior, or data that depend on it.",
-            )
-        elif still.any():
-            self._warn(
-                still,
-                "The chain cannot move {}: some posterior is too narrow for floating-point numbers of the size of its "
-                "parameter. Make that parameter a constant, or a constant plus a scale times one of unit size.",
-            )
+        still = ~moved & moved.any() & last
+        if still.any():
+            self._warn(still, propriety.NARROW)
+
+    def _log_density(self, position: np.ndarray) -> float:
+        """What is sampled, at another position; NaN where the log-density raised an error."""
+        elsewhere = self._elsewhere
+        elsewhere.current.position[:] = position
+        status = kernels.evaluate_start(self._system, elsewhere)
+        self._state.counters[0] += elsewhere.counters[0]
+        elsewhere.counters[:] = 0
+        if status == Status.BROKEN:
+            if not isinstance(self.target.error, Exception):
+                self._raise_if_broken(status)
+            self.target.error = None  # of a place where no draw is
+            return np.nan
+        return float(elsewhere.current.value[0])
+
+    def _warn_of_divergences(self, rows: np.ndarray) -> None:
+        """Where most of the first draws that count diverge, say so once, and which parameters are to blame."""
+        found = self._watch.count(rows[:, column.DIVERGING])
+        if self._warned or found is None or unadapted(self.settings, self.tune):
+            return
+
+        def scale(j: int) -> float:
+            self._elsewhere.current.gradient[:] = np.arange(self.target.dim) == j
+            return float(np.sqrt(kernels.steepness(self._system, self._elsewhere)))
+
+        position, sizes = self._state.current.position, list(self.target.sizes.values())
+        limit = self.settings.max_energy_error
+        blamed = propriety.steepest(self._log_density, position, sizes, scale, limit)
+        self._warn(blamed, propriety.DIVERGE.format(diverged=found[0], drawn=found[1]))
 
     def _warn(self, which: np.ndarray, message: str) -> None:
         self._warned = True

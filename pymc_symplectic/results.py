@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ import xarray as xr
 from pymc.exceptions import SamplingError
 from pymc.stats import compute_log_likelihood, compute_log_prior
 from pymc.stats.convergence import log_warnings, run_convergence_checks
+from pymc.util import get_default_varnames
 
 from .adaptation.tuner import Tuner, in_words
 from .driver import Run
@@ -24,10 +28,14 @@ from .statistics import DTYPES
 from .store import StoreError
 from .trace import Memory, Trace, Variables, longest
 
-__all__ = ["library_version", "result_of", "template"]
+__all__ = ["conversion", "library_version", "result_of", "template"]
 
 _log = logging.getLogger(__name__)
-_OF_DRAWS = ("log_likelihood", "log_prior")  # what idata_kwargs may ask to be computed of the draws
+_OF_DRAWS: Mapping[str, Callable[..., Any]] = {"log_likelihood": compute_log_likelihood, "log_prior": compute_log_prior}
+"""What idata_kwargs may ask to be computed of the draws."""
+_RENAMED = {"model_logp": "lp", "mean_tree_accept": "acceptance_rate", "depth": "tree_depth", "tree_size": "n_steps"}
+"""Statistics that `pymc.to_inference_data` renames."""
+_SAMPLE_DIMS = ("chain", "draw")
 _MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
 
 
@@ -52,27 +60,45 @@ def result_of(
         warnings.warn(
             f"Sampling was interrupted: {what} of {len(chains)} chains are {kept}.", UserWarning, stacklevel=3
         )
-    if in_warmup:  # there is nothing to compute these of
-        keywords = {name: value for name, value in keywords.items() if name not in _OF_DRAWS}
+    wanted = {} if in_warmup else keywords  # of draws of warm-up there is nothing to compute
+    keywords = _plain_of(keywords)
     if isinstance(sink, Memory):
         trace = sink.trace(chains, length, seconds)
-        idata = pm.to_inference_data(trace, **{"save_warmup": in_warmup or not discard_tuned_samples, **keywords})
-        idata = _relabelled(idata, chains)
+        keywords = {"save_warmup": in_warmup or not discard_tuned_samples, **keywords}
+        again = "the draws are returned without what else a result has, and with dimensions by number"
+        idata = _attempt("The conversion by pymc.to_inference_data", again, _converted, trace, chains, keywords)
+        if idata is None:
+            idata = _bare(trace, chains, keywords)
     else:
         sink.add_seconds(seconds)
-        idata = _completed(sink.tree(chains, length), keywords)
-    adapted = _describe(idata, run, chains)
+        idata = sink.tree(chains, length)
+    idata = _completed(idata, wanted)
+    adapted = _attempt("The description of the run", "the draws are returned", _describe, idata, run, chains)
     if not quiet:
         _log.info("%d chains of %d + %d draws took %.1f seconds.", len(chains), tune, length - tune, seconds)
-        _log.info("Chosen in warm-up: %s.", _chosen(adapted))
+        _log.info("Chosen in warm-up: %s.", _chosen(adapted or []))
     if check and "posterior" in idata.children:
-        try:
-            found = run_convergence_checks(_thinned(idata), keywords["model"])
-        except KeyboardInterrupt:  # of the checks, not of the draws, which are all here
-            found = []
+        again = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
+        found = _attempt("The check of convergence", again, _checked, idata, keywords["model"])
         if not quiet:
-            log_warnings(found)
+            log_warnings(found or [])
     return idata
+
+
+def _attempt(what: str, instead: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or None, after a warning, where it does not: draws outlive what is made of them."""
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt:
+        _warn(f"{what} was interrupted: {instead}.")
+    except Exception as error:
+        _warn(f"{what} failed ({type(error).__name__}: {error}): {instead}.")
+    return None
+
+
+def _warn(message: str) -> None:
+    """Warn, as if where this package was called."""
+    warnings.warn(message, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
 
 
 def _raise_or_warn(run: Run, counts: Sequence[int]) -> None:
@@ -102,21 +128,183 @@ def _relabelled(idata: xr.DataTree, chains: Sequence[int]) -> xr.DataTree:
     )
 
 
+def _converted(trace: Trace, chains: Sequence[int], keywords: Mapping[str, Any]) -> xr.DataTree:
+    return _relabelled(pm.to_inference_data(trace, **keywords), chains)
+
+
+def _bare(trace: Trace, chains: Sequence[int], keywords: Mapping[str, Any]) -> xr.DataTree:
+    """Draws and statistics as they are, by the names that `pymc.to_inference_data` gives them."""
+    names = get_default_varnames(trace.varnames, include_transformed=bool(keywords.get("include_transformed")))
+    first = len(trace) - trace.report.n_draws
+    parts = {"warmup_": trace[:first]} if keywords["save_warmup"] and first else {}
+    parts |= {"": trace[first:]} if trace.report.n_draws else {}
+    groups = {}
+    for prefix, part in parts.items():
+        values = {name: part.get_values(name) for name in names}
+        stats = {_RENAMED.get(name, name): part.get_sampler_stats(name) for name in part.stat_names}
+        for group, arrays in (("posterior", values), ("sample_stats", stats)):
+            groups[f"/{prefix}{group}"] = xr.Dataset(
+                {
+                    name: (("chain", "draw", *(f"{name}_dim_{i}" for i in range(array.ndim - 2))), array)
+                    for name, array in arrays.items()
+                },
+                {"chain": list(chains), "draw": np.arange(len(part))},
+                {"sampling_time": trace.report.t_sampling, "tuning_steps": trace.report.n_tune},
+            )
+    return xr.DataTree.from_dict(groups)
+
+
 def _completed(idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.DataTree:
     """With what `pymc.to_inference_data` would have computed of the draws."""
-    for name, compute in (("log_likelihood", compute_log_likelihood), ("log_prior", compute_log_prior)):
-        if wanted := keywords.get(name):
-            var_names = None if wanted is True else wanted
-            idata = compute(idata, var_names=var_names, model=keywords["model"], progressbar=False)
+    for name in _OF_DRAWS:
+        if keywords.get(name):
+            again = f"the draws are returned without it; it can be added by pm.compute_{name}(idata)"
+            found = _attempt(f"The computation of {name}", again, _computed, name, idata, keywords)
+            if found is not None:
+                idata[name] = found
     return idata
 
 
+def _computed(name: str, idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.Dataset:
+    wanted = keywords[name]
+    return _OF_DRAWS[name](
+        idata,
+        var_names=None if wanted is True else wanted,
+        extend_inferencedata=False,
+        model=keywords["model"],
+        sample_dims=keywords.get("sample_dims") or _SAMPLE_DIMS,
+        progressbar=False,
+    )
+
+
+def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
+    """What PyMC has to say of the convergence of the variables that are stored."""
+    free, derived = (
+        [rv for rv in of if rv.name in idata["posterior"]] for of in (model.free_RVs, model.deterministics)
+    )
+    return run_convergence_checks(_thinned(idata), SimpleNamespace(free_RVs=free or derived, deterministics=derived))
+
+
+def conversion(model: pm.Model, idata_kwargs: Any, var_names: Sequence[str] | None) -> dict[str, Any]:
+    """What a result is made with, by name; checked as far as it can be without a draw.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    idata_kwargs : dict or None
+        Of `pymc.to_inference_data`.
+    var_names : sequence of str or None
+        What is stored; None for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When one of `idata_kwargs` is not what it must be.
+    """
+    if not isinstance(idata_kwargs, Mapping | None):
+        raise TypeError(f"idata_kwargs must be a dictionary, got {idata_kwargs!r}")
+    given = dict(idata_kwargs or {})
+    known = inspect.signature(pm.to_inference_data).parameters.keys() - {"trace", "model"}
+    if strangers := sorted(map(str, given.keys() - known)):
+        raise TypeError(f"idata_kwargs: there is no {', '.join(strangers)}; there are {', '.join(sorted(known))}")
+    for name in ("save_warmup", "include_transformed"):
+        if not isinstance(given.get(name), bool | np.bool | None):
+            raise TypeError(f"idata_kwargs: {name} must be True or False, got {given[name]!r}")
+    for name in ("coords", "dims"):
+        if not isinstance(given.get(name), Mapping | None):
+            raise TypeError(f"idata_kwargs: {name} must be a dictionary, got {given[name]!r}")
+    if own := set(_SAMPLE_DIMS) & (given.get("coords") or {}).keys():
+        raise ValueError(f"idata_kwargs: coords of {' and '.join(sorted(own))} come with the draws; leave them out")
+    named = {*model.named_vars, *(value.name for value in model.value_vars)}
+    for group in ("prior", "posterior_predictive"):
+        named |= set(given[group]) if isinstance(given.get(group), Mapping) else set()
+    if strangers := sorted(map(str, (given.get("dims") or {}).keys() - named)):
+        raise ValueError(f"idata_kwargs: dims names {', '.join(strangers)}, which the model does not have")
+    dims = given.get("sample_dims")
+    if dims is not None and (not isinstance(dims, list | tuple) or sorted(map(str, dims)) != list(_SAMPLE_DIMS)):
+        raise ValueError(f"idata_kwargs: sample_dims can only be ['chain', 'draw'], got {dims!r}")
+    for name, variables in (("log_likelihood", model.observed_RVs), ("log_prior", model.free_RVs)):
+        given[name] = _wanted(name, given.get(name), [rv.name for rv in variables])
+        lacking = [rv.name for rv in model.free_RVs if var_names is not None and rv.name not in var_names]
+        if given[name] and lacking:
+            raise ValueError(
+                f"idata_kwargs: {name} is computed of all free variables, and var_names leaves {', '.join(lacking)} "
+                f"out; name them too, or leave {name} out"
+            )
+    return {"model": model, **given}
+
+
+def _wanted(name: str, value: Any, known: Sequence[str]) -> bool | list[str]:
+    """Of which variables something is to be computed; True for all."""
+    if value is None or isinstance(value, bool | np.bool):
+        return bool(value)
+    wanted = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [None]
+    if not all(isinstance(one, str) for one in wanted):
+        raise TypeError(f"idata_kwargs: {name} must be True, False or a sequence of names, got {value!r}")
+    if strangers := [one for one in wanted if one not in known]:
+        raise ValueError(
+            f"idata_kwargs: {name} of {', '.join(map(repr, strangers))} cannot be computed; it can of "
+            f"{', '.join(known) or 'nothing in this model'}"
+        )
+    return [str(one) for one in wanted]
+
+
 def template(variables: Variables, position: np.ndarray, keywords: Mapping[str, Any]) -> xr.DataTree:
-    """A result of one draw of warm-up and one of sampling, to make a store by."""
+    """A result of one draw of warm-up and one of sampling: what a store is made by, and proof that one can be made.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it cannot; the message names what is to blame, the model or one of `idata_kwargs`.
+    """
     values = {name: np.stack([value, value])[None] for name, value in variables.at(position).items()}
     stats = {name: np.zeros((1, 2), dtype) for name, dtype in DTYPES.items()}
-    keywords = {name: value for name, value in keywords.items() if name not in _OF_DRAWS}
-    return pm.to_inference_data(Trace(values, stats, 1, 0.0), **{**keywords, "save_warmup": True})
+    trace = Trace(values, stats, 1, 0.0)
+    with warnings.catch_warnings():  # whatever is worth a warning will be warned of when it is done in earnest
+        warnings.simplefilter("ignore")
+        idata = _trial(trace, _plain_of(keywords))
+        for name in _OF_DRAWS:
+            if keywords.get(name):
+                try:
+                    _computed(name, idata, keywords)
+                except Exception as error:
+                    raise _named_error(f"idata_kwargs: {name} cannot be computed", error) from error
+    return idata
+
+
+def _trial(trace: Trace, keywords: Mapping[str, Any]) -> xr.DataTree:
+    """The conversion of a trace; where it fails, by which of the keywords, or by the model itself."""
+
+    def made(*names: str) -> xr.DataTree:
+        chosen = {name: keywords[name] for name in names if name in keywords}
+        return pm.to_inference_data(trace, **{**chosen, "model": keywords["model"], "save_warmup": True})
+
+    try:
+        return made(*keywords)
+    except Exception as error:
+        blamed = "the coords and dims of the model"
+        if _works(made):
+            alone = [name for name in keywords if name != "model" and not _works(made, name)]
+            blamed = f"idata_kwargs: {', '.join(alone or keywords.keys() - {'model'})}"
+        raise _named_error(f"{blamed} cannot be those of its variables", error) from error
+
+
+def _plain_of(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is computed of the draws."""
+    return {name: value for name, value in keywords.items() if name not in _OF_DRAWS}
+
+
+def _works(function: Callable[..., Any], *arguments: Any) -> bool:
+    try:
+        function(*arguments)
+    except Exception:
+        return False
+    return True
+
+
+def _named_error(what: str, error: Exception) -> TypeError | ValueError:
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"{what} ({type(error).__name__}: {error})")
 
 
 def _thinned(idata: xr.DataTree) -> xr.DataTree:

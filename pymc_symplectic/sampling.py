@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack
@@ -22,9 +23,9 @@ from .checks import whole
 from .driver import Run
 from .identity import describe_model, describe_settings, differences, digest
 from .progress import Bars
-from .results import library_version, result_of, template
+from .results import conversion, library_version, result_of, template
 from .running import Job
-from .settings import Options, Settings
+from .settings import Options, Settings, check_names, unadapted
 from .starts import positions
 from .store import Store, StoreError, some
 from .target import LogDensity
@@ -75,8 +76,9 @@ def sample(
     progressbar, progressbar_theme, quiet : optional
         As for `pymc.sample`.
     initvals : dict or sequence of dict, optional
-        Where chains begin, as for `pymc.sample`.  Variables that are not named begin at the model's initial point,
-        moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
+        Where chains begin, as for `pymc.sample`, by the names of free variables; also what `pymc.find_MAP` returns,
+        whose deterministic variables are not looked at.  Variables that are not named begin at the model's initial
+        point, moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
         stored run goes on.
     var_names : sequence of str, optional
         Which variables to keep; by default all free and deterministic ones.
@@ -121,7 +123,9 @@ def sample(
     Warns
     -----
     UserWarning
-        When sampling was interrupted (what has been drawn is returned), or chains have failed.
+        When sampling was interrupted (what has been drawn is returned), or chains have failed; when a result could be
+        made only in part; when warm-up is too short to adapt anything; and when the posterior is improper, has no
+        maximum, or most draws diverge: the warning names the variables to blame.
 
     Examples
     --------
@@ -132,13 +136,14 @@ def sample(
     >>> dict(idata["posterior"].sizes)
     {'chain': 4, 'draw': 100}
     """
+    _check_options(options)
     model = pm.modelcontext(model)
     _check_model(model)
     draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
     cores = min(4, _processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
     names = _names(var_names)
-    keywords = _keywords(model, idata_kwargs)
+    keywords = conversion(model, idata_kwargs, names)
     rngs = _generators(random_seed, chains)
     if executor is not None and not isinstance(executor, futures.Executor):
         raise TypeError(
@@ -146,6 +151,8 @@ def sample(
         )
     Bars(chains, draws, tune, progressbar)  # so that a wrong one is refused before anything is compiled
     settings = Settings.choose(**options)
+    if short := unadapted(settings, tune):
+        warnings.warn(short, UserWarning, stacklevel=2)
     path = None if store is None else Path(store)
     existing = None if path is None or _free(path) else Store.open(path)
 
@@ -169,16 +176,18 @@ def sample(
             _check_same(existing, told, target, variables)
             sink: Memory | Store = existing
             states: list[Mapping[str, Any]] = [existing.state(chain) for chain in range(chains)]
+            template(variables, np.asarray(states[0]["position"]), keywords)
             if draws > existing.draws:
                 existing.extend(draws)
         else:
             starts = positions(target, initvals, seeds)
             states = [{"rng": rng.bit_generator.state, "position": q} for rng, q in zip(rngs, starts, strict=True)]
+            example = template(variables, starts[0], keywords)
             if path is None:
                 sink = Memory(variables, chains, tune, draws, not discard_tuned_samples)
             else:
                 told |= {"model": describe_model(target, variables, starts[0]), "start": starts[0].tolist()}
-                sink = Store.create(path, told, template(variables, starts[0], keywords), states)
+                sink = Store.create(path, told, example, states)
                 held.enter_context(sink.locked())
         run = Run(target, settings, variables, tune, tune + draws, sink)
         begun = [int(state.get("count", 0)) for state in states]
@@ -194,6 +203,39 @@ def sample(
         return result_of(
             run, time.perf_counter() - began, keywords, compute_convergence_checks, quiet, discard_tuned_samples
         )
+
+
+_NUTS = "it is of PyMC's own samplers; options such as target_accept=... go to ps.sample itself; or"
+_INSTEAD = {
+    "step": "ps.sample makes the step itself, and takes its options: ps.sample(integrator=..., metric=...); or",
+    "vars": "ps.sample samples all variables of the model; of some of them:",
+    "rng": "random_seed=... is that of ps.sample; or",
+    "initial_point": "initvals=... says where chains begin; or",
+    "blocked": "ps.sample samples all variables together; or",
+    "init": "chains begin apart by themselves, or where initvals=... says; or",
+    "n_init": _NUTS,
+    "jitter_max_retries": _NUTS,
+    "nuts": _NUTS,
+    "nuts_sampler": _NUTS,
+    "nuts_sampler_kwargs": _NUTS,
+    "trace": "store=... writes draws to disk as they come; or",
+    "backend": 'compile_kwargs={"mode": ...} chooses how the model is compiled; or',
+    "return_inferencedata": "a DataTree is what is returned; or",
+    "blas_cores": "each chain has one thread for linear algebra; or",
+}
+"""Of arguments that `sample` does not have, what there is in their place."""
+_OF_STEP = ("blocked", "initial_point", "rng", "vars")
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    own = inspect.signature(sample).parameters
+    elsewhere = {}
+    for name in [*inspect.signature(pm.sample).parameters, "nuts", *_OF_STEP]:
+        if name not in own:
+            there = {"step": "step=ps.HMC(...)"}.get(name, f"step=ps.HMC(...), {name}=...")
+            there = f"step=ps.HMC({name}=...)" if name in _OF_STEP else there
+            elsewhere[name] = f"{_INSTEAD.get(name, 'pm.sample has it:')} pm.sample({there})"
+    check_names(options, elsewhere, [name for name in own if name != "options"])
 
 
 def _check_model(model: pm.Model) -> None:
@@ -213,16 +255,6 @@ def _names(var_names: Any) -> list[str] | None:
     if not isinstance(var_names, Iterable) or not all(isinstance(name, str) for name in var_names):
         raise TypeError(f"var_names must be a sequence of names, got {var_names!r}")
     return list(var_names)
-
-
-def _keywords(model: pm.Model, idata_kwargs: Any) -> dict[str, Any]:
-    """What `pymc.to_inference_data` is called with, checked before anything is sampled."""
-    if not isinstance(idata_kwargs, Mapping | None):
-        raise TypeError(f"idata_kwargs must be a dictionary, got {idata_kwargs!r}")
-    known = inspect.signature(pm.to_inference_data).parameters.keys() - {"trace", "model"}
-    if strangers := sorted((idata_kwargs or {}).keys() - known):
-        raise TypeError(f"idata_kwargs: there is no {', '.join(strangers)}; there are {', '.join(sorted(known))}")
-    return {"model": model, **(idata_kwargs or {})}
 
 
 def _generators(random_seed: Any, chains: int) -> list[np.random.Generator]:

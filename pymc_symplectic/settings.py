@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -15,7 +17,12 @@ from .kinetic import KineticEnergy
 from .metrics import Metric
 from .trajectories import Trajectory
 
-__all__ = ["Options", "Settings"]
+__all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
+
+SHORTEST = 10  # draws of warm-up that anything can be learned from
+
+OF_SAMPLE = ("executor", "store")
+"""Arguments of `pymc_symplectic.sample` that `pymc.sample` does not have."""
 
 
 class Options(TypedDict, total=False):
@@ -52,11 +59,7 @@ class Settings:
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
         """Look names up in their catalogues and check numbers; see `pymc_symplectic.HMC` for their meaning."""
-        for name in options:
-            if name not in Options.__annotations__:
-                near = difflib.get_close_matches(name, Options.__annotations__, n=1)
-                hint = f". Did you mean {near[0]!r}?" if near else ""
-                raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
+        check_names(options)
         scheme = integrators.get(options.get("integrator", "auto"))
         energy = kinetic.get(options.get("kinetic", "gaussian"))
         _check_drift(scheme, energy)
@@ -77,6 +80,52 @@ class Settings:
     def adapts_step_size(self) -> bool:
         """Whether warm-up tunes the step size."""
         return self.step_size is None
+
+
+def unadapted(settings: Settings, tune: int) -> str | None:
+    """What to warn of where warm-up is too short for all that it is to learn; None where it is not, or learns nothing.
+
+    Parameters
+    ----------
+    settings : Settings
+    tune : int
+        Draws of warm-up.
+    """
+    parts = {
+        "step size": settings.adapts_step_size,
+        "metric": settings.metric.adapts,
+        "kinetic energy": settings.kinetic.adapts,
+    }
+    learned = [name for name, adapts in parts.items() if adapts]
+    if tune >= SHORTEST or not learned:
+        return None
+    return (
+        f"With tune={tune} nothing is adapted: the {' and the '.join(learned)} will be what the first gradient "
+        "suggests, and draws may be of little use. Leave tune at 1000, or give a step_size and a metric."
+    )
+
+
+def check_names(
+    given: Iterable[str], elsewhere: Mapping[str, str] = MappingProxyType({}), others: Iterable[str] = ()
+) -> None:
+    """Raise a TypeError unless all names that are given are those of options.
+
+    Parameters
+    ----------
+    given : iterable of str
+    elsewhere : mapping of str to str, optional
+        Of arguments that belong to something else, what to do about them.
+    others : iterable of str, optional
+        What may have been meant besides options.
+    """
+    for name in given:
+        if name in Options.__annotations__:
+            continue
+        if name in elsewhere:
+            raise TypeError(f"there is no option {name!r} here; {elsewhere[name]}")
+        near = difflib.get_close_matches(name, [*Options.__annotations__, *others], n=1)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
 
 
 def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Number
 from typing import Any
 
 import numpy as np
 import pymc as pm
 from pymc.exceptions import SamplingError
 from pymc.initial_point import make_initial_point_fn
+from pymc.pytensorf import inputvars
 
 from .checks import at_least, whole
 from .target import LogDensity
 
 __all__ = ["initial_points", "positions"]
+
+_QUICK_TO_COMPILE = "FAST_COMPILE"
+_SUPPORTS = {
+    "log": "it must be positive",
+    "log_exp_m1": "it must be positive",
+    "logodds": "it must lie strictly between 0 and 1",
+    "interval": "it must lie strictly between the bounds",
+    "circular": "it must lie between -π and π",
+    "simplex": "its entries must be positive and sum to 1 along the last axis",
+    "sumto1": "its entries must sum to 1 along the last axis",
+    "ordered": "its entries must increase along the last axis",
+    "zerosum": "its entries must sum to 0 along the last axes",
+    "cholesky-cov-packed": "the diagonal of the Cholesky factor must be positive",
+    "cholesky_corr": "it must be a correlation matrix",
+}
+"""What is asked of a variable, by the name of its transform."""
+_OTHER = "its transform has no finite value for it"
 
 
 def initial_points(
@@ -70,7 +87,7 @@ def initial_points(
     target = LogDensity(model=model)
     with model:
         constrained = model.compile_fn(model.replace_rvs_by_values(model.free_RVs), inputs=model.value_vars)
-    first = make_initial_point_fn(model=model)
+    first, _ = _first(target, {})
     starts = []
     for chain in range(chains):
         point = _near(target, first, jitter, rng, chain, max_tries)
@@ -89,7 +106,9 @@ def positions(
     target : LogDensity
     initvals : dict, sequence of dict, or None
         As for `pymc.sample`: values or strategies for all chains, or for each of them.  Variables that are named begin
-        exactly there; all others are moved by a uniform amount up to 1, either way.
+        exactly there; all others are moved by a uniform amount up to 1, either way.  A variable may be named in its own
+        space, in unconstrained space, or, if the two agree, in both, as by `pymc.find_MAP`; then the latter counts.
+        What is given of deterministic variables is not looked at.
     rngs : sequence of numpy.random.Generator
         One for each chain.
     max_tries : int, optional
@@ -98,8 +117,8 @@ def positions(
     Raises
     ------
     ValueError
-        When `initvals` names what the model does not have, has another shape, is not finite, or has an entry too many
-        or too few.
+        When `initvals` names what the model does not have, has another shape, is not finite, is outside the support of
+        its variable, or has an entry too many or too few.
     SamplingError
         When no finite start was found; the message names the variables to blame.
     """
@@ -120,21 +139,26 @@ def positions(
 def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int], Any], np.ndarray]:
     """What makes a start by a seed, and which coordinates of it (d,) are to be moved."""
     model = target.model
-    if not isinstance(given, Mapping):
-        raise TypeError(f"initvals must be a dictionary of names and values, or one for each chain, got {given!r}")
     values = {rv.name: model.rvs_to_values[rv].name for rv in model.free_RVs}
-    variables = {value.name: value for value in model.value_vars}
-    named = {str(getattr(key, "name", key)): value for key, value in given.items()}
-    if strangers := [name for name in named if name not in values and name not in variables]:
-        raise ValueError(
-            f"initvals: the model has no free variable {', '.join(map(repr, strangers))}; it has {', '.join(values)}"
-        )
-    for name, value in named.items():
-        if isinstance(value, Number | np.ndarray | list | tuple) and not np.all(np.isfinite(np.asarray(value, float))):
-            raise ValueError(f"initvals: {name} must be finite, got {value!r}")
+    named = _named(model, given)
+    numbers = {name: array for name, value in named.items() if (array := _as_numbers(value)) is not None}
+    for name, array in numbers.items():
+        if not np.all(np.isfinite(array)):
+            raise ValueError(f"initvals: {name} must be finite, got {named[name]!r}")
+    twice = {name for name, value in values.items() if name != value and {name, value} <= named.keys()}
+    # by variables, because PyMC takes some names of variables for those of unconstrained ones
+    free = {rv.name: rv for rv in model.free_RVs}
+    overrides = {free.get(name, name): value for name, value in named.items() if name not in twice}
     try:
-        first = make_initial_point_fn(model=model, overrides=dict(given))
+        # transforms ask for variables of PyTensor
+        overrides |= {
+            value.name: _constant(value, numbers[value.name])
+            for value in model.value_vars
+            if value.name in numbers and value.name not in free
+        }
+        first = make_initial_point_fn(model=model, overrides=overrides)
         made = first(0)
+        inside = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
     except (TypeError, ValueError) as error:
         raise ValueError(f"initvals: {', '.join(named)} cannot be what the model begins at: {error}") from error
     point = target.to_point(target.default_start)
@@ -143,12 +167,122 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
             raise ValueError(
                 f"initvals: {name} would have shape {np.shape(value)}, and must have {np.shape(point[name])}"
             )
+    for name in twice & numbers.keys():
+        if not _alike(inside[name], numbers[name]):
+            raise ValueError(
+                f"initvals: {name} = {_text(numbers[name])} and {values[name]} = {_text(named[values[name]])} are "
+                f"different starts of one variable, of which the second makes {_text(inside[name])}; give one of them"
+            )
+    for name, value in values.items():
+        if name != value and value in numbers and not np.all(np.isfinite(inside[name])):
+            raise ValueError(f"initvals: {value} = {_text(numbers[value])} makes {_text(inside[name])} of {name}")
+    _check_support(model, named, numbers, made, inside)
+    # close to a bound, numbers in unconstrained space tell apart what those in the variable's own space cannot
+    exact = {
+        name: array.astype(made[name].dtype)
+        for name, array in numbers.items()
+        if name not in free and not np.all(np.isfinite(made[name]))
+    }
     moved = np.concatenate(
         [np.full(target.sizes[values[rv]], not {rv, values[rv]} & named.keys()) for rv in values],
         dtype=bool,
         casting="unsafe",
     )
-    return first, moved
+    return (lambda seed: {**first(seed), **exact}), moved
+
+
+def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:
+    """What is given of each free variable, by its name, or that of its unconstrained one."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"initvals must be a dictionary of names and values, or one for each chain, got {given!r}")
+    free = [rv.name for rv in model.free_RVs]
+    known = {*free, *(model.rvs_to_values[rv].name for rv in model.free_RVs)}
+    derived = {variable.name for variable in model.deterministics}
+    named = {str(getattr(key, "name", key)): value for key, value in given.items()}
+    if strangers := [name for name in named if name not in known | derived]:
+        raise ValueError(
+            f"initvals: the model has no free variable {', '.join(map(repr, strangers))}; it has {', '.join(free)}"
+        )
+    return {name: value for name, value in named.items() if name in known}
+
+
+def _check_support(
+    model: pm.Model,
+    named: Mapping[str, Any],
+    numbers: Mapping[str, np.ndarray],
+    made: Mapping[str, np.ndarray],
+    inside: Mapping[str, np.ndarray],
+) -> None:
+    """Raise a ValueError where a number that is given is not one that its variable can have.
+
+    `made` and `inside` are the start in unconstrained space, and in that of each variable.  Outside of its support,
+    what a transform makes of a number is not finite, or does not come back as the same; without one the log-density is
+    -inf.
+    """
+    plain = []
+    for rv in model.free_RVs:
+        value, transform = model.rvs_to_values[rv], model.rvs_to_transforms[rv]
+        who, number = ("initvals", numbers.get(rv.name)) if rv.name in named else ("initval", None)
+        if who == "initval":
+            number = _as_numbers(model.rvs_to_initial_values[rv])
+        if number is None or (value is not rv and rv.name != value.name and value.name in named):
+            continue
+        if transform is None:
+            plain.append((rv, who, number))
+            continue
+        lost = ~np.isfinite(made[value.name])
+        if lost.any() or not _alike(inside[rv.name], number):
+            raise ValueError(f"{who}: {_outside(rv, number, lost)}: {_SUPPORTS.get(transform.name, _OTHER)}")
+    fixed = {model.rvs_to_values[rv].name for rv in model.free_RVs if rv.name in numbers}
+    for rv, who, number in plain:
+        terms = model.logp(vars=[rv], sum=False)
+        if {value.name for value in inputvars(terms)} <= fixed:  # what others move, they may move out of the way
+            compiled = model.compile_fn(
+                terms, inputs=model.value_vars, on_unused_input="ignore", mode=_QUICK_TO_COMPILE
+            )
+            lost = np.isneginf(compiled(dict(made))[0])
+            if np.any(lost):
+                raise ValueError(f"{who}: {_outside(rv, number, lost)}: its log-density there is -inf")
+
+
+def _outside(rv: Any, number: np.ndarray, lost: np.ndarray) -> str:
+    """That a number is outside the support of a variable; of an array the first entry that is, where that is known."""
+    name, shown = rv.name, number
+    if lost.any() and lost.shape == number.shape != ():
+        place = tuple(map(int, np.argwhere(lost)[0]))
+        name, shown = f"{name}[{', '.join(map(str, place))}]", number[place]
+    try:
+        prior = " " + rv.str_repr().split(" ~ ", 1)[1]
+    except Exception:  # how a distribution prints is its own affair
+        prior = ""
+    return f"{name} = {_text(shown)} is outside the support of its prior{prior}"
+
+
+def _as_numbers(value: Any) -> np.ndarray | None:
+    """A start as an array; None where it is a strategy or an expression."""
+    if value is None or isinstance(value, str):
+        return None
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return None
+
+
+def _alike(a: Any, b: np.ndarray) -> bool:
+    """Whether two arrays are the same but for rounding."""
+    a = np.asarray(a)
+    close = 10 * float(np.sqrt(np.finfo(a.dtype if a.dtype.kind == "f" else float).eps))
+    return bool(np.allclose(a, b, rtol=close, atol=close * float(np.max(np.abs(b), initial=0.0))))
+
+
+def _constant(value: Any, number: np.ndarray) -> Any:
+    """A constant of the type of a variable."""
+    return value.type.make_constant(value.type.filter(number.astype(value.dtype)))
+
+
+def _text(value: Any) -> str:
+    with np.printoptions(threshold=8, edgeitems=3, formatter={"float_kind": lambda number: f"{number:g}"}):
+        return np.array2string(np.asarray(value), separator=", ")
 
 
 def _near(

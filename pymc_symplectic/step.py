@@ -7,9 +7,11 @@ import io
 import logging
 import multiprocessing
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 import cloudpickle
@@ -24,7 +26,7 @@ from rich.table import Column
 
 from .adaptation.tuner import in_words
 from .chain import Chain
-from .settings import Options, Settings
+from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
 from .target import LogDensity, value_variables
 
@@ -41,6 +43,17 @@ _PROGRESS = (
     ("mean_tree_accept", "Acceptance", ":0.2f"),
     ("n_gradients", "Grad evals", ""),
 )
+
+
+_ELSEWHERE = {
+    **{
+        name: f"it goes to pm.sample, beside the step: pm.sample(step=ps.HMC(...), {name}=...)"
+        for name in inspect.signature(pm.sample).parameters
+    },
+    **{name: f"it goes to ps.sample, with the options beside it: ps.sample({name}=...)" for name in OF_SAMPLE},
+    "step": "HMC is the step: pm.sample(step=ps.HMC(...))",
+}
+"""Of arguments that belong to what runs the step, where to give them."""
 
 
 @dataclass_state
@@ -161,6 +174,7 @@ class HMC(BlockedStep):
         blocked: bool = True,
         **options: Unpack[Options],
     ) -> None:
+        check_names(options, _ELSEWHERE)
         self.settings = Settings.choose(**options)
         self.target = LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
         self.vars = self.target.vars
@@ -206,6 +220,8 @@ class HMC(BlockedStep):
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
         if self._snapshot is None:
             self._notice_equal_starts(position)
+            if told := unadapted(self.settings, self.warmup):
+                warnings.warn(told, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
             self._chain.start(position)
             return
         self._chain.restore(self._snapshot)

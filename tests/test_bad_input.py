@@ -193,6 +193,15 @@ def test_unknown_option(schools):
         ps.HMC(model=schools, step_scale=0.25)
 
 
+@pytest.mark.parametrize("name", ["draws", "chains", "random_seed", "initvals", "callback"])
+def test_arguments_of_what_runs_the_step(name, schools):
+    words = rf"there is no option '{name}' here; it goes to pm.sample, .*step=ps\.HMC\(\.\.\.\), {name}="
+    with pytest.raises(TypeError, match=words):
+        ps.HMC(model=schools, **{name: 1})
+    with pytest.raises(TypeError, match=r"no option 'store' here; .*ps\.sample\(store="):
+        ps.HMC(model=schools, store="run.zarr")
+
+
 @pytest.mark.parametrize(
     ("kicks", "drifts", "message"),
     [

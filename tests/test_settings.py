@@ -9,7 +9,7 @@ import pytest
 import xarray
 
 import pymc_symplectic as ps
-from pymc_symplectic.settings import Options, Settings
+from pymc_symplectic.settings import Options, Settings, unadapted
 
 
 def test_defaults_leave_everything_to_warm_up():
@@ -137,3 +137,20 @@ def test_settings_are_frozen_and_can_be_sent():
     copy = pickle.loads(pickle.dumps(settings))
     assert copy.integrator == settings.integrator
     np.testing.assert_array_equal(copy.metric.variance, settings.metric.variance)
+
+
+@pytest.mark.parametrize(
+    ("options", "tune", "words"),
+    [
+        ({}, 0, "With tune=0 nothing is adapted: the step size and the metric will be"),
+        ({}, 9, "With tune=9 nothing"),
+        ({"step_size": 0.1}, 0, "adapted: the metric will be"),
+        ({"metric": "identity", "kinetic": "adaptive"}, 0, "adapted: the step size and the kinetic energy will be"),
+        ({}, 10, None),
+        ({"step_size": 0.1, "metric": "identity"}, 0, None),
+        ({"step_size": 0.1, "metric": np.ones(3)}, 0, None),
+    ],
+)
+def test_a_warm_up_too_short_for_what_is_to_be_learned(options, tune, words):
+    told = unadapted(Settings.choose(**options), tune)
+    assert told is None if words is None else words in told

@@ -324,9 +324,9 @@ class LogDensity:
         return point
 
     def names_of(self, coordinates: np.ndarray) -> list[str]:
-        """Names of the variables that the given coordinates of the flat vector belong to."""
+        """Names, as the user gave them, of the variables that the given coordinates of the flat vector belong to."""
         owners = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))
-        names = list(self.sizes)
+        names = [self.model.values_to_rvs[value].name for value in self.vars]
         return [names[i] for i in np.unique(owners[coordinates])]
 
     def unpicklable(self) -> str:

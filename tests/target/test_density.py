@@ -82,7 +82,7 @@ def test_position_of_the_caller_is_not_kept(target, position):
 def test_names_and_sizes(target):
     assert target.dim == 10
     assert target.sizes == {"mu": 1, "tau_log__": 1, "theta": 8}
-    assert target.names_of(np.arange(10) >= 1) == ["tau_log__", "theta"]
+    assert target.names_of(np.arange(10) >= 1) == ["tau", "theta"]  # as the user knows them
     assert target.names_of(np.arange(10) == 0) == ["mu"]
 
 
@@ -292,7 +292,7 @@ def test_compile_kwargs_are_copied_along(interpreted):
 
 
 def test_blame(schools, target):
-    assert target.blame(np.array([0.0, np.nan, *np.zeros(8)])) == "the start of tau_log__ is not finite"
+    assert target.blame(np.array([0.0, np.nan, *np.zeros(8)])) == "the start of tau is not finite"
     assert "effect has log-density -inf" in target.blame(np.array([1e200, 0, *np.zeros(8)]))
     assert "no single variable stands out" in target.blame(np.zeros(10))
 
