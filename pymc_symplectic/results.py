@@ -26,6 +26,7 @@ from .identity import describe_settings
 from .kernels.linear import map_of
 from .statistics import DTYPES
 from .store import StoreError
+from .target import user_code
 from .trace import Memory, Trace, Variables, longest
 
 __all__ = ["conversion", "library_version", "result_of", "template"]
@@ -167,14 +168,15 @@ def _completed(idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.DataTree:
 
 def _computed(name: str, idata: xr.DataTree, keywords: Mapping[str, Any]) -> xr.Dataset:
     wanted = keywords[name]
-    return _OF_DRAWS[name](
-        idata,
-        var_names=None if wanted is True else wanted,
-        extend_inferencedata=False,
-        model=keywords["model"],
-        sample_dims=keywords.get("sample_dims") or _SAMPLE_DIMS,
-        progressbar=False,
-    )
+    with user_code:
+        return _OF_DRAWS[name](
+            idata,
+            var_names=None if wanted is True else wanted,
+            extend_inferencedata=False,
+            model=keywords["model"],
+            sample_dims=keywords.get("sample_dims") or _SAMPLE_DIMS,
+            progressbar=False,
+        )
 
 
 def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:

@@ -12,7 +12,7 @@ from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import inputvars
 
 from .checks import at_least, whole
-from .target import LogDensity
+from .target import LogDensity, user_code
 
 __all__ = ["initial_points", "positions"]
 
@@ -90,8 +90,9 @@ def initial_points(
     first, _ = _first(target, {})
     starts = []
     for chain in range(chains):
-        point = _near(target, first, jitter, rng, chain, max_tries)
-        values = constrained(point)
+        with user_code:
+            point = _near(target, first, jitter, rng, chain, max_tries)
+            values = constrained(point)
         starts.append({rv.name: np.asarray(value) for rv, value in zip(model.free_RVs, values, strict=True)})
     return starts
 
@@ -128,10 +129,11 @@ def positions(
     functions: dict[int, tuple[Callable[[int], Any], np.ndarray]] = {}
     starts = []
     for chain, (given, rng) in enumerate(zip(chosen, rngs, strict=True)):
-        if id(given) not in functions:
-            functions[id(given)] = _first(target, given or {})
-        first, moved = functions[id(given)]
-        point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
+        with user_code:
+            if id(given) not in functions:
+                functions[id(given)] = _first(target, given or {})
+            first, moved = functions[id(given)]
+            point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
         starts.append(target.to_vector(point))
     return starts
 
