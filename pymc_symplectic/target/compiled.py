@@ -23,7 +23,7 @@ from pytensor.link.numba.linker import NumbaLinker
 
 from ..kernels.address import array_at
 from ..kernels.status import Status
-from .indices import IndexCheck, guarded, hidden
+from .indices import IndexCheck, guarded
 
 __all__ = ["alone", "array_type", "interprets", "mode_for", "native", "through_python", "user_code", "values_function"]
 
@@ -35,10 +35,9 @@ models, as two of them may share an operation.
 """
 
 
-def mode_for(outputs: Sequence[Any], mode: Any = None) -> Any:
-    """The mode to compile some graphs in: the one that is wanted, unless it would index beyond arrays unseen."""
-    chosen = get_mode(mode)
-    return get_mode("CVM") if isinstance(chosen.linker, NumbaLinker) and hidden(outputs) else mode
+def mode_for(check: IndexCheck, mode: Any = None) -> Any:
+    """The mode to compile a graph in: the one that is wanted, unless it would index beyond arrays unseen."""
+    return get_mode("CVM") if check.hidden and isinstance(get_mode(mode).linker, NumbaLinker) else mode
 
 
 def interprets(function: Any) -> bool:
@@ -73,12 +72,13 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
         When one of `outputs` indexes an array by data that are out of its range.
     """
     values = model.value_vars
-    IndexCheck(rewrite_pregrad(list(outputs)), values)(example)
+    check = IndexCheck(rewrite_pregrad(list(outputs)), values)
+    check(example)
     outputs = guarded(outputs, values)
     function = model.compile_fn(
         outs=[pytensor.Out(output, borrow=True) for output in outputs],
         inputs=[pytensor.In(value, borrow=True) for value in values],
-        mode=mode_for(outputs),
+        mode=mode_for(check),
         point_fn=False,
         on_unused_input="ignore",
         trust_input=True,

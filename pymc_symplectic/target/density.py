@@ -151,7 +151,7 @@ class LogDensity:
         self._told: set[str] = set()
 
         joined, outputs = self._graph
-        options = {**self._compile_kwargs, "mode": mode_for(outputs, self._compile_kwargs.get("mode"))}
+        options = {**self._compile_kwargs, "mode": mode_for(self._indices, self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
         # what PyMC computes of each draw is evaluated in the same processes
         self._fork = Fork([*outputs, *self.model.deterministics], self._function.maker.linker)

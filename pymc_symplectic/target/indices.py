@@ -29,6 +29,8 @@ __all__ = ["ONCE", "IndexCheck", "guarded", "hidden", "name_of", "operations"]
 ONCE = Mode("py", RewriteDatabaseQuery(include=("canonicalize",)))
 """For what is evaluated once, where nothing is worth compiling; it looks for no compiler, and no BLAS either."""
 
+_INDEXING = (AdvancedSubtensor, AdvancedIncSubtensor)
+
 
 class _Access(NamedTuple):
     """An array of integers, or a mask, that indexes an array along an axis; `place` among the inputs of a node."""
@@ -68,17 +70,24 @@ def operations(outputs: Sequence[Variable]) -> Iterator[Any]:
 
 
 def hidden(outputs: Sequence[Variable]) -> bool:
-    """Whether an inner graph indexes by arrays, where nothing of it can be checked from outside."""
-    own = {variable.owner for variable in ancestors(outputs)} - {None}
-    # of a mini-batch, the indices are drawn in range
-    wrapped = [node.op for node in own if isinstance(node.op, HasInnerGraph) and not isinstance(node.op, MinibatchOp)]
-    inner = [op.inner_outputs for op in wrapped]
-    return any(isinstance(op, AdvancedSubtensor | AdvancedIncSubtensor) for graph in inner for op in operations(graph))
+    """Whether an inner graph of a user's own indexes by arrays, where nothing of it can be checked from outside."""
+    for node in {variable.owner for variable in ancestors(outputs)} - {None}:
+        if isinstance(node.op, HasInnerGraph) and not _in_range_by_itself(node.op):
+            inner = node.op.inner_outputs
+            within = {variable.owner for variable in ancestors(inner)} - {None}
+            if any(isinstance(other.op, _INDEXING) for other in within) or hidden(inner):
+                return True
+    return False
+
+
+def _in_range_by_itself(op: Any) -> bool:
+    """Whether an inner graph is PyTensor's own (a padding, a diagonal matrix), or takes a mini-batch."""
+    return isinstance(op, MinibatchOp) or type(op).__module__.startswith("pytensor.tensor.")
 
 
 def _accesses(node: Apply) -> Iterator[_Access]:
     """What a node indexes by arrays of integers or masks."""
-    if not isinstance(node.op, AdvancedSubtensor | AdvancedIncSubtensor):
+    if not isinstance(node.op, _INDEXING):
         return
     first, axis = (1 if isinstance(node.op, AdvancedSubtensor) else 2), 0
     for entry in node.op.idx_list:
@@ -137,6 +146,11 @@ class IndexCheck:
     outputs : sequence of Variable
     values : sequence of Variable
         The variables, which decide how long an array is at most.
+
+    Attributes
+    ----------
+    hidden : bool
+        Whether there are others that can only be checked by a backend that does so at every evaluation.
     """
 
     def __init__(self, outputs: Sequence[Variable], values: Sequence[Variable]) -> None:
@@ -149,6 +163,7 @@ class IndexCheck:
                     self._constant.append(access)
                 elif _is_mask(access.index) or not _depends(access.index, among):
                     self._shared.append(access)
+        self.hidden = hidden(outputs)
         self._values = list(values)
         self._function: Any = None
 

@@ -82,6 +82,7 @@ def test_what_does_not_index_costs_nothing():
     outputs = [z[0] + z[1:].sum()]
     assert guarded(outputs, [z]) == outputs
     assert not hidden(outputs)
+    assert not hidden([pt.diag(z).sum() + pt.pad(z, 1).sum()])  # which index within, and in range
     assert IndexCheck(outputs, [z])([np.zeros(3)]) is None
 
 
