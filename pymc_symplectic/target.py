@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import cloudpickle
@@ -26,14 +26,16 @@ from numba.np.numpy_support import from_dtype
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors, graph_inputs
+from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.type import TensorType
 
 from .kernels.address import LOGP, AddressedFunction, array_at
 from .kernels.state import Target
 from .kernels.status import Status
 
-__all__ = ["LogDensity", "value_variables", "values_function"]
+__all__ = ["LogDensity", "Values", "value_variables", "values_function"]
 
 _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
@@ -332,25 +334,53 @@ def value_variables(vars: Any, model: pm.Model) -> list[Any]:
     return chosen
 
 
-def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Callable[..., Any]:
-    """What computes `outputs` from the value variables of a model, given in their order: the same code as PyMC's.
+class Values(NamedTuple):
+    """What computes variables of a model from its value variables, and from random numbers where some are random."""
+
+    call: Callable[..., Any]
+    """Takes the values, in their order, and then one generator for each of `streams`, which it uses up."""
+    streams: tuple[int, ...]
+    """Which of all generators of the model, by their number."""
+    random: tuple[bool, ...]
+    """Of each variable, whether it is no function of the values alone."""
+
+
+def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Values:
+    """What computes `outputs` from the value variables of a model: the same code as PyMC's.
 
     It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
-    or without machine code, with it.
+    or without machine code, with it.  Generators of random numbers, which PyMC shares among all functions of a model,
+    are arguments here.
     """
+    generators = {rng: rng.type() for rng in _generators(outputs)}
+    random = tuple(bool(_generators([output])) for output in outputs)
+    streams: tuple[int, ...] = ()
+    if generators:
+        every = _generators(model.unobserved_value_vars)  # so that a stream is the same, whatever else is computed
+        streams = tuple(every.index(rng) for rng in generators)
+        outputs = clone_replace(outputs, generators)
     function = model.compile_fn(
         outs=[pytensor.Out(output, borrow=True) for output in outputs],
-        inputs=[pytensor.In(value, borrow=True) for value in model.value_vars],
+        inputs=[
+            *(pytensor.In(value, borrow=True) for value in model.value_vars),
+            *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
+        ],
         point_fn=False,
         on_unused_input="ignore",
         trust_input=True,
     )
     machine_code = getattr(function.vm, "jit_fn", None)
-    shared = len(function.input_storage) > len(model.value_vars)
+    shared = len(function.input_storage) > len(model.value_vars) + len(generators)
     if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
-        return function
-    with _alone(machine_code, lambda function: function(*example)) as alone:
-        return alone
+        return Values(function, streams, random)
+    arguments = *example, *(np.random.default_rng(0) for _ in generators)
+    with _alone(machine_code, lambda function: function(*arguments)) as alone:
+        return Values(alone, streams, random)
+
+
+def _generators(outputs: Sequence[Any]) -> list[Any]:
+    """The generators of random numbers that variables are made from, in an order that depends on nothing else."""
+    return [variable for variable in graph_inputs(outputs) if isinstance(variable.type, RandomGeneratorType)]
 
 
 def _array_type(dtype: Any, ndim: int) -> Any:
