@@ -137,13 +137,15 @@ class Store:
         if not path.is_dir():
             raise StoreError(f"store: {path} is a file; a store is a directory, so give another name")
         file = path / STATE_FOLDER / "run.json"
+        if not file.exists() and file.parent.is_dir() and is_free(path):
+            raise StoreError(f"store: {path} has no draws: a run was to write to it, and ended before it began")
         if not file.exists():
             missing = f"it has no {STATE_FOLDER}/run.json"
             raise StoreError(f"store: {path} is not a whole store of this package: {missing}; give another name")
         try:
             about = read_json(file, sealed=False)
             found = about["format"]
-            if found == FORMAT or "files" in about:
+            if found == FORMAT or (found == 1 and "files" in about):
                 about = read_json(file)
             if found in formats:
                 check_about(about)
@@ -338,7 +340,7 @@ class Store:
 
     def tree(self, chains: Sequence[int], length: int) -> xr.DataTree:
         """The first draws, warm-up's too, of some chains; read when they are looked at."""
-        return Draws(self.path, self.about).tree(chains, length)
+        return Draws(self.path, self.about, {}).tree(chains, length)
 
 
 def is_free(path: Path) -> bool:

@@ -30,11 +30,9 @@ class Draws:
     path : Path
     about : dict
         What ``run.json`` says.
-
-    Attributes
-    ----------
-    faults : dict
-        Files besides those of draws and states that are not as they were written, and what is wrong with each.
+    faults : dict, optional
+        Files besides those of draws and states that are not as they were written, and what is wrong with each; by
+        default all of them are read, to find out.
 
     Raises
     ------
@@ -42,9 +40,11 @@ class Draws:
         When metadata are damaged in both places.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, about: Mapping[str, Any], faults: Mapping[str, str] | None = None) -> None:
         self.path, self._about = path, about
-        self.faults = {} if about["format"] == 1 else static_files(path, about)
+        self.faults = static_files(path, about) if faults is None else faults
+        self._arrays: dict[str, Any] = {}
+        self._root: Any = None
         self._consolidated = _METADATA not in self.faults
         bad = [f"{path / file} ({why})" for file, why in self.faults.items() if file.endswith(_METADATA)]
         if not self._consolidated and len(bad) > 1:
@@ -116,17 +116,21 @@ class Draws:
                         yield Damage(group, name, chain, first, min(first + array.chunks[1], kept)), array
 
     def _array(self, group: str, name: str, length: int) -> Any:
-        zarr = zarr_module()
-        file = self.path / (_METADATA if self._consolidated else f"{group}/{name}/{_METADATA}")
+        path = f"{group}/{name}"
+        if path in self._arrays:
+            return self._arrays[path]
+        file = self.path / (_METADATA if self._consolidated else f"{path}/{_METADATA}")
         try:
-            if self._consolidated:
-                array = zarr.open_group(self.path, mode="r", use_consolidated=True)[f"{group}/{name}"]
+            if not self._consolidated:
+                array = zarr_module().open_array(self.path / path, mode="r")
             else:
-                array = zarr.open_array(self.path / group / name, mode="r")
+                self._root = self._root or zarr_module().open_group(self.path, mode="r", use_consolidated=True)
+                array = self._root[path]
             if self._about["format"] != 1:
                 check_array(array, self._about, group, name, length)
-        except Exception as error:
-            raise StoreError(f"store: {file} is damaged, of {group}/{name}: {error}") from error
+        except Exception as error:  # what metadata that make no sense come to is anybody's guess
+            raise StoreError(f"store: {file} is damaged, of {path}: {error}") from error
+        self._arrays[path] = array
         return array
 
     def damage(self, states: Mapping[int, Mapping[str, Any]]) -> list[Damage]:

@@ -358,21 +358,21 @@ def test_chunk_that_is_gone_is_told(copy, rich_model, arguments):
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda path: (path / ".run" / "chain-2.npz").unlink(), "lacks .run/chain-2.npz"),
+        (lambda path: (path / ".run" / "chain-2.npz").unlink(), "chain 2, .*chain-2.npz, cannot be used: it is gone"),
         (lambda path: (path / ".run" / "run.json").unlink(), "not a whole store of this package.*run.json"),
-        (lambda path: shutil.rmtree(path / "sample_stats"), "lacks sample_stats"),
-        (lambda path: shutil.rmtree(path / "warmup_posterior"), "lacks warmup_posterior"),
+        (lambda path: shutil.rmtree(path / "sample_stats"), "sample_stats/acceptance_rate/zarr.json: it cannot be read"),
+        (lambda path: shutil.rmtree(path / "warmup_posterior"), "warmup_posterior/.*zarr.json: it cannot be read"),
         (lambda path: (path / ".run" / "run.json").write_text("{"), "run.json is damaged"),
         (lambda path: (path / ".run" / "run.json").write_text("[]"), "run.json is damaged"),
-        (lambda path: (path / ".run" / "run.json").write_text('{"format": 1}'), "run.json is damaged"),
+        (lambda path: (path / ".run" / "run.json").write_text('{"format": 2}'), "run.json is damaged"),
         (lambda path: (path / ".run" / "run.json").write_bytes(b"\xff\0"), "run.json is damaged"),
         (
             lambda path: _edit(path, format=99),
             "has format 99, and .* goes on with format 2",
         ),
-        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b"PK"), "the state of chain 0, .*cannot be read"),
-        (lambda path: _halve(path / ".run" / "chain-0.npz"), "the state of chain 0, .*cannot be read"),
-        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b""), "the state of chain 0, .*cannot be read"),
+        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b"PK"), "the state of chain 0, .*cannot be used: .*digest"),
+        (lambda path: _halve(path / ".run" / "chain-0.npz"), "the state of chain 0, .*cannot be used: .*digest"),
+        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b""), "the state of chain 0, .*cannot be used: .*digest"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
