@@ -225,7 +225,7 @@ def _check_names(model: pm.Model, idata_kwargs: Any) -> None:
                 "behind it; give it another name"
             )
     for variable, names in dims.items():
-        if taken := [name for name in np.atleast_1d(names) if name in _RESERVED]:
+        if taken := [str(name) for name in np.atleast_1d(names) if name in _RESERVED]:
             raise ValueError(
                 f"the variable {variable!r} has a dimension {taken[0]!r}, as every result has one; give its dimension "
                 "another name"

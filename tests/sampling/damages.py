@@ -156,7 +156,7 @@ def _compare(tree, expected, told):
     for name, group in expected.children.items():
         if name not in tree.children:
             return ("wrong", f"{name} is gone") if not told else ("partly", told)
-        for key, values in group.to_dataset().variables.items():
+        for key in group.to_dataset().variables:
             if key not in tree[name].variables:
                 if key not in told:
                     return "wrong", f"{name}/{key} is gone"

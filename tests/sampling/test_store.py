@@ -319,6 +319,30 @@ def test_var_names_are_a_set(tmp_path):
     run(simple(), store=tmp_path / "s", var_names=["mu"])
 
 
+def test_a_model_that_differs_only_where_the_chains_have_come_to(tmp_path):
+    def build(density=0.0, factor=2.0):
+        with pm.Model() as model:
+            x = pm.Normal("x")
+            away = pm.math.abs(x - 0.25) > 1e-9
+            pm.Potential("shelf", density * away)
+            pm.Deterministic("double", pm.math.switch(away, factor, 2.0) * x)
+        return model
+
+    run(build(), store=tmp_path / "r", initvals={"x": 0.25})
+    for changes, words in (
+        ({"density": 1e-3}, r"log-density of the model was .* at the last draw of chain 0.* likelihood has changed"),
+        ({"factor": 2.001}, r"the variable double is computed in another way, at the last draw of chain 0"),
+    ):
+        with pytest.raises(ps.StoreError, match=words):
+            run(build(**changes), store=tmp_path / "r", draws=30)
+    assert run(build(), store=tmp_path / "r", draws=30, temperature=1.0).posterior.sizes["draw"] == 30
+
+
+def test_a_tempered_run_is_gone_on_with(tmp_path):
+    run(simple(), store=tmp_path / "r", temperature=3.0, draws=5)
+    assert_same_draws(run(simple(), store=tmp_path / "r", temperature=3.0), run(simple(), temperature=3.0))
+
+
 # Damage.
 
 
@@ -360,7 +384,10 @@ def test_chunk_that_is_gone_is_told(copy, rich_model, arguments):
     [
         (lambda path: (path / ".run" / "chain-2.npz").unlink(), "chain 2, .*chain-2.npz, cannot be used: it is gone"),
         (lambda path: (path / ".run" / "run.json").unlink(), "not a whole store of this package.*run.json"),
-        (lambda path: shutil.rmtree(path / "sample_stats"), "sample_stats/acceptance_rate/zarr.json: it cannot be read"),
+        (
+            lambda path: shutil.rmtree(path / "sample_stats"),
+            "sample_stats/acceptance_rate/zarr.json: it cannot be read",
+        ),
         (lambda path: shutil.rmtree(path / "warmup_posterior"), "warmup_posterior/.*zarr.json: it cannot be read"),
         (lambda path: (path / ".run" / "run.json").write_text("{"), "run.json is damaged"),
         (lambda path: (path / ".run" / "run.json").write_text("[]"), "run.json is damaged"),
@@ -370,9 +397,15 @@ def test_chunk_that_is_gone_is_told(copy, rich_model, arguments):
             lambda path: _edit(path, format=99),
             "has format 99, and .* goes on with format 2",
         ),
-        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b"PK"), "the state of chain 0, .*cannot be used: .*digest"),
+        (
+            lambda path: (path / ".run" / "chain-0.npz").write_bytes(b"PK"),
+            "the state of chain 0, .*cannot be used: .*digest",
+        ),
         (lambda path: _halve(path / ".run" / "chain-0.npz"), "the state of chain 0, .*cannot be used: .*digest"),
-        (lambda path: (path / ".run" / "chain-0.npz").write_bytes(b""), "the state of chain 0, .*cannot be used: .*digest"),
+        (
+            lambda path: (path / ".run" / "chain-0.npz").write_bytes(b""),
+            "the state of chain 0, .*cannot be used: .*digest",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
