@@ -104,7 +104,7 @@ def assert_told_or_right(found):
 
 
 def test_reading_what_is_damaged(whole, expected, tmp_path):
-    made = picked(whole, {"states": 40, "metadata": 30, "rest": 40}, seed=5)
+    made = picked(whole, {"states": 35, "metadata": 20, "rest": 25}, seed=5)
     found = try_all(whole, made, ps.open_run, expected, tmp_path)
     assert_told_or_right(found)
     assert len([entry for entry in found if entry[1] == "partly"]) > 10
