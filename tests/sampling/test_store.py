@@ -165,7 +165,7 @@ def test_killed_at_any_instant_it_goes_on_to_the_same_draws(tmp_path):
         ) as process:
             assert process.stdout.readline() == b"begins\n"
             before = _count(store)
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120  # kernels may have to be compiled
             while _count(store) == before and process.poll() is None and time.monotonic() < until:
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.1))
@@ -413,8 +413,12 @@ def test_half_a_store_says_what_is_wrong(harm, words, copy, rich_model, argument
     harm(copy)
     with pytest.raises(ps.StoreError, match=words):
         run(rich_model, store=copy, **{**arguments, "draws": 30})
-    with pytest.raises(ps.StoreError, match=words):
-        ps.open_run(copy)
+    if "run.json" in words or "format" in words:
+        with pytest.raises(ps.StoreError, match=words):
+            ps.open_run(copy)
+    else:  # the rest is read
+        with pytest.warns(UserWarning, match=words):
+            assert ps.open_run(copy).children
 
 
 def test_lost_variable_is_told(copy, rich_model, arguments):
