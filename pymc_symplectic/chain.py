@@ -27,6 +27,7 @@ from .kernels.state import System, new_state
 from .kernels.status import Status
 from .metrics.estimate import centre, remembered, whitened
 from .settings import Settings, unadapted
+from .snapshots import check_snapshot
 from .target import LogDensity
 from .trajectories import FixedTime, NoUTurn, Trajectory
 
@@ -411,6 +412,7 @@ class Chain:
             "far": self._far,
             "windows": list(self._windows),
             "position": self._state.current.position.copy(),
+            "log_density": float(self._state.current.value[0]) * self.settings.temperature,
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
             "mean": None if self._mean is None else self._mean.copy(),
@@ -420,8 +422,22 @@ class Chain:
             "rng": self.rng.bit_generator.state,
         }
 
+    def check(self, snapshot: Mapping[str, Any]) -> None:
+        """Raise a ValueError unless `snapshot` is of a chain with such a target, settings and warm-up."""
+        try:
+            check_snapshot(snapshot, self.settings, self.tune, self._windows, self._learning)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise ValueError(f"the state of the chain lacks something: {type(error).__name__}: {error}") from error
+
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Become what `snapshot` describes, of a chain with the same target, settings and warm-up."""
+        """Become what `snapshot` describes, of a chain with the same target, settings and warm-up.
+
+        Raises
+        ------
+        ValueError
+            When no such chain can be like that.
+        """
+        self.check(snapshot)
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
         self._far, self._windows = snapshot["far"], list(snapshot["windows"])

@@ -163,4 +163,6 @@ class Run:
     def _look_into_store(self, jobs: Sequence[Job], bars: Bars) -> None:
         if isinstance(self.sink, Store):
             for job in jobs:
-                bars.update(job.index, Progress(self.sink.count(job.index), 0, 0.0, 0.0))
+                count = self.sink.glance(job.index)
+                if count is not None:
+                    bars.update(job.index, Progress(count, 0, 0.0, 0.0))

@@ -16,10 +16,11 @@ from .settings import Settings
 from .target import LogDensity
 from .trace import Variables
 
-__all__ = ["describe_model", "describe_settings", "differences", "digest"]
+__all__ = ["describe_model", "describe_settings", "differences", "differences_at_last", "digest"]
 
 _PROBE = np.array([[0.1, -0.2], [1.0, 0.5], [-2.5, 4.0]])  # momenta
 _TOLERANCE = 1e-9  # between machines, which do not sum in the same order
+_TOLERANCE_SINGLE = 1e-4  # of numbers of single precision
 
 
 def describe_settings(settings: Settings) -> dict[str, str]:
@@ -73,7 +74,10 @@ def describe_model(target: LogDensity, variables: Variables, position: np.ndarra
         "data": {name: digest(data) for name, data in {**find_observations(model), **find_constants(model)}.items()},
         "log_density": _weighed([value, *gradient]),
         "at": value,
-        "values": {name: _weighed(array) for name, array in variables.at(position).items()},
+        "values": {
+            name: f"random {array.dtype}{array.shape}" if name in variables.random else _weighed(array)
+            for name, array in variables.at(position).items()
+        },
     }
 
 
@@ -83,9 +87,17 @@ def _weighed(array: Any) -> list[float]:
     return [float(flat @ np.cos(np.arange(flat.size))), float(np.linalg.norm(flat))]
 
 
-def _same(old: Sequence[float], new: Sequence[float]) -> bool:
-    """Whether two arrays, as `_weighed` tells of them, are the same but for rounding."""
-    return bool(np.allclose(old, new, rtol=_TOLERANCE, atol=_TOLERANCE * abs(old[1]), equal_nan=True))
+def _same(old: Any, new: Any) -> bool:
+    """Whether two arrays, as `_weighed` tells of them, are the same but for rounding; random ones, if of one shape."""
+    if isinstance(old, str) or isinstance(new, str):
+        return bool(old == new)
+    return _close(old, new, _TOLERANCE, old[1])
+
+
+def _close(old: Any, new: Any, tolerance: float, size: float) -> bool:
+    """Whether numbers are the same but for rounding, of sums that are of some size."""
+    least = tolerance * abs(size) if np.isfinite(size) else 0.0
+    return bool(np.allclose(old, new, rtol=tolerance, atol=least, equal_nan=True))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -117,6 +129,47 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             if not _same(value, now["values"][name])
         ]
     return found
+
+
+def differences_at_last(
+    states: Sequence[Mapping[str, Any]],
+    last: Sequence[Mapping[str, np.ndarray]],
+    target: LogDensity,
+    variables: Variables,
+) -> list[str]:
+    """What the model makes of the last draws in another way than the one that made them, in words.
+
+    At its start a model may look like another one that differs from it only elsewhere.
+
+    Parameters
+    ----------
+    states : sequence of dict
+        Of each chain, as `Chain.snapshot` makes it; those of chains without draws are passed over.
+    last : sequence of dict
+        Of each chain, the variables at its last draw, as they were stored.
+    target : LogDensity
+    variables : Variables
+    """
+    tolerance = _TOLERANCE if target.lossless else _TOLERANCE_SINGLE
+    for chain, (state, stored) in enumerate(zip(states, last, strict=True)):
+        if "log_density" not in state:
+            continue
+        where = f"at the last draw of chain {chain}"
+        try:
+            value, gradient = target(state["position"])
+        except Exception as error:
+            return [f"the log-density of the model {where} raises {type(error).__name__}: {error}"]
+        size = float(np.linalg.norm([value, *gradient]))
+        if not _close(state["log_density"], value, tolerance, size):
+            return [
+                f"the log-density of the model was {state['log_density']:.12g} {where}, where it is {value:.12g}: a "
+                "prior or the likelihood has changed"
+            ]
+        now = variables.at(state["position"])
+        for name in stored.keys() & now.keys() - variables.random:
+            if not _close(stored[name], now[name], tolerance, float(np.linalg.norm(stored[name].astype(float)))):
+                return [f"the variable {name} is computed in another way, {where}"]
+    return []
 
 
 def _by_name(kind: str, old: Mapping[str, str], new: Mapping[str, str], told: bool = True) -> list[str]:

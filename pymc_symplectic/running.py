@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from .chain import Chain
 from .kernels import statistics as column
 from .settings import Settings
+from .snapshots import generator_of
 from .store import Store, StoreError, Writer
 from .target import LogDensity, user_code
 from .trace import Variables
@@ -63,13 +64,7 @@ class Outcome:
 
 def begin(target: LogDensity, settings: Settings, tune: int, job: Job) -> Chain:
     """A chain as its state describes it, ready to go on."""
-    state = job.state["rng"]
-    made: Any = getattr(np.random, str(state["bit_generator"]), None)
-    if not (isinstance(made, type) and issubclass(made, np.random.BitGenerator)):
-        raise ValueError(f"chain {job.index}: there is no bit generator {state['bit_generator']!r} in numpy.random")
-    rng = np.random.Generator(made())
-    rng.bit_generator.state = state
-    chain = Chain(target, settings, rng, tune)
+    chain = Chain(target, settings, generator_of(job.state["rng"]), tune)
     if "count" in job.state:
         chain.restore(job.state)
     else:

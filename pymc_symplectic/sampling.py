@@ -10,30 +10,32 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 import pymc as pm
 import xarray as xr
+from packaging.version import InvalidVersion, Version
 from pymc.util import get_random_generator
 
 from .chain import Chain
 from .checks import whole
 from .driver import Run
-from .identity import describe_model, describe_settings, differences, digest
+from .identity import describe_model, describe_settings, differences, differences_at_last, digest
 from .progress import Bars
 from .results import conversion, library_version, result_of, template
 from .running import Job
 from .settings import Options, Settings, check_names, unadapted
+from .snapshots import generator_of
 from .starts import positions
-from .store import Store, StoreError, some
+from .store import Draws, Store, StoreError, is_free, local_path, some
 from .target import LogDensity
 from .trace import Memory, Variables
 
 __all__ = ["sample"]
 
 _log = logging.getLogger(__name__)
+_RESERVED = ("chain", "draw")
 
 
 def sample(
@@ -139,6 +141,7 @@ def sample(
     _check_options(options)
     model = pm.modelcontext(model)
     _check_model(model)
+    _check_names(model, idata_kwargs)
     draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
     cores = min(4, _processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
@@ -153,12 +156,13 @@ def sample(
     settings = Settings.choose(**options)
     if short := unadapted(settings, tune):
         warnings.warn(short, UserWarning, stacklevel=2)
-    path = None if store is None else Path(store)
-    existing = None if path is None or _free(path) else Store.open(path)
+    path = None if store is None else local_path(store)
+    existing = None if path is None or is_free(path) else Store.open(path)
 
     target = LogDensity(model=model, compile_kwargs=compile_kwargs)
     variables = Variables(target, names)
     seeds = [np.random.default_rng(int(rng.integers(2**30))) for rng in rngs]  # as many draws as pymc.sample takes
+    value_seeds = [_value_seed(rng) for rng in rngs]
     told = {
         "version": library_version(),
         "chains": chains,
@@ -168,15 +172,17 @@ def sample(
         "var_names": None if names is None else sorted(names),
         "options": describe_settings(settings),
         "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in rngs],
+        "value_seeds": value_seeds,
     }
     with ExitStack() as held:
         if existing is not None:
             if draws > existing.draws or min(existing.counts()) < tune + draws:
                 held.enter_context(existing.locked())
-            _check_same(existing, told, target, variables)
+            states: list[Mapping[str, Any]] = _states(existing, told, target, variables, settings)
             sink: Memory | Store = existing
-            states: list[Mapping[str, Any]] = [existing.state(chain) for chain in range(chains)]
             template(variables, np.asarray(states[0]["position"]), keywords)
+            if existing.token:
+                existing.sign(library_version())
             if draws > existing.draws:
                 existing.extend(draws)
         else:
@@ -184,7 +190,7 @@ def sample(
             states = [{"rng": rng.bit_generator.state, "position": q} for rng, q in zip(rngs, starts, strict=True)]
             example = template(variables, starts[0], keywords)
             if path is None:
-                sink = Memory(variables, chains, tune, draws, not discard_tuned_samples)
+                sink = Memory(variables, chains, tune, draws, not discard_tuned_samples, value_seeds)
             else:
                 told |= {"model": describe_model(target, variables, starts[0]), "start": starts[0].tolist()}
                 sink = Store.create(path, told, example, states)
@@ -249,6 +255,25 @@ def _check_model(model: pm.Model) -> None:
         )
 
 
+def _check_names(model: pm.Model, idata_kwargs: Any) -> None:
+    """Raise a ValueError where a variable would be lost behind a dimension that every result has."""
+    dims = dict(model.named_vars_to_dims)
+    if isinstance(idata_kwargs, Mapping):
+        dims |= idata_kwargs.get("dims") or {}
+    for variable in (rv.name for rv in model.unobserved_RVs):
+        if variable in _RESERVED:
+            raise ValueError(
+                f"the variable {variable!r} has the name of a dimension that every result has, and would be lost "
+                "behind it; give it another name"
+            )
+    for variable, names in dims.items():
+        if taken := [str(name) for name in np.atleast_1d(names) if name in _RESERVED]:
+            raise ValueError(
+                f"the variable {variable!r} has a dimension {taken[0]!r}, as every result has one; give its dimension "
+                "another name"
+            )
+
+
 def _names(var_names: Any) -> list[str] | None:
     if var_names is None or isinstance(var_names, str):
         return None if var_names is None else [var_names]
@@ -270,13 +295,18 @@ def _generators(random_seed: Any, chains: int) -> list[np.random.Generator]:
         ) from error
 
 
-def _free(path: Path) -> bool:
-    """Whether a store can be made at `path`."""
-    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+def _value_seed(rng: np.random.Generator) -> list[int]:
+    """The seed of what is random in a chain besides its moves; its own stream is left as it is."""
+    sequence: Any = rng.bit_generator.seed_seq
+    [child] = sequence.spawn(1)
+    return [int(word) for word in child.generate_state(4)]
 
 
-def _check_same(store: Store, told: Mapping[str, Any], target: LogDensity, variables: Variables) -> None:
-    """Raise a StoreError unless the store is of the same run, and whole."""
+def _states(
+    store: Store, told: Mapping[str, Any], target: LogDensity, variables: Variables, settings: Settings
+) -> list[Mapping[str, Any]]:
+    """What the chains go on from, or a StoreError unless the store is of the same run, and whole."""
+    _check_version(store, told["version"])
     start = np.array(store.about["start"])
     found = differences(store.about, {**told, "model": store.about["model"]})
     if not found and start.size == target.dim:
@@ -284,13 +314,44 @@ def _check_same(store: Store, told: Mapping[str, Any], target: LogDensity, varia
     elif not found:
         found = [f"the model had {start.size} free parameters and has {target.dim}"]
     if found:
-        raise StoreError(
-            f"store: {store.path} is of another run: {'; '.join(found)}. Give another name for a new run, or call with "
-            "what made it"
-        )
-    if damage := store.damage():
+        raise _other(store, found)
+    states: list[Mapping[str, Any]] = [store.state(chain) for chain in range(store.chains)]
+    pattern = Chain(target, settings, np.random.default_rng(0), store.tune)
+    for chain, state in enumerate(states):
+        try:
+            generator_of(state["rng"]) if "count" not in state else pattern.check(state)
+        except ValueError as error:
+            file = store.state_file(chain)
+            raise StoreError(f"store: the state of chain {chain}, {file}, cannot be used: {error}") from error
+    stored = Draws(store.path, store.about)
+    if damage := [*stored.lost(), *stored.damage(dict(enumerate(states)))]:
         raise StoreError(
             f"store: {store.path} is damaged, so the run cannot go on: {some(damage)}. ps.open_run reads the rest"
+        )
+    last = [stored.values(state, chain) for chain, state in enumerate(states)]
+    if found := differences_at_last(states, last, target, variables):
+        raise _other(store, found)
+    return states
+
+
+def _other(store: Store, found: Sequence[str]) -> StoreError:
+    return StoreError(
+        f"store: {store.path} is of another run: {'; '.join(found)}. Give another name for a new run, or call with "
+        "what made it"
+    )
+
+
+def _check_version(store: Store, version: str) -> None:
+    """Raise a StoreError where a later version has made the store, which may draw in another way."""
+    made = store.about["version"]
+    try:
+        later = Version(made) > Version(version)
+    except InvalidVersion as error:
+        raise StoreError(f"store: {store.path} was made by a version that is none: {error}") from error
+    if later:
+        raise StoreError(
+            f"store: {store.path} was made by version {made} of pymc_symplectic, and this is {version}, which may draw "
+            "in another way; install that version to go on, or give another name. ps.open_run reads it"
         )
 
 

@@ -13,6 +13,8 @@ from .target import LogDensity, user_code, values_function
 
 __all__ = ["Memory", "Trace", "Variables", "longest"]
 
+_SEED = (0,)  # of random variables, where nobody asks for them
+
 
 class Variables:
     """What is stored of each draw: variables of the model, as functions of the flat vector.
@@ -28,6 +30,8 @@ class Variables:
     ----------
     layout : dict
         Shape and dtype of each variable.
+    random : frozenset of str
+        Those that are no function of the draw alone, as a deterministic variable of ``pm.Normal.dist()`` is none.
 
     Raises
     ------
@@ -37,7 +41,8 @@ class Variables:
     Notes
     -----
     The function is the one that `pymc.sample` compiles, called for one draw at a time as there, so that the numbers
-    are the same to the last bit.
+    are the same to the last bit.  Random variables are drawn from a stream of their own for each chain and each draw,
+    so that they depend on nothing but a seed.
     """
 
     def __init__(self, target: LogDensity, names: Sequence[str] | None = None) -> None:
@@ -57,9 +62,10 @@ class Variables:
                 variable.name = original.name
         self._target = target
         start = tuple(target.to_point(target.default_start).values())
-        self._call = values_function(model, outputs, start)
+        self._call, self._streams, random = values_function(model, outputs, start)
+        self.random = frozenset(str(output.name) for output, told in zip(outputs, random, strict=True) if told)
         with user_code:
-            values = self._call(*start)
+            values = self._call(*start, *self._generators(_SEED, 0))
         self.layout = {
             str(output.name): (np.shape(value), np.asarray(value).dtype)
             for output, value in zip(outputs, values, strict=True)
@@ -69,13 +75,25 @@ class Variables:
         """Arrays for draws, of shape (*sizes, ...)."""
         return {name: np.empty((*sizes, *shape), dtype) for name, (shape, dtype) in self.layout.items()}
 
-    def fill(self, arrays: Mapping[str, np.ndarray], draws: np.ndarray) -> None:
-        """Write the variables at `draws` (n, d) to arrays of shape (n, ...)."""
+    def fill(
+        self, arrays: Mapping[str, np.ndarray], draws: np.ndarray, seed: Sequence[int] = _SEED, first: int = 0
+    ) -> None:
+        """Write the variables at `draws` (n, d) to arrays of shape (n, ...).
+
+        `seed` is of the chain, and `first` the number of the first of these draws in it, from the start of warm-up.
+        """
         function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
         with user_code:  # a PyTensor function may have one storage for its inputs, too
             for i, position in enumerate(draws):
-                for array, value in zip(columns, function(*to_point(position).values()), strict=True):
+                values = function(*to_point(position).values(), *self._generators(seed, first + i))
+                for array, value in zip(columns, values, strict=True):
                     array[i] = value
+
+    def _generators(self, seed: Sequence[int], draw: int) -> list[np.random.Generator]:
+        return [
+            np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw, stream))))
+            for stream in self._streams
+        ]
 
     def at(self, position: np.ndarray) -> dict[str, np.ndarray]:
         """The variables at one position (d,)."""
@@ -94,10 +112,21 @@ class Memory:
     keep_warmup : bool
         Whether draws of warm-up will be asked for.  If not, variables are computed only of those of an interrupted
         run that has no others.
+    seeds : sequence of sequences of int, optional
+        Of the random variables of each chain.
     """
 
-    def __init__(self, variables: Variables, chains: int, tune: int, draws: int, keep_warmup: bool) -> None:
+    def __init__(
+        self,
+        variables: Variables,
+        chains: int,
+        tune: int,
+        draws: int,
+        keep_warmup: bool,
+        seeds: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         self.variables, self.tune = variables, tune
+        self._seeds = [_SEED] * chains if seeds is None else seeds
         self._skipped = 0 if keep_warmup else tune
         self.values = variables.new(chains, tune + draws - self._skipped)
         self.stats = {name: np.empty((chains, tune + draws), dtype) for name, dtype in DTYPES.items()}
@@ -112,7 +141,8 @@ class Memory:
             self._raw[chain].append(draws)
         else:
             place = slice(first - self._skipped, end - self._skipped)
-            self.variables.fill({name: array[chain, place] for name, array in self.values.items()}, draws)
+            into = {name: array[chain, place] for name, array in self.values.items()}
+            self.variables.fill(into, draws, self._seeds[chain], first)
             self._raw[chain].clear()
         stats = table(rows, first < self.tune, self._divergences[chain])
         for name, column in stats.items():
@@ -128,7 +158,7 @@ class Memory:
             values, first = self.variables.new(len(chains), length), 0
             for place, chain in enumerate(chains):
                 into = {name: array[place] for name, array in values.items()}
-                self.variables.fill(into, np.concatenate(self._raw[chain])[:length])
+                self.variables.fill(into, np.concatenate(self._raw[chain])[:length], self._seeds[chain])
         else:
             first = self._skipped
             values = {name: array[select, : length - first] for name, array in self.values.items()}

@@ -22,7 +22,7 @@ LAYERS = [
     ["adaptation"],
     ["settings"],
     ["target"],
-    ["starts", "expressions"],
+    ["starts", "expressions", "snapshots"],
     ["chain"],
     ["statistics"],
     ["trace"],

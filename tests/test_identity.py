@@ -44,6 +44,16 @@ def test_deterministic_variables_that_have_changed(change):
     assert ("small" if "tiny" in change else " d ") in found
 
 
+def test_random_variables_are_compared_by_shape_and_dtype():
+    old = described(linear())
+    random = json.loads(json.dumps(old))
+    random["values"]["d"] = "random float64(3,)"
+    assert differences(whole(random), whole(random)) == []
+    for new in (old, {**random, "values": {**random["values"], "d": "random float64(4,)"}}):
+        assert differences(whole(random), whole(new)) == ["the deterministic variable d is computed in another way"]
+    assert differences(whole(old), whole(random)) == ["the deterministic variable d is computed in another way"]
+
+
 def test_rounding_of_another_machine_is_forgiven():
     old = described(linear())
     new = json.loads(json.dumps(old))

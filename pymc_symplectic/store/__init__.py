@@ -1,7 +1,10 @@
 """Runs on disk: draws and statistics as a zarr hierarchy that xarray opens, and beside them the state of each chain."""
 
-from .base import Damage, Store, StoreError
-from .reading import open_run, some
+from .base import Store, is_free
+from .draws import Draws
+from .errors import Damage, StoreError, some
+from .places import local_path
+from .reading import open_run
 from .writer import Writer
 
-__all__ = ["Damage", "Store", "StoreError", "Writer", "open_run", "some"]
+__all__ = ["Damage", "Draws", "Store", "StoreError", "Writer", "is_free", "local_path", "open_run", "some"]

@@ -4,65 +4,40 @@ A store is a directory.  Its groups are those of the DataTree that sampling retu
 says of what model and with what options it is, a lock, and for each chain one file of arrays from which it goes on.
 Everything is arrays or JSON, so that opening a store runs no code.
 
-A block is committed by writing its draws, and then the state that follows them.  Each file is replaced as a whole, so a
-process may be killed at any instant: draws beyond the count of the state do not count, and are made again.
+A block is committed by writing its draws, and then the state that follows them, with checksums of all draws so far.
+Each file is replaced as a whole, so a process may be killed at any instant: draws beyond the count of the state do not
+count, and are made again.  What does not change is told by its digest in the JSON file, which is written last when a
+store is made, and both before and after anything else when it is enlarged.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import xarray as xr
 
-from .files import read_state, replace_file, write_state
+from .draws import Draws
+from .errors import StoreError
+from .files import digest, read_json, read_state, read_tree, replace_file, write_json, write_state
+from .layout import STATE_FOLDER, lay_out, open_group, resized, zarr_module
+from .places import check_names, local_path
+from .validation import check_about, check_count, check_state, sampled_groups
 
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["FORMAT", "SAMPLED", "Damage", "Store", "StoreError"]
+__all__ = ["FORMAT", "Store", "is_free"]
 
-FORMAT = 1
-_STATE_FOLDER = ".run"
-SAMPLED = {"posterior": False, "sample_stats": False, "warmup_posterior": True, "warmup_sample_stats": True}
-"""Groups with a draw dimension, and whether their draws are of warm-up."""
-_NEEDED = ("version", "chains", "tune", "draws", "keep_warmup", "var_names", "options", "model", "start", "arrays")
-_CHUNK_BYTES, _CHUNK_DRAWS = 2**20, 10_000
-
-
-class StoreError(RuntimeError):
-    """A store that cannot be written, gone on with, or read."""
-
-
-class Damage(NamedTuple):
-    """A block of draws that cannot be read."""
-
-    group: str
-    variable: str
-    chain: int
-    first: int
-    end: int
-
-    def __str__(self) -> str:
-        return f"{self.group}/{self.variable}, chain {self.chain}, draws {self.first} to {self.end - 1}"
-
-
-def _zarr() -> Any:
-    try:
-        import filelock  # noqa: F401
-        import zarr
-    except ImportError as error:
-        raise ImportError(f"store= needs zarr and filelock: pip install 'pymc-symplectic[store]' ({error})") from error
-    return zarr
+FORMAT = 2
+_CREATING = "creating"  # a file that lists what a creation makes, until it is finished
+_UNFIT = (ValueError, TypeError, KeyError, AttributeError, RecursionError, StoreError)  # of JSON that is not ours
 
 
 class Store:
@@ -75,6 +50,8 @@ class Store:
     path : pathlib.Path
     about : dict
         What the run is: its options, model, and sizes, as JSON has them.
+    token : str
+        Of the call that holds the store for writing, while one does.
     """
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
@@ -105,7 +82,7 @@ class Store:
         Parameters
         ----------
         path : Path
-            Where nothing is yet, or an empty directory.
+            Where nothing is yet, or an empty directory, or what a call that was killed has begun to make.
         about : dict
             What `about` is to be; JSON.
         template : DataTree
@@ -113,31 +90,39 @@ class Store:
         states : sequence of dict
             What each chain begins from.
         """
-        _zarr()
-        path = path.absolute()
-        scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")  # so that there is no half a store
+        zarr_module()
+        path, folder = path.absolute(), path.absolute() / STATE_FOLDER
+        store = cls(path, {"format": FORMAT, "id": uuid.uuid4().hex, **about})
+        existed = path.exists()
         try:
-            scratch.mkdir(parents=True)
-            store = cls(scratch, {"format": FORMAT, **about})
-            store._layout(template)
-            (scratch / _STATE_FOLDER).mkdir()
-            for chain, state in enumerate(states):
-                store.save_state(chain, state)
-            store._save_about()
-            scratch.rename(path)
+            folder.mkdir(parents=True, exist_ok=True)
+            with store._held():
+                if not is_free(path):
+                    raise StoreError(f"store: another run has been written to {path} meanwhile; give another name")
+                try:
+                    _clear(path)
+                    replace_file(folder / _CREATING, json.dumps(list(template.children)).encode())
+                    lay_out(path, store.about, template)
+                    for chain, state in enumerate(states):
+                        store.save_state(chain, state)
+                    store._save_about()  # now it is a store
+                    (folder / _CREATING).unlink()
+                except BaseException:
+                    with suppress(OSError):
+                        _clear(path)
+                        shutil.rmtree(folder)
+                        if not existed:
+                            path.rmdir()
+                    raise
         except OSError as error:
             raise StoreError(f"store: {path} cannot be made: {error.strerror or error}") from error
-        except (TypeError, ValueError) as error:
-            odd = [name for name, values in template["posterior"].coords.items() if values.dtype == object]
-            raise StoreError(f"store: coordinates {', '.join(map(str, odd))} cannot be stored: {error}") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        store.path = path
+        except (TypeError, ValueError, KeyError) as error:
+            raise StoreError(f"store: {path} cannot hold the variables of this model: {error}") from error
         return store
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
-        """A store that is there already.
+    def open(cls, path: str | os.PathLike[str], formats: Sequence[int] = (FORMAT,)) -> Self:
+        """A store that is there already, of one of these formats.
 
         Raises
         ------
@@ -146,51 +131,60 @@ class Store:
         StoreError
             When what is there is a file, another kind of directory, half a store, or of another version.
         """
-        path = Path(path)
+        path = local_path(path)
         if not path.exists():
             raise FileNotFoundError(f"store: there is nothing at {path}")
         if not path.is_dir():
             raise StoreError(f"store: {path} is a file; a store is a directory, so give another name")
-        file = path / _STATE_FOLDER / "run.json"
+        file = path / STATE_FOLDER / "run.json"
+        if not file.exists() and file.parent.is_dir() and is_free(path):
+            raise StoreError(f"store: {path} has no draws: a run was to write to it, and ended before it began")
         if not file.exists():
-            missing = f"it has no {_STATE_FOLDER}/run.json"
+            missing = f"it has no {STATE_FOLDER}/run.json"
             raise StoreError(f"store: {path} is not a whole store of this package: {missing}; give another name")
         try:
-            about = json.loads(file.read_text())
+            about = read_json(file, sealed=False)
             found = about["format"]
-            lacking = [key for key in _NEEDED if found == FORMAT and key not in about]
-            if lacking:
-                raise ValueError(f"it lacks {', '.join(lacking)}")
-        except (ValueError, TypeError, KeyError) as error:
+            if found == FORMAT or (found == 1 and "files" in about):
+                about = read_json(file)
+            if found in formats:
+                check_about(about)
+        except OSError as error:
+            raise StoreError(f"store: {file} cannot be read: {error.strerror or error}") from error
+        except _UNFIT as error:
             raise StoreError(f"store: {file} is damaged ({error}); its draws can still be read by xarray") from error
-        if found != FORMAT:
+        if found not in formats:
             raise StoreError(
-                f"store: {path} has format {found}, and this version of pymc_symplectic reads format {FORMAT}; use the "
-                f"version that made it ({about.get('version', 'unknown')}), or give another name"
+                f"store: {path} has format {found}, and this version of pymc_symplectic goes on with format {FORMAT}; "
+                f"use the version that made it ({about.get('version', 'unknown')}), or give another name"
             )
-        store = cls(path, about)
-        store._check_whole()
-        return store
+        return cls(path, about)
 
-    def _check_whole(self) -> None:
-        missing = [group for group in self.groups() if not (self.path / group).is_dir()]
-        states = map(self._state_file, range(self.chains))
-        missing += [f"{_STATE_FOLDER}/{file.name}" for file in states if not file.exists()]
-        for group in self.groups():
-            arrays = self.about["arrays"][group]
-            missing += [f"{group}/{name}" for name in arrays if not (self.path / group / name / "zarr.json").exists()]
-        if missing:
-            raise StoreError(f"store: {self.path} is not whole, it lacks {', '.join(missing)}; give another name")
-
-    def groups(self) -> list[str]:
-        """Names of the groups that have draws."""
-        return [group for group, warmup in SAMPLED.items() if not warmup or (self.about["keep_warmup"] and self.tune)]
-
-    def _state_file(self, chain: int) -> Path:
-        return self.path / _STATE_FOLDER / f"chain-{chain}.npz"
+    def state_file(self, chain: int) -> Path:
+        """Where the state of a chain is."""
+        return self.path / STATE_FOLDER / f"chain-{chain}.npz"
 
     def _save_about(self) -> None:
-        replace_file(self.path / _STATE_FOLDER / "run.json", json.dumps(self.about, indent=1).encode())
+        write_json(self.path / STATE_FOLDER / "run.json", self.about)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep all others from writing."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / STATE_FOLDER / "lock", is_singleton=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"store: another run is writing to {self.path}; wait for it, or give another name"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -201,86 +195,57 @@ class Store:
         StoreError
             When another run does, in this process or another.
         """
-        _zarr()
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / _STATE_FOLDER / "lock", is_singleton=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(
-                f"store: another run is writing to {self.path}; wait for it, or give another name"
-            ) from None
-        except OSError as error:
-            raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
-        try:
+        zarr_module()
+        with self._held():
             self.about = Store.open(self.path).about  # another run may have extended it in between
-            self.token = uuid.uuid4().hex
-            replace_file(self._owner, self.token.encode())
-            yield
-        finally:
-            with suppress(OSError):
-                self._owner.unlink(missing_ok=True)  # tasks that are still running elsewhere stop at their next commit
-            lock.release()
+            try:
+                for scratch in self.path.rglob("*.partial"):  # of a process that was killed
+                    if scratch.is_file():
+                        scratch.unlink(missing_ok=True)
+                (self.path / STATE_FOLDER / _CREATING).unlink(missing_ok=True)
+                self.token = uuid.uuid4().hex
+                replace_file(self._owner, self.token.encode())
+            except OSError as error:
+                raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
+            try:
+                yield
+            finally:
+                self.token = ""
+                with suppress(OSError):
+                    self._owner.unlink(missing_ok=True)  # tasks that run elsewhere stop at their next commit
 
     @property
     def _owner(self) -> Path:
-        return self.path / _STATE_FOLDER / "owner"
+        return self.path / STATE_FOLDER / "owner"
 
     def check_owner(self, token: str) -> None:
         """Raise a StoreError unless the call that holds the store is the one with this `token`."""
         if not self._owner.exists() or self._owner.read_text() != token:
             raise StoreError(f"store: the run that was writing to {self.path} has ended, or another has taken over")
 
+    def sign(self, version: str) -> None:
+        """Say that this version has written to the store.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        if self.about["version"] == version:
+            return
+        self.about["version"] = version
+        try:
+            self._save_about()
+        except OSError as error:
+            raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
+
     # Layout
-
-    def _layout(self, template: xr.DataTree) -> None:
-        """Write all groups, those with draws empty."""
-        zarr = _zarr()
-        zarr.open_group(self.path, mode="w", zarr_format=3)
-        for name, group in template.children.items():
-            data = group.to_dataset()
-            if name in SAMPLED:
-                self.about.setdefault("arrays", {})[name] = [str(key) for key in data.data_vars]
-            if name not in SAMPLED:
-                data.to_zarr(self.path, group=name, mode="w", zarr_format=3, consolidated=False)
-            elif name in self.groups():
-                self._lay_out_group(name, data)
-        self._consolidate()
-
-    def _length(self, group: str) -> int:
-        return self.tune if SAMPLED[group] else self.draws
-
-    def _lay_out_group(self, name: str, data: xr.Dataset) -> None:
-        length = self._length(name)
-        sizes = {"chain": self.chains, "draw": length}
-        coords = data.coords.to_dataset().drop_vars(["chain", "draw"], errors="ignore")
-        coords = coords.assign_coords({dim: np.arange(size) for dim, size in sizes.items()})
-        coords.assign_attrs(data.attrs).to_zarr(self.path, group=name, mode="w", zarr_format=3, consolidated=False)
-        group = _zarr().open_group(self.path / name, mode="r+")
-        for key, variable in data.data_vars.items():
-            event = variable.shape[2:]
-            size = variable.dtype.itemsize * int(np.prod(event, dtype=int))
-            chunk = int(np.clip(_CHUNK_BYTES // max(size, 1), 1, min(_CHUNK_DRAWS, length)))
-            group.create_array(
-                str(key),
-                shape=(self.chains, length, *event),
-                chunks=(1, chunk, *(max(n, 1) for n in event)),
-                dtype=variable.dtype,
-                fill_value=np.nan if variable.dtype.kind == "f" else 0,
-                compressors=[_zarr().codecs.ZstdCodec(level=1, checksum=True)],
-                dimension_names=[str(dim) for dim in variable.dims],
-                attributes=dict(variable.attrs),
-            )
-
-    def _consolidate(self) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Consolidated metadata", UserWarning)
-            warnings.filterwarnings("ignore", f"Object at {re.escape(_STATE_FOLDER)} is not", UserWarning)
-            _zarr().consolidate_metadata(str(self.path), zarr_format=3)
 
     def extend(self, draws: int) -> None:
         """Make room for more draws of each chain.
+
+        What files are to hold is told before the first of them is replaced, so that none is taken for damaged when this
+        is cut short; it is begun anew then.
 
         Raises
         ------
@@ -288,28 +253,31 @@ class Store:
             When it cannot be written.
         """
         try:
-            self._resize(draws)
-            self._consolidate()
-            self.about["draws"] = draws
-            self._save_about()  # last, so that what is cut short here is done again
+            if "extending" in self.about:
+                self._replace(resized(self.path, self.about, self.draws))
+            files = resized(self.path, self.about, draws)
+            digests = {file: digest(content) for file, content in files.items()}
+            self.about["extending"] = {"draws": draws, "files": digests}
+            self._save_about()
+            self._replace(files)
+            del self.about["extending"]
+            self.about["draws"], self.about["files"] = draws, {**self.about["files"], **digests}
+            self._save_about()
         except OSError as error:
             raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
 
-    def _resize(self, draws: int) -> None:
-        for name in self.groups():
-            if SAMPLED[name]:
-                continue
-            group = _zarr().open_group(self.path / name, mode="r+")
-            for key, array in group.arrays():
-                if key == "draw":
-                    array.resize((draws,))
-                    array[:] = np.arange(draws)
-                elif array.metadata.dimension_names[:2] == ("chain", "draw"):
-                    array.resize((array.shape[0], draws, *array.shape[2:]))
+    def _replace(self, files: Mapping[str, bytes]) -> None:
+        for file, content in files.items():
+            replace_file(self.path / file, content)
+
+    def paths(self) -> dict[str, int]:
+        """Draws in a block of each variable, by its path."""
+        arrays = self.about["arrays"]
+        return {f"{group}/{name}": size for group in sampled_groups(self.about) for name, size in arrays[group].items()}
 
     def arrays(self, group: str) -> dict[str, zarr.Array]:
         """The arrays of a group, to be written to."""
-        found = _zarr().open_group(self.path / group, mode="r+").arrays()
+        found = open_group(self.path, group).arrays()
         # a block of zeros is written too, so that one that is gone can be told from one that is zero
         return {name: array.with_config({"write_empty_chunks": True}) for name, array in found}
 
@@ -317,75 +285,93 @@ class Store:
 
     def save_state(self, chain: int, state: Mapping[str, Any]) -> None:
         """Replace what a chain goes on from."""
-        write_state(self._state_file(chain), state)
+        write_state(self.state_file(chain), {"store": self.about["id"], "chain": chain, **state})
 
     def state(self, chain: int) -> dict[str, Any]:
-        """What a chain goes on from, as it was last saved."""
-        file = self._state_file(chain)
-        try:
-            return read_state(file)
-        except Exception as error:
-            raise StoreError(f"store: the state of chain {chain}, {file}, cannot be read: {error}") from error
+        """What a chain goes on from, as it was last saved.
 
-    def count(self, chain: int) -> int:
-        """How many draws of a chain are stored, warm-up's too."""
-        file = self._state_file(chain)
+        Raises
+        ------
+        StoreError
+            When it is not what was saved.
+        """
+        file = self.state_file(chain)
         try:
-            return int(read_state(file, arrays=False).get("count", 0))
-        except Exception as error:
-            raise StoreError(f"store: the state of chain {chain}, {file}, cannot be read: {error}") from error
+            if not file.exists():
+                raise ValueError("it is gone")
+            if self.about["format"] == 1:
+                state = read_state(file, sealed=False)
+                check_count(state, self.about)
+            else:
+                state = read_state(file)
+                check_state(state, chain, self.about, self.paths())
+        except Exception as error:  # of bytes that make no sense anything may come
+            raise StoreError(f"store: the state of chain {chain}, {file}, cannot be used: {error}") from error
+        return state
+
+    def states(self) -> tuple[dict[int, dict[str, Any]], dict[int, StoreError]]:
+        """What each chain goes on from; and of each whose state is damaged, what is wrong with it."""
+        found, lost = {}, {}
+        for chain in range(self.chains):
+            try:
+                found[chain] = self.state(chain)
+            except StoreError as error:
+                lost[chain] = error
+        return found, lost
 
     def counts(self) -> list[int]:
-        """How many draws of each chain are stored."""
-        return [self.count(chain) for chain in range(self.chains)]
+        """How many draws of each chain are stored, warm-up's too."""
+        return [int(self.state(chain).get("count", 0)) for chain in range(self.chains)]
+
+    def glance(self, chain: int) -> int | None:
+        """How many draws of a chain are stored, by a file that may be anything, and is not read as a whole."""
+        try:
+            return int(read_tree(self.state_file(chain)).get("count", 0))
+        except Exception:
+            return None
 
     def add_seconds(self, seconds: float) -> None:
-        """Add to the time that sampling has taken."""
+        """Add to the time that sampling has taken, where this call has sampled."""
+        if not self.token:
+            return
         self.about["seconds"] = self.about.get("seconds", 0.0) + seconds
         with suppress(OSError):  # draws are stored by now, and worth more than their time
             self._save_about()
 
-    # Reading
-
     def tree(self, chains: Sequence[int], length: int) -> xr.DataTree:
         """The first draws, warm-up's too, of some chains; read when they are looked at."""
-        whole = xr.open_datatree(self.path, engine="zarr", chunks=None, consolidated=True)
-        parts = {}
-        for name, group in whole.children.items():
-            data = group.to_dataset()
-            if name in SAMPLED:
-                kept = min(length, self.tune) if SAMPLED[name] else length - self.tune
-                if kept <= 0:
-                    continue
-                data = data.isel(draw=slice(0, kept))
-                if list(chains) != list(range(self.chains)):
-                    data = data.isel(chain=list(chains))
-                data.attrs |= {"sampling_time": self.about.get("seconds", 0.0), "tuning_steps": self.tune}
-            parts[f"/{name}"] = data
-        return xr.DataTree.from_dict(parts)
+        return Draws(self.path, self.about, {}).tree(chains, length)
 
-    def blocks(self) -> Iterator[tuple[Damage, zarr.Array]]:
-        """All blocks that hold draws."""
-        counts = self.counts()
-        for name in self.groups():
-            group = _zarr().open_group(self.path / name, mode="r")
-            for key, array in group.arrays():
-                if array.metadata.dimension_names[:2] != ("chain", "draw") or not array.size:
-                    continue
-                for chain, count in enumerate(counts):
-                    kept = min(count, self.tune) if SAMPLED[name] else count - self.tune
-                    for first in range(0, kept, array.chunks[1]):
-                        yield Damage(name, key, chain, first, min(first + array.chunks[1], kept)), array
 
-    def damage(self) -> list[Damage]:
-        """Blocks that cannot be read; all of them are, to find out."""
-        bad = []
-        for block, array in self.blocks():
-            chunk = "/".join(map(str, [block.chain, block.first // array.chunks[1], *[0] * (array.ndim - 2)]))
-            try:
-                if not (self.path / block.group / block.variable / "c" / chunk).exists():
-                    raise FileNotFoundError(chunk)  # which zarr would take for zeros
-                array[block.chain, block.first : block.end]
-            except Exception:  # what a codec raises of bytes that make no sense is anybody's guess
-                bad.append(block)
-        return bad
+def is_free(path: Path) -> bool:
+    """Whether a store can be made at `path`."""
+    if not path.exists():
+        return True
+    if not path.is_dir():
+        return False
+    folder = path / STATE_FOLDER
+    begun = {file.name for file in folder.iterdir() if file.suffix != ".partial"} if folder.is_dir() else set()
+    unfinished = "run.json" not in begun and (_CREATING in begun or begun <= {"lock"})
+    return unfinished and {file.name for file in path.iterdir()} <= {STATE_FOLDER, *_begun(path)}
+
+
+def _begun(path: Path) -> list[str]:
+    """What a creation that was not finished may have made at `path`, besides the folder of states."""
+    try:
+        groups = json.loads((path / STATE_FOLDER / _CREATING).read_bytes())
+        check_names("group", groups)
+    except (OSError, *_UNFIT):
+        return []
+    return ["zarr.json", *groups]
+
+
+def _clear(path: Path) -> None:
+    """Take away what a creation that was not finished has made at `path`, but for the lock."""
+    for name in _begun(path):
+        if (path / name).is_dir():
+            shutil.rmtree(path / name)
+        else:
+            (path / name).unlink(missing_ok=True)
+    for file in (path / STATE_FOLDER).iterdir():
+        if file.name != "lock":
+            file.unlink()

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ..trace import longest
-from .base import Damage, Store, StoreError
+from .base import FORMAT, Store
+from .draws import Draws
+from .errors import Damage, StoreError, some
 
-__all__ = ["open_run", "some"]
+__all__ = ["open_run"]
+
+_READABLE = (1, FORMAT)  # the first has no digests
+_TRIES = 3
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -34,51 +40,68 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     FileNotFoundError
         When there is nothing at `path`.
     StoreError
-        When what is there is not a store, or not a whole one, or of another version, or has no draws yet.
+        When what is there is not a store, or of another version, or so damaged that nothing can be read, or has no
+        draws yet.
 
     Warns
     -----
     UserWarning
-        When blocks are damaged.  The warning says which, and their draws are NaN, or 0 where they are integers.
+        When part of it is damaged.  The warning says what: chains without a state are left out, and so are coordinates
+        and data of damaged files; draws of damaged blocks are NaN, or 0 where they are integers.
     """
-    store = Store.open(path)
-    chains, length = longest(store.counts(), store.tune)
+    store, draws = _opened(path)
+    states, lost = store.states()
+    chains, length = longest([states[n].get("count", 0) if n in states else 0 for n in range(store.chains)], store.tune)
+    if not length and lost:
+        raise StoreError(f"store: {store.path} cannot be read: {some(list(lost.values()))}")
     if not length or (length <= store.tune and not store.about["keep_warmup"]):
         raise StoreError(f"store: {store.path} holds no draws yet")
-    tree = store.tree(chains, length)
-    damage = store.damage()
+    tree = draws.tree(chains, length)
+    damage = draws.damage(states)
     if damage:
-        warnings.warn(
-            f"{len(damage)} blocks of {store.path} cannot be read, and are NaN (or 0): {some(damage)}",
-            UserWarning,
-            stacklevel=2,
-        )
-        tree = _mended(tree, store, damage)
+        tree = _mended(tree, draws, states, damage)
+    told = [f"{len(damage)} blocks cannot be read, and are NaN (or 0): {some(damage)}"] if damage else []
+    told += [f"{error}, so the chain is left out" for error in lost.values()][:3]
+    if faults := draws.lost():
+        told.append(some(faults))
+    if told:
+        warnings.warn(f"{store.path} is damaged. {'; '.join(told)}", UserWarning, stacklevel=2)
     return tree
 
 
-def _mended(tree: xr.DataTree, store: Store, damage: Sequence[Damage]) -> xr.DataTree:
+def _opened(path: str | os.PathLike[str]) -> tuple[Store, Draws]:
+    """A store, and its draws by the metadata that were its own at one moment, as a run may be extending it."""
+    for _ in range(_TRIES):
+        store = Store.open(path, _READABLE)
+        draws = Draws(store.path, store.about)
+        if not draws.faults or Store.open(path, _READABLE).about == store.about:
+            break
+    return store, draws
+
+
+def _mended(
+    tree: xr.DataTree, draws: Draws, states: Mapping[int, Mapping[str, Any]], damage: Sequence[Damage]
+) -> xr.DataTree:
     """The tree, where the arrays with damaged blocks are read already, block by block."""
     spoilt = {(block.group, block.variable) for block in damage}
     bad = set(damage)
     groups = {f"/{name}": group.to_dataset() for name, group in tree.children.items()}
-    for group, variable in spoilt:
-        if f"/{group}" not in groups:
+    filled = {
+        (group, variable): _blank(groups[f"/{group}"][variable]) for group, variable in spoilt if f"/{group}" in groups
+    }
+    for block, stored in draws.blocks(states):
+        values = filled.get((block.group, block.variable))
+        if values is None or block in bad:
             continue
-        data = groups[f"/{group}"]
-        array = data[variable]
-        blank = np.nan if array.dtype.kind == "f" else 0
-        filled = np.full(array.shape, blank, array.dtype)
-        for block, stored in store.blocks():
-            chain = np.flatnonzero(data["chain"].values == block.chain)
-            if (block.group, block.variable) == (group, variable) and block not in bad and chain.size:
-                end = min(block.end, filled.shape[1])
-                filled[chain[0], block.first : end] = stored[block.chain, block.first : end]
-        groups[f"/{group}"] = data.assign({variable: (array.dims, filled, array.attrs)})
+        chain = np.flatnonzero(groups[f"/{block.group}"]["chain"].values == block.chain)
+        if chain.size:
+            end = min(block.end, values.shape[1])
+            values[chain[0], block.first : end] = stored[block.chain, block.first : end]
+    for (group, variable), values in filled.items():
+        array = groups[f"/{group}"][variable]
+        groups[f"/{group}"] = groups[f"/{group}"].assign({variable: (array.dims, values, array.attrs)})
     return xr.DataTree.from_dict(groups)
 
 
-def some(damage: Sequence[Damage]) -> str:
-    """The first few, in words."""
-    shown = "; ".join(map(str, damage[:3]))
-    return shown if len(damage) <= 3 else f"{shown}; and {len(damage) - 3} more"
+def _blank(array: xr.DataArray) -> np.ndarray:
+    return np.full(array.shape, np.nan if array.dtype.kind == "f" else 0, array.dtype)

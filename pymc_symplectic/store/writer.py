@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 from typing import Self
@@ -11,11 +12,16 @@ import numpy as np
 from ..chain import Chain
 from ..statistics import table
 from ..trace import Variables
-from .base import Store, StoreError
+from .base import Store
+from .checksums import Checksums
+from .errors import StoreError
+from .layout import chunk_file
+from .validation import sampled_groups
 
 __all__ = ["Writer"]
 
 _COMMIT_SECONDS, _COMMIT_BYTES = 1.0, 2**24
+_LEAST_REST = 10.0  # between two commits, over what the first took, as some disks are slow
 _NAMES = {
     "model_logp": "lp",
     "mean_tree_accept": "acceptance_rate",
@@ -28,16 +34,21 @@ _NAMES = {
 class Writer:
     """Appends to a store what one chain draws; as a context, commits at its end.
 
-    Draws are committed about once a second, since each commit writes a file for every variable and statistic.
+    Draws are committed about once a second, since each commit writes a file for every variable and statistic.  All of
+    them are on the disk before the state that tells of them is, so that no more is lost with the power than with the
+    process.
     """
 
     def __init__(self, store: Store, index: int, chain: Chain, variables: Variables, token: str) -> None:
         self._store, self._index, self._chain, self._variables = store, index, chain, variables
         self._token = token
-        self._arrays = {name: store.arrays(name) for name in store.groups()}
-        self._divergences = int(store.state(index).get("divergences", 0))
+        self._arrays = {name: store.arrays(name) for name in sampled_groups(store.about)}
+        state = store.state(index)
+        self._divergences = int(state.get("divergences", 0))
+        self._checksums = Checksums(store.paths(), state.get("checksums"))
+        self._seed = store.about["value_seeds"][index]
         self._pending: list[tuple[bool, np.ndarray, np.ndarray]] = []
-        self._committed, self._bytes, self._when = chain.count, 0, time.monotonic()
+        self._committed, self._bytes, self._due = chain.count, 0, time.monotonic() + _COMMIT_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +61,7 @@ class Writer:
         """Append draws (n, d) and their rows of statistics, all of warm-up or none."""
         self._pending.append((self._chain.count <= self._store.tune, draws, rows))
         self._bytes += draws.nbytes + rows.nbytes
-        if self._bytes > _COMMIT_BYTES or time.monotonic() - self._when > _COMMIT_SECONDS:
+        if self._bytes > _COMMIT_BYTES or time.monotonic() > self._due:
             self.commit()
 
     def commit(self) -> None:
@@ -58,32 +69,45 @@ class Writer:
         if not self._pending:
             return
         self._store.check_owner(self._token)
+        began = time.monotonic()
         try:
             for tuning, first in ((True, self._committed), (False, max(self._committed, self._store.tune))):
                 blocks = [block for warmup, *block in self._pending if warmup is tuning]
                 if blocks:
                     self._write_blocks(tuning, first, *map(np.concatenate, zip(*blocks, strict=True)))
-            self._store.save_state(self._index, {**self._chain.snapshot(), "divergences": self._divergences})
+            told = {"divergences": self._divergences, "checksums": self._checksums.table}
+            self._store.save_state(self._index, {**self._chain.snapshot(), **told})
         except OSError as error:
             raise StoreError(
                 f"store: {self._store.path} cannot be written: {error.strerror or error}; chain {self._index} is kept "
                 f"up to draw {self._committed}: make room there and call again, to go on"
             ) from error
         self._committed = self._chain.count
-        self._pending, self._bytes, self._when = [], 0, time.monotonic()
+        now = time.monotonic()
+        self._pending, self._bytes, self._due = [], 0, now + max(_COMMIT_SECONDS, _LEAST_REST * (now - began))
 
     def _write_blocks(self, tuning: bool, first: int, draws: np.ndarray, rows: np.ndarray) -> None:
         stats = table(rows, tuning, self._divergences)
         self._divergences = int(stats["divergences"][-1])
+        number = first
         prefix, first = ("warmup_", first) if tuning else ("", first - self._store.tune)
         if f"{prefix}posterior" not in self._arrays:
             return
         values = self._variables.new(len(draws))
-        self._variables.fill(values, draws)
-        place = self._index, slice(first, first + len(draws))
+        self._variables.fill(values, draws, self._seed, number)
         for group, columns in ((f"{prefix}posterior", values), (f"{prefix}sample_stats", stats)):
-            arrays = self._arrays[group]
             for name, column in columns.items():
-                array = arrays.get(_NAMES.get(name, name))
-                if array is not None:  # variables in unconstrained space are not stored unless asked for
-                    array[place] = column
+                self._write(group, _NAMES.get(name, name), first, column)
+
+    def _write(self, group: str, name: str, first: int, values: np.ndarray) -> None:
+        """Write the draws (n, ...) of one variable from number `first` on, and see that they are on the disk."""
+        array = self._arrays[group].get(name)
+        if array is None:  # variables in unconstrained space are not stored unless asked for
+            return
+        path, end, size = f"{group}/{name}", first + len(values), array.chunks[1]
+        values = values.astype(array.dtype, copy=False)
+        array[self._index, first:end] = values
+        self._checksums.append(path, first, values)
+        for block in range(first // size, -(-end // size)) if values.size else ():
+            with chunk_file(self._store.path, path, self._index, block, array.ndim).open("r+b") as file:
+                os.fsync(file.fileno())

@@ -10,22 +10,19 @@ from typing import Any
 
 import numba
 import numpy as np
-import pymc as pm
-import pytensor
 from numba.core.cpu import CPUContext
 from numba.core.errors import NumbaError
 from numba.core.registry import CPUTarget, cpu_target
 from numba.core.typing import Context
 from numba.np.numpy_support import from_dtype
-from pymc.pytensorf import rewrite_pregrad
 from pytensor.compile.mode import get_mode
 from pytensor.link.numba.linker import NumbaLinker
 
 from ..kernels.address import array_at
 from ..kernels.status import Status
-from .indices import IndexCheck, guarded
+from .indices import IndexCheck
 
-__all__ = ["alone", "array_type", "interprets", "mode_for", "native", "through_python", "user_code", "values_function"]
+__all__ = ["alone", "array_type", "interprets", "mode_for", "native", "through_python", "user_code"]
 
 user_code = threading.RLock()
 """Held wherever a user's own Python may run: operations of a log-density or of a deterministic variable.
@@ -58,37 +55,6 @@ def interprets(function: Any) -> bool:
         queue += [python.__globals__[name] for name in python.__code__.co_names if name in python.__globals__]
         queue += [cell.cell_contents for cell in python.__closure__ or ()]
     return False
-
-
-def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Callable[..., Any]:
-    """What computes `outputs` from the value variables of a model, given in their order: the same code as PyMC's.
-
-    It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
-    or without machine code, with it.
-
-    Raises
-    ------
-    IndexError
-        When one of `outputs` indexes an array by data that are out of its range.
-    """
-    values = model.value_vars
-    check = IndexCheck(rewrite_pregrad(list(outputs)), values)
-    check(example)
-    outputs = guarded(outputs, values)
-    function = model.compile_fn(
-        outs=[pytensor.Out(output, borrow=True) for output in outputs],
-        inputs=[pytensor.In(value, borrow=True) for value in values],
-        mode=mode_for(check),
-        point_fn=False,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
-    machine_code = getattr(function.vm, "jit_fn", None)
-    shared = len(function.input_storage) > len(values)
-    if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
-        return function
-    with alone(machine_code, lambda function: function(*example)) as function:
-        return function
 
 
 def array_type(dtype: Any, ndim: int) -> Any:

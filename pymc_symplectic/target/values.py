@@ -1,0 +1,79 @@
+"""What computes the variables of a model that are stored from those that are sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import pymc as pm
+import pytensor
+from pymc.pytensorf import rewrite_pregrad
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import graph_inputs
+from pytensor.tensor.random.type import RandomGeneratorType
+
+from .compiled import alone, mode_for
+from .indices import IndexCheck, guarded
+
+__all__ = ["Values", "values_function"]
+
+
+class Values(NamedTuple):
+    """What computes variables of a model from its value variables, and from random numbers where some are random."""
+
+    call: Callable[..., Any]
+    """Takes the values, in their order, and then one generator for each of `streams`, which it uses up."""
+    streams: tuple[int, ...]
+    """Which of all generators of the model, by their number."""
+    random: tuple[bool, ...]
+    """Of each variable, whether it is no function of the values alone."""
+
+
+def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Values:
+    """What computes `outputs` from the value variables of a model: the same code as PyMC's.
+
+    It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
+    or without machine code, with it.  Generators of random numbers, which PyMC shares among all functions of a model,
+    are arguments here.
+
+    Raises
+    ------
+    IndexError
+        When one of `outputs` indexes an array by data that are out of its range.
+    """
+    values = model.value_vars
+    check = IndexCheck(rewrite_pregrad(list(outputs)), values)
+    check(example)
+    outputs = guarded(outputs, values)
+    generators = {rng: rng.type() for rng in _generators(outputs)}
+    random = tuple(bool(_generators([output])) for output in outputs)
+    streams: tuple[int, ...] = ()
+    if generators:
+        every = _generators(model.unobserved_value_vars)  # so that a stream is the same, whatever else is computed
+        streams = tuple(every.index(rng) for rng in generators)
+        outputs = clone_replace(outputs, generators)
+    function = model.compile_fn(
+        outs=[pytensor.Out(output, borrow=True) for output in outputs],
+        inputs=[
+            *(pytensor.In(value, borrow=True) for value in values),
+            *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
+        ],
+        mode=mode_for(check),
+        point_fn=False,
+        on_unused_input="ignore",
+        trust_input=True,
+    )
+    machine_code = getattr(function.vm, "jit_fn", None)
+    shared = len(function.input_storage) > len(values) + len(generators)
+    if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
+        return Values(function, streams, random)
+    arguments = *example, *(np.random.default_rng(0) for _ in generators)
+    with alone(machine_code, lambda function: function(*arguments)) as function:
+        return Values(function, streams, random)
+
+
+def _generators(outputs: Sequence[Any]) -> list[Any]:
+    """The generators of random numbers that variables are made from, in an order that depends on nothing else."""
+    return [variable for variable in graph_inputs(outputs) if isinstance(variable.type, RandomGeneratorType)]
