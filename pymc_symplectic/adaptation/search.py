@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..integrators import CATALOGUE, Integrator
+from ..integrators import Integrator
 from ..kernels.kinetic import Gaussian
 from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.linear import DenseMap, LowRankMap
-from ..kernels.probe import Outings, Probes, probe, venture
 from ..kernels.state import State, System
-from ..kernels.status import Status
-from ..metrics.estimate import whitened
-from ..kernels.scores import REFUSED
+from .beyond import Beyond
+from .trials import follow, probes_of
 from .worth import Course, Memory, Offer, gaps, moments, offers, spread, surplus
 
-__all__ = ["LOST", "BrokenError", "Candidate", "Found", "Search", "empty_outings", "empty_probes"]
+__all__ = ["LOST", "Candidate", "Found", "Search"]
 
 LOST = {"free": 0.06, "harmonic": 0.03}
 """The share of trajectories that may come to nothing.
@@ -35,16 +33,8 @@ _REFINE = 1.35  # from one step size to the next
 _UNBEATEN = 0.2  # a worth that no free drift has reached yet
 _CLIMB, _CLIMB_AGAIN = 0.75, 0.95  # other step sizes are tried of schemes that come so near to the best one
 _LEAST_ACCEPT = 0.78  # below, promises are not kept
-# Outings: how many, for how long, with what momentum along one direction, and how much less dense than all draws of the
-# window a place may be.
-_OUTINGS, _OUT, _PUSH, _SLACK = 16, 4.8, (3.0, 5.0), 4.0
-_LEAST_FIT_AXES = 3
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0, 1)
-
-
-class BrokenError(Exception):
-    """The log-density raised an error on a test trajectory."""
 
 
 class Candidate(NamedTuple):
@@ -116,8 +106,8 @@ class Search:
         self._gaussian: tuple[np.ndarray, ...] | None = None
         if isinstance(system.kinetic, Gaussian):
             self._gaussian = tuple(part[..., columns] for part in _spread_out(system.metric, self._momenta))
-        self._out = spread(len(memory.draws), _OUTINGS)
-        self._places: Memory | None = None
+        self._random = random
+        self._beyond: Beyond | None = None
         self._began = int(state.counters[0])
         self._found: dict[tuple[str, float], Found] = {}
 
@@ -155,66 +145,13 @@ class Search:
             self._look(candidates[top.integrator], top.step_size, _LONG)
         return sorted(self._found.values(), key=lambda found: -found.value)
 
-    def surplus_afar(self, out_step: float) -> np.ndarray:
-        """By how much the log-density exceeds the fitted Gaussian's at places farther out than the window has been.
-
-        All else is measured from draws of the window.  If the chain has not yet been to another mode, or to a tail
-        that holds much, the Gaussian knows nothing of it, and neither does a drift by that Gaussian; what conserves the
-        energy by small steps does.  So free trajectories by leapfrog steps of size `out_step`, which are given a strong
-        push, look for such places: one for each of the values that are returned, (n,).
-        """
-        places, memory = self._venture(out_step), self._memory
-        squares = [np.square(self._white(draws)).sum(axis=1) for draws in (places.draws, memory.draws[self._out])]
-        return places.density - memory.density[self._out] + 0.5 * (squares[0] - squares[1])
-
-    def errors_afar(self, candidate: Candidate, time: float, out_step: float) -> np.ndarray:
-        """Errors of the energy, (n,), of trajectories that start at these places."""
-        places, count = self._venture(out_step), math.ceil(time / candidate.step_size)
-        steps = np.full(len(places.draws), count)
-        at, momenta = np.arange(len(steps)), self._momenta[::-1][: len(steps)]
-        probes = _probes(places, at, momenta, np.full(len(steps), time / count), steps, self._columns)
-        self._probe(candidate.scheme, probes)
-        return probes.errors[:, -1]
-
-    def _white(self, draws: np.ndarray) -> np.ndarray:
-        return whitened(self._system.metric, draws - self._mean, draws)[0]
-
-    def _venture(self, step_size: float) -> Memory:
-        """The farthest places of free trajectories that a strong push along one direction sends out of the window."""
-        if self._places is not None:
-            return self._places
-        memory, at, dim = self._memory, self._out, self._momenta.shape[1]
-        count = len(at)
-        along = self._directions(count)
-        push = np.linspace(*_PUSH, count) * np.where(np.arange(count) // 2 % 2, 1.0, -1.0)
-        momenta = self._momenta[:count] + (push - (self._momenta[:count] * along).sum(axis=1))[:, None] * along
-        outings = Outings(
-            memory.draws[at], memory.gradients[at], memory.density[at], momenta, step_size,
-            math.ceil(_OUT / step_size), self._mean, float(memory.density.min()) - _SLACK,
-            np.zeros((count, dim)), np.zeros((count, dim)), np.zeros(count), np.zeros(dim),
-        )  # fmt: skip
-        system = self._system._replace(flow=CATALOGUE["leapfrog"].record(dim, None))
-        if venture(system, self._state, outings, self._limit) == Status.BROKEN:
-            raise BrokenError
-        none = np.zeros(count)
-        self._places = Memory(outings.places, outings.slopes, outings.heights, none, none, none)
-        return self._places
-
-    def _directions(self, count: int) -> np.ndarray:
-        """Unit vectors (count, d) of whitened momenta: where the Gaussian fits least, and along parameters, in turn."""
-        dim = self._momenta.shape[1]
-        white, slope = whitened(self._system.metric, self._memory.draws, self._memory.gradients)
-        rest = white + slope
-        rest -= rest.mean(axis=0)
-        axes = np.linalg.svd(rest, full_matrices=False)[2][:_LEAST_FIT_AXES]
-        chosen = spread(dim, count // 2)
-        unit = np.zeros((len(chosen), dim))
-        unit[np.arange(len(chosen)), chosen] = 1.0
-        parameters = whitened(self._system.metric, unit, unit)[1]  # Lᵀ e, by which the momentum moves a parameter most
-        parameters /= np.linalg.norm(parameters, axis=1, keepdims=True)
-        turn = np.arange(count) // 2
-        odd = (np.arange(count) % 2 > 0)[:, None]
-        return np.where(odd, axes[turn % len(axes)], parameters[turn % len(parameters)])
+    def beyond(self, step_size: float) -> Beyond | None:
+        """What lies beyond the window, as trajectories by leapfrog steps of this size find it; None without a mean."""
+        if self._beyond is None and self._mean is not None:
+            self._beyond = Beyond(
+                self._system, self._state, self._random, self._memory, self._mean, step_size, self._limit
+            )
+        return self._beyond
 
     def _climb(self, candidate: Candidate, size: float, here: float, budget: float) -> float:
         for factor in (_REFINE, 1 / _REFINE):
@@ -255,39 +192,12 @@ class Search:
         turns = np.arange(len(self._at)) * _GOLDEN % 1.0
         sizes = step_size * (1 - 0.5 * turns**2)
         counts = np.minimum(np.ceil(reach / sizes), _MOST_STEPS).astype(np.int64)
-        probes = _probes(self._memory, self._at, self._momenta, sizes, counts, self._columns)
-        self._probe(candidate.scheme, probes)
+        probes = probes_of(self._memory, self._at, self._momenta, sizes, counts, self._columns)
+        follow(
+            candidate.scheme.record(self._momenta.shape[1], self._mean), self._system, self._state, probes, self._limit
+        )
         starts = np.ascontiguousarray(probes.starts[:, self._columns])
         return Course(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
-
-    def _probe(self, scheme: Integrator, probes: Probes) -> None:
-        flow = scheme.record(self._momenta.shape[1], self._mean)
-        if probe(self._system._replace(flow=flow), self._state, probes, self._limit) == Status.BROKEN:
-            raise BrokenError
-
-
-def empty_outings(dim: int) -> Outings:
-    """No outings at all, of the types that kernels are compiled for."""
-    rows, none, point = np.zeros((0, dim)), np.zeros(0), np.zeros(dim)
-    return Outings(rows, rows, none, rows, 1.0, 1, point, 0.0, rows, rows, none, point)
-
-
-def empty_probes(dim: int) -> Probes:
-    """No trajectories at all, of the types that kernels are compiled for."""
-    none = np.zeros(0)
-    memory = Memory(np.zeros((0, dim)), np.zeros((0, dim)), none, none, none, none)
-    whole = np.zeros(0, np.int64)
-    return _probes(memory, whole, np.zeros((0, dim)), none, whole, spread(dim, dim))
-
-
-def _probes(
-    memory: Memory, at: np.ndarray, momenta: np.ndarray, sizes: np.ndarray, counts: np.ndarray, columns: np.ndarray
-) -> Probes:
-    """Room for trajectories from the draws `at`."""
-    shape = len(at), int(counts.max(initial=0))
-    starts = memory.draws[at], memory.gradients[at], memory.density[at]
-    room = np.zeros((*shape, len(columns))), np.zeros(shape), np.full(shape, np.inf)
-    return Probes(*starts, momenta, sizes, counts, columns, *room)
 
 
 def _spread_out(metric: Any, momenta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

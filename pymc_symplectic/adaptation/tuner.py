@@ -53,8 +53,8 @@ _ALIKE = 0.7  # gradients of a draw of several paths, over those of a no-U-turn 
 _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other search
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
-# of log-densities where no draw has been, above the Gaussian's: what is remarkable, and what rules a harmonic drift out;
-# the error of the energy that does where it is remarkable, and how much longer steps may then become unlooked at
+# log-densities beyond all draws, in nats above the fitted Gaussian's: remarkable ones, and those that rule a harmonic
+# drift out; the error of the energy that does where they are remarkable, and by how much its steps may grow since
 _SURPLUS, _OTHER, _THROWN, _LONGER = 8.0, 16.0, 6.0, 1.1
 _ELSEWHERE = "there is more where no draw has been"
 _LONGEST_REST, _DIVERGING = 25, 0.02
@@ -353,13 +353,14 @@ class Tuner:
         scheme = self._schemes[found.integrator]
         if scheme.drift == "free" or not isinstance(self._settings.integrator, integrators.Auto):
             return True
-        surplus = search.surplus_afar(self._floor_step)
-        event["surplus"] = float(surplus.max())
-        elsewhere = surplus >= _OTHER
+        beyond = search.beyond(self._floor_step)
+        if beyond is None:
+            return True
+        event["surplus"] = float(beyond.surplus.max())
+        elsewhere, remarkable = beyond.surplus >= _OTHER, beyond.surplus >= _SURPLUS
         self._proved = np.inf
-        if (surplus >= _SURPLUS).any():
-            errors = search.errors_afar(Candidate(scheme, found.step_size), found.time, self._floor_step)
-            elsewhere |= (surplus >= _SURPLUS) & ~(errors < _THROWN)
+        if remarkable.any():
+            elsewhere |= remarkable & ~(beyond.errors(scheme, found.step_size, found.time) < _THROWN)
             self._proved = _LONGER * found.step_size
         if elsewhere.any():
             self.active, self._reason = False, _ELSEWHERE

@@ -68,8 +68,8 @@ class Outings(NamedTuple):
     """Trajectories that leave the typical set, n of them, and the farthest place that each comes to.
 
     They start at the rows of `starts` and `gradients` (n, d) with log-density `values` (n,), with `momenta` (n, d), and
-    take `count` steps of `size`.  Among the points whose log-density is at least `least`, the start included, that of
-    the largest whitened distance from `mean` (d,) is written to `places` and `slopes` (n, d), position and gradient,
+    take `steps` steps of size `size`.  Among the points whose log-density is at least `least`, the start included, that
+    of the largest whitened distance from `mean` (d,) is written to `places` and `slopes` (n, d), position and gradient,
     and to `heights` (n,), the log-density.  `white` (d,) is scratch.
     """
 
@@ -78,7 +78,7 @@ class Outings(NamedTuple):
     values: np.ndarray
     momenta: np.ndarray
     size: float
-    count: int
+    steps: int
     mean: np.ndarray
     least: float
     places: np.ndarray
@@ -109,7 +109,7 @@ def venture(system: System, state: State, outings: Outings, max_energy_error: fl
         point.value[0] = outings.values[i]
         assign(state.momentum, outings.momenta[i])
         start, farthest = total_energy(system, point, state.momentum), -1.0
-        for k in range(outings.count + 1):
+        for k in range(outings.steps + 1):
             if k > 0:
                 status = step(system.flow, system, state, outings.size)
                 if status != _BROKEN and point.value[0] > -np.inf:
