@@ -1,6 +1,7 @@
 """The choice of integrator, step size and path length in warm-up."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
@@ -9,7 +10,7 @@ import pytest
 from pymc_symplectic import FixedTime, NoUTurn
 from pymc_symplectic.adaptation import worth
 from pymc_symplectic.adaptation.beyond import Beyond
-from pymc_symplectic.adaptation.search import Candidate, Search
+from pymc_symplectic.adaptation.search import Candidate, Found, Search
 from pymc_symplectic.adaptation.tuner import Tuner, in_words
 from pymc_symplectic.adaptation.worth import Course, Memory
 from pymc_symplectic.chain import Chain
@@ -381,7 +382,8 @@ def beyond_window(target, draws, scale, mean):
     chain = chain_on(target, metric=np.diag(scale**2))
     values = [target(draw) for draw in draws]
     memory = memory_of(draws)._replace(
-        gradients=np.array([gradient for _, gradient in values]), density=np.array([float(value) for value, _ in values])
+        gradients=np.array([gradient for _, gradient in values]),
+        density=np.array([float(value) for value, _ in values]),
     )
     before = chain.position, int(chain._state.counters[0])
     beyond = Beyond(chain._system, chain._state, chain._random, memory, mean, 0.8, 1000.0)
@@ -438,16 +440,36 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
     assert np.sort(default)[:6].mean() > 0.5 * np.sort(floor)[:6].mean()  # the chains that cross least
 
 
-def test_longer_steps_than_were_looked_at_are_looked_at_again(modes):
-    chain = chain_on(modes)
-    tuner = chain._tuner
-    tuner._proved = 1.5
-    restored = Tuner(Settings.choose(), 1)
-    restored.restore(json.loads(json.dumps(tuner.snapshot())))
-    assert restored._proved == 1.5
-    earlier = {name: value for name, value in tuner.snapshot().items() if name != "proved"}
-    restored.restore(earlier)  # as runs have it that were stored before there was one
+@pytest.mark.parametrize(
+    ("surplus", "error", "holds", "proved"),
+    [
+        (3.0, 99.0, True, np.inf),  # nothing there, whatever the error
+        (9.0, 1.0, True, 1.1),  # remarkable, and harmless with such steps
+        (9.0, 7.0, False, 1.1),
+        (9.0, np.inf, False, 1.1),
+        (25.0, 0.1, False, 1.1),
+    ],
+)
+def test_what_rules_a_harmonic_drift_out(surplus, error, holds, proved):
+    beyond = SimpleNamespace(surplus=np.array([0.0, surplus]), errors=lambda *_: np.array([99.0, error]))
+    tuner = Tuner(Settings.choose(), 2)
+    found = Found("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    assert tuner._holds(SimpleNamespace(beyond=lambda _: beyond), found, {}) is holds
+    assert tuner.active is holds and tuner._proved == pytest.approx(proved)
+    restored = Tuner(Settings.choose(), 2)
+    snapshot = json.loads(json.dumps(tuner.snapshot()))
+    restored.restore(snapshot)
+    assert restored._proved == tuner._proved and restored.active is holds
+    del snapshot["proved"]  # as runs have it that were stored before there was one
+    restored.restore(snapshot)
     assert restored._proved == np.inf
+
+
+def test_free_drifts_and_an_integrator_that_is_given_are_not_ruled_out():
+    found = Found("leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    assert Tuner(Settings.choose(), 2)._holds(None, found, {})
+    given = Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2)
+    assert given._holds(None, found._replace(integrator="harmonic_leapfrog"), {})
 
 
 # What is interrupted goes on alike.

@@ -8,7 +8,9 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 2. *The floor.*  What was a gradient worth so far, by the autocorrelations of the draws?
 3. *The search.*  What would it be worth with other schemes, step sizes and fixed path lengths, by test trajectories?
    The best one is taken if it promises to be better by a margin.
-4. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
+4. *Beyond the draws.*  Is there another mode, or a heavy tail, where none of the draws has been?  A harmonic drift does
+   not lead there, so no-U-turn stays for good.
+5. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
    stuck or lost, and whether it diverged, decide whether it stays.
 
 Unless the target is nearly Gaussian, a single short path leads to a draw that is worth much less than a no-U-turn draw,
@@ -55,7 +57,7 @@ _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
 # log-densities beyond all draws, in nats above the fitted Gaussian's: remarkable ones, and those that rule a harmonic
 # drift out; the error of the energy that does where they are remarkable, and by how much its steps may grow since
-_SURPLUS, _OTHER, _THROWN, _LONGER = 8.0, 16.0, 6.0, 1.1
+_SURPLUS, _OTHER, _THROWN, _LONGER = 8.0, 20.0, 6.0, 1.1
 _ELSEWHERE = "there is more where no draw has been"
 _LONGEST_REST, _DIVERGING = 25, 0.02
 # divergences of no-U-turn draws, as a share and as a number, and the acceptance that is held where there are more
