@@ -350,7 +350,7 @@ class Tuner:
         """Whether what is found is good for places, too, that the window has not been to.
 
         The harmonic drift of a Gaussian that was fitted in one mode hardly ever leads to another one, and never into a
-        heavy tail.  Where there is more than that Gaussian says, nothing else is tried than no-U-turn trajectories.
+        heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
         """
         scheme = self._schemes[found.integrator]
         if scheme.drift == "free" or not isinstance(self._settings.integrator, integrators.Auto):
