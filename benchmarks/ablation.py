@@ -48,6 +48,7 @@ _SWITCHES: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
         (tuner, "_KEEP", 0.0), (tuner, "_ENOUGH", (0.0, 0.0)), (tuner, "_LONGEST_REST", math.inf),
         (tuner, "_DIVERGING", math.inf), (tuner, "LOST", {"free": 1.0, "harmonic": 1.0}),
     ),
+    "without the look beyond the draws": ((tuner, "_SURPLUS", math.inf), (tuner, "_OTHER", math.inf)),
     "with a single path to each draw": ((tuner, "_ALIKE", 0.0),),
     "without caution after divergences": ((tuner, "_RISKY", 1.0),),
     "without allowance for luck": ((search, "surplus", lambda *_: None),),

@@ -12,7 +12,7 @@ from pymc.exceptions import SamplingError
 
 from .adaptation import propriety
 from .adaptation.schedule import doubling, window_ends
-from .adaptation.search import BrokenError, empty_probes
+from .adaptation.trials import BrokenError, empty_outings, empty_probes
 from .adaptation.tuner import MEMORY, Tuner
 from .adaptation.worth import Memory, compile_scores
 from .integrators import HARMONIC
@@ -21,7 +21,7 @@ from .kernels import statistics as column
 from .kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size
 from .kernels.compile import bind, layouts
 from .kernels.linear import map_of
-from .kernels.probe import probe
+from .kernels.probe import probe, venture
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
@@ -133,6 +133,8 @@ class Chain:
         if settings.integrator.drift == "harmonic" or self._tuner.harmonic:
             scheme = HARMONIC["harmonic_leapfrog"]
             turning = self._system._replace(flow=scheme.record(dim, np.zeros(dim)))
+            if settings.integrator.drift != "harmonic":
+                bind(venture, self._system, self._state, empty_outings(dim), settings.max_energy_error)
             plans.append((turning, [*(pinned if settings.integrator.drift == "harmonic" else []), *tuned]))
         for system, trajectories in plans:
             for trajectory in trajectories:

@@ -1,6 +1,7 @@
 """The choice of integrator, step size and path length in warm-up."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
@@ -8,7 +9,8 @@ import pytest
 
 from pymc_symplectic import FixedTime, NoUTurn
 from pymc_symplectic.adaptation import worth
-from pymc_symplectic.adaptation.search import Candidate, Search
+from pymc_symplectic.adaptation.beyond import Beyond
+from pymc_symplectic.adaptation.search import Candidate, Found, Search
 from pymc_symplectic.adaptation.tuner import Tuner, in_words
 from pymc_symplectic.adaptation.worth import Course, Memory
 from pymc_symplectic.chain import Chain
@@ -42,6 +44,34 @@ def funnel():
 def heavy():
     with pm.Model() as model:
         pm.StudentT("x", nu=2, mu=0, sigma=1, shape=5)
+    return LogDensity(model=model)
+
+
+@pytest.fixture(scope="module")
+def modes():
+    """Two modes of different width, with a way from one to the other."""
+    with pm.Model() as model:
+        pm.NormalMixture("x", w=[0.3, 0.7], mu=[-2, 2], sigma=[1, 0.5])
+    return LogDensity(model=model)
+
+
+@pytest.fixture(scope="module")
+def turned_modes():
+    """The same along no axis of twenty coordinates, all others normal."""
+    axes = np.linalg.qr(np.random.default_rng(1).standard_normal((20, 20)))[0]
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=20, initval=2 * axes[:, 0])
+        u = x @ axes
+        left, right = (pm.logp(pm.Normal.dist(*mode), u[0]) for mode in ((-2.0, 1.0), (2.0, 0.5)))
+        density = pm.math.logaddexp(np.log(0.3) + left, np.log(0.7) + right) - 0.5 * (u[1:] ** 2).sum()
+        pm.Potential("density", density)
+    return LogDensity(model=model), axes
+
+
+@pytest.fixture(scope="module")
+def student():
+    with pm.Model() as model:
+        pm.StudentT("x", nu=3, mu=0, sigma=1)
     return LogDensity(model=model)
 
 
@@ -342,6 +372,104 @@ def test_every_metric_can_be_tuned_with(normal, metric):
     chain = chain_on(normal, metric=metric)
     _, rows = chain.advance(1300)
     assert rows[1000:, column.MEAN_TREE_ACCEPT].mean() > 0.6
+
+
+# Beyond the draws.
+
+
+def beyond_window(target, draws, scale, mean):
+    """What lies beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
+    chain = chain_on(target, metric=np.diag(scale**2))
+    values = [target(draw) for draw in draws]
+    memory = memory_of(draws)._replace(
+        gradients=np.array([gradient for _, gradient in values]),
+        density=np.array([float(value) for value, _ in values]),
+    )
+    before = chain.position, int(chain._state.counters[0])
+    beyond = Beyond(chain._system, chain._state, chain._random, memory, mean, 0.8, 1000.0)
+    np.testing.assert_array_equal(chain.position, before[0])
+    assert 16 <= chain._state.counters[0] - before[1] <= 16 * 6
+    return beyond
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_other_mode_is_found_beyond_draws_of_one(modes, side):
+    mean, scale = (np.array([-2.0]), np.array([1.0])) if side < 0 else (np.array([2.0]), np.array([0.5]))
+    for seed in range(5):
+        draws = mean + scale * np.clip(np.random.default_rng(seed).standard_normal((80, 1)), -2, 2)
+        beyond = beyond_window(modes, draws, scale, mean)
+        assert beyond.surplus.max() > 8
+        assert beyond.errors(HARMONIC["harmonic_leapfrog"], 2.2, 1.7).max() > 6
+
+
+def test_beyond_draws_of_a_normal_there_is_nothing():
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1, shape=6)
+    draws = np.random.default_rng(1).standard_normal((80, 6))
+    beyond = beyond_window(LogDensity(model=model), draws, np.ones(6), np.zeros(6))
+    np.testing.assert_allclose(beyond.surplus, 0.0, atol=1e-9)
+    np.testing.assert_allclose(beyond.errors(HARMONIC["harmonic_leapfrog"], 2.2, 1.7), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["modes", "student", "turned_modes"])
+def test_the_harmonic_drift_is_not_chosen_where_there_is_more_than_its_gaussian_says(name, request):
+    """As often as not the chains have seen one mode alone, or no tail, when they choose."""
+    target = request.getfixturevalue(name)
+    target, start = (target[0], 2 * target[1][:, 0]) if isinstance(target, tuple) else (target, np.array([1.5]))
+    told = []
+    for seed in range(12):
+        chain = Chain(target, Settings.choose(), np.random.default_rng(seed), tune=1000)
+        chain.start(start)
+        chain.advance(1000)
+        assert not chain.choice["integrator"].startswith("harmonic")
+        told.append(chain.choice.get("reason"))
+    assert told.count("there is more where no draw has been") >= 3
+
+
+def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
+    crossings = {}
+    for kind, options in {"default": {}, "floor": {"integrator": "leapfrog", "trajectory": "no_u_turn"}}.items():
+        crossings[kind] = []
+        for seed in range(24):
+            chain = Chain(modes, Settings.choose(**options), np.random.default_rng(seed), tune=1000)
+            chain.start(np.array([1.5]))
+            chain.advance(1000)
+            crossings[kind].append(int(np.diff(chain.advance(2000)[0][:, 0] > 0).sum()))
+    default, floor = np.array(crossings["default"]), np.array(crossings["floor"])
+    assert default.mean() > 0.75 * floor.mean()
+    assert np.sort(default)[:6].mean() > 0.5 * np.sort(floor)[:6].mean()  # the chains that cross least
+
+
+@pytest.mark.parametrize(
+    ("surplus", "error", "holds", "proved"),
+    [
+        (3.0, 99.0, True, np.inf),  # nothing there, whatever the error
+        (9.0, 1.0, True, 1.1),  # remarkable, and harmless with such steps
+        (9.0, 7.0, False, 1.1),
+        (9.0, np.inf, False, 1.1),
+        (25.0, 0.1, False, 1.1),
+    ],
+)
+def test_what_rules_a_harmonic_drift_out(surplus, error, holds, proved):
+    beyond = SimpleNamespace(surplus=np.array([0.0, surplus]), errors=lambda *_: np.array([99.0, error]))
+    tuner = Tuner(Settings.choose(), 2)
+    found = Found("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    assert tuner._holds(SimpleNamespace(beyond=lambda _: beyond), found, {}) is holds
+    assert tuner.active is holds and tuner._proved == pytest.approx(proved)
+    restored = Tuner(Settings.choose(), 2)
+    snapshot = json.loads(json.dumps(tuner.snapshot()))
+    restored.restore(snapshot)
+    assert restored._proved == tuner._proved and restored.active is holds
+    del snapshot["proved"]  # as runs have it that were stored before there was one
+    restored.restore(snapshot)
+    assert restored._proved == np.inf
+
+
+def test_free_drifts_and_an_integrator_that_is_given_are_not_ruled_out():
+    found = Found("leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    assert Tuner(Settings.choose(), 2)._holds(None, found, {})
+    given = Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2)
+    assert given._holds(None, found._replace(integrator="harmonic_leapfrog"), {})
 
 
 # What is interrupted goes on alike.

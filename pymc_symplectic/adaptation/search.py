@@ -12,12 +12,12 @@ from ..integrators import Integrator
 from ..kernels.kinetic import Gaussian
 from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.linear import DenseMap, LowRankMap
-from ..kernels.probe import Probes, probe
 from ..kernels.state import State, System
-from ..kernels.status import Status
+from .beyond import Beyond
+from .trials import follow, probes_of
 from .worth import Course, Memory, Offer, gaps, moments, offers, spread, surplus
 
-__all__ = ["LOST", "BrokenError", "Candidate", "Found", "Search", "empty_probes"]
+__all__ = ["LOST", "Candidate", "Found", "Search"]
 
 LOST = {"free": 0.06, "harmonic": 0.03}
 """The share of trajectories that may come to nothing.
@@ -35,10 +35,6 @@ _CLIMB, _CLIMB_AGAIN = 0.75, 0.95  # other step sizes are tried of schemes that 
 _LEAST_ACCEPT = 0.78  # below, promises are not kept
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0, 1)
-
-
-class BrokenError(Exception):
-    """The log-density raised an error on a test trajectory."""
 
 
 class Candidate(NamedTuple):
@@ -110,6 +106,8 @@ class Search:
         self._gaussian: tuple[np.ndarray, ...] | None = None
         if isinstance(system.kinetic, Gaussian):
             self._gaussian = tuple(part[..., columns] for part in _spread_out(system.metric, self._momenta))
+        self._random = random
+        self._beyond: Beyond | None = None
         self._began = int(state.counters[0])
         self._found: dict[tuple[str, float], Found] = {}
 
@@ -146,6 +144,14 @@ class Search:
         if top.time * (1 + top.jitter) > 0.75 * _SHORT and self.cost < 1.5 * budget:
             self._look(candidates[top.integrator], top.step_size, _LONG)
         return sorted(self._found.values(), key=lambda found: -found.value)
+
+    def beyond(self, step_size: float) -> Beyond | None:
+        """What lies beyond the window, as trajectories by leapfrog steps of this size find it; None without a mean."""
+        if self._beyond is None and self._mean is not None:
+            self._beyond = Beyond(
+                self._system, self._state, self._random, self._memory, self._mean, step_size, self._limit
+            )
+        return self._beyond
 
     def _climb(self, candidate: Candidate, size: float, here: float, budget: float) -> float:
         for factor in (_REFINE, 1 / _REFINE):
@@ -186,30 +192,12 @@ class Search:
         turns = np.arange(len(self._at)) * _GOLDEN % 1.0
         sizes = step_size * (1 - 0.5 * turns**2)
         counts = np.minimum(np.ceil(reach / sizes), _MOST_STEPS).astype(np.int64)
-        probes = _probes(self._memory, self._at, self._momenta, sizes, counts, self._columns)
-        flow = candidate.scheme.record(self._momenta.shape[1], self._mean)
-        if probe(self._system._replace(flow=flow), self._state, probes, self._limit) == Status.BROKEN:
-            raise BrokenError
+        probes = probes_of(self._memory, self._at, self._momenta, sizes, counts, self._columns)
+        follow(
+            candidate.scheme.record(self._momenta.shape[1], self._mean), self._system, self._state, probes, self._limit
+        )
         starts = np.ascontiguousarray(probes.starts[:, self._columns])
         return Course(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
-
-
-def empty_probes(dim: int) -> Probes:
-    """No trajectories at all, of the types that kernels are compiled for."""
-    none = np.zeros(0)
-    memory = Memory(np.zeros((0, dim)), np.zeros((0, dim)), none, none, none, none)
-    whole = np.zeros(0, np.int64)
-    return _probes(memory, whole, np.zeros((0, dim)), none, whole, spread(dim, dim))
-
-
-def _probes(
-    memory: Memory, at: np.ndarray, momenta: np.ndarray, sizes: np.ndarray, counts: np.ndarray, columns: np.ndarray
-) -> Probes:
-    """Room for trajectories from the draws `at`."""
-    shape = len(at), int(counts.max(initial=0))
-    starts = memory.draws[at], memory.gradients[at], memory.density[at]
-    room = np.zeros((*shape, len(columns))), np.zeros(shape), np.full(shape, np.inf)
-    return Probes(*starts, momenta, sizes, counts, columns, *room)
 
 
 def _spread_out(metric: Any, momenta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

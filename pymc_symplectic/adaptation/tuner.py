@@ -8,7 +8,9 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 2. *The floor.*  What was a gradient worth so far, by the autocorrelations of the draws?
 3. *The search.*  What would it be worth with other schemes, step sizes and fixed path lengths, by test trajectories?
    The best one is taken if it promises to be better by a margin.
-4. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
+4. *Beyond the draws.*  Is there another mode, or a heavy tail, where none of the draws has been?  A harmonic drift does
+   not lead there, so no-U-turn stays for good.
+5. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
    stuck or lost, and whether it diverged, decide whether it stays.
 
 Unless the target is nearly Gaussian, a single short path leads to a draw that is worth much less than a no-U-turn draw,
@@ -53,6 +55,10 @@ _ALIKE = 0.7  # gradients of a draw of several paths, over those of a no-U-turn 
 _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other search
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
+# log-densities beyond all draws, in nats above the fitted Gaussian's: remarkable ones, and those that rule a harmonic
+# drift out; the error of the energy that does where they are remarkable, and by how much its steps may grow since
+_SURPLUS, _OTHER, _THROWN, _LONGER = 8.0, 20.0, 6.0, 1.1
+_ELSEWHERE = "there is more where no draw has been"
 _LONGEST_REST, _DIVERGING = 25, 0.02
 # divergences of no-U-turn draws, as a share and as a number, and the acceptance that is held where there are more
 _RISKY, _ACCIDENTS, _CAUTIOUS = 0.01, 2, 0.9
@@ -118,6 +124,7 @@ class Tuner:
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._cautious = False
+        self._proved = np.inf  # the step size up to which what is found has been looked at where no draw has been
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
@@ -268,9 +275,10 @@ class Tuner:
 
     def _first(self, search: Search, event: dict[str, Any], distance: float, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
-        best = self._best(search, event, distance, again=False)
-        if best is None or best.value < margin * self._floor:
-            self._reason = "nothing promised to be better"
+        best = self._best(search, event, distance, margin * self._floor)
+        if best is None:
+            if self.active:
+                self._reason = "nothing promised to be better"
             return None
         self.found = best
         return best.step_size
@@ -301,33 +309,64 @@ class Tuner:
             event["verdict"] = "no better than no-U-turn"
             self.found, self._reason = None, "what was tried was no better"
             return self._floor_step
+        if step_size > self._proved and not self._holds(search, self.found._replace(step_size=step_size), event):
+            return self._give_up(_ELSEWHERE)
         if value > _ENOUGH[min(windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
             return None
         now = search.now(self._candidates()[self.found.integrator]._replace(step_size=step_size), *self.found[3:5])
-        best = self._best(search, event, distance, again=True, step_size=step_size)
+        best = self._best(search, event, distance, max(_SWITCH * now, _MARGIN * self._floor), step_size)
         event["now"] = now
-        if best is not None and best.value > max(_SWITCH * now, _MARGIN * self._floor):
-            self.found = best
-            return best.step_size
-        return None
+        if not self.active:
+            return self._give_up(_ELSEWHERE)
+        if best is None:
+            return None
+        self.found = best
+        return best.step_size
 
     def _best(
-        self, search: Search, event: dict[str, Any], distance: float, again: bool, step_size: float | None = None
+        self, search: Search, event: dict[str, Any], distance: float, least: float, step_size: float | None = None
     ) -> Found | None:
-        """The best that a search finds, all of which goes into the history."""
-        candidates = self._candidates()
+        """The best that a search finds worth at least so much, and that holds; all of it goes into the history.
+
+        With the step size of what is in use, it is looked at once more beside others.
+        """
+        candidates, automatic = self._candidates(), isinstance(self._settings.integrator, integrators.Auto)
         if step_size is not None and self.found is not None:
             name = self.found.integrator
             candidates[name] = candidates[name]._replace(step_size=step_size)
-        if isinstance(self._settings.integrator, integrators.Auto) and distance >= _TAME:
+        if automatic and distance >= _TAME:
             candidates = {name: one for name, one in candidates.items() if one.scheme.drift == "free"}
         if not candidates:
             return None
         budget = max(_BUDGET * self._floor_steps, _LEAST_BUDGET)
-        tried = search.best(candidates, budget, again, fixed=self._settings.step_size is not None)
-        event.update(tried=[list(found) for found in tried], cost=search.cost)
-        return tried[0] if tried[0].value > 0 else None
+        tried = search.best(candidates, budget, step_size is not None, fixed=self._settings.step_size is not None)
+        event["tried"] = [list(found) for found in tried]
+        holds = tried[0].value > 0 and tried[0].value >= least and self._holds(search, tried[0], event)
+        event["cost"] = search.cost
+        return tried[0] if holds else None
+
+    def _holds(self, search: Search, found: Found, event: dict[str, Any]) -> bool:
+        """Whether what is found is good for places, too, that the window has not been to.
+
+        The harmonic drift of a Gaussian that was fitted in one mode hardly ever leads to another one, and never into a
+        heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
+        """
+        scheme = self._schemes[found.integrator]
+        if scheme.drift == "free" or not isinstance(self._settings.integrator, integrators.Auto):
+            return True
+        beyond = search.beyond(self._floor_step)
+        if beyond is None:
+            return True
+        event["surplus"] = float(beyond.surplus.max())
+        elsewhere, remarkable = beyond.surplus >= _OTHER, beyond.surplus >= _SURPLUS
+        self._proved = np.inf
+        if remarkable.any():
+            elsewhere |= remarkable & ~(beyond.errors(scheme, found.step_size, found.time) < _THROWN)
+            self._proved = _LONGER * found.step_size
+        if elsewhere.any():
+            self.active, self._reason = False, _ELSEWHERE
+        return self.active
 
     def _give_up(self, why: str) -> float | None:
         """Go back to no-U-turn trajectories; for good, if something else was tried."""
@@ -360,6 +399,7 @@ class Tuner:
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
             "cautious": self._cautious,
+            "proved": float(self._proved) if np.isfinite(self._proved) else None,
             "history": [dict(event) for event in self._history],
         }
 
@@ -371,5 +411,7 @@ class Tuner:
         self.found = None if snapshot["found"] is None else Found(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
         self._cautious = snapshot.get("cautious", False)
+        proved = snapshot.get("proved")
+        self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
         self._history = [dict(event) for event in snapshot["history"]]

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compile import kernel
+from .compile import helper, kernel
 from .flow import close, step, total_energy
+from .linear import solve
 from .state import State, System
 from .status import Status
 from .vectors import assign
 
-__all__ = ["Probes", "probe"]
+__all__ = ["Outings", "Probes", "probe", "venture"]
 
 _OK = int(Status.OK)
 _BROKEN = int(Status.BROKEN)
@@ -60,4 +61,67 @@ def probe(system: System, state: State, probes: Probes, max_energy_error: float)
             probes.densities[i, k] = point.value[0]
             for j in range(probes.columns.size):
                 probes.positions[i, k, j] = point.position[probes.columns[j]]
+    return _OK
+
+
+class Outings(NamedTuple):
+    """Trajectories that leave the typical set, n of them, and the farthest place that each comes to.
+
+    They start at the rows of `starts` and `gradients` (n, d) with log-density `values` (n,), with `momenta` (n, d), and
+    take `steps` steps of size `size`.  Among the points whose log-density is at least `least`, the start included, that
+    of the largest whitened distance from `mean` (d,) is written to `places` and `slopes` (n, d), position and gradient,
+    and to `heights` (n,), the log-density.  `white` (d,) is scratch.
+    """
+
+    starts: np.ndarray
+    gradients: np.ndarray
+    values: np.ndarray
+    momenta: np.ndarray
+    size: float
+    steps: int
+    mean: np.ndarray
+    least: float
+    places: np.ndarray
+    slopes: np.ndarray
+    heights: np.ndarray
+    white: np.ndarray
+
+
+@helper
+def _distance(system: System, outings: Outings, position: np.ndarray) -> float:
+    """|z|², with z = L⁻¹(q - μ)."""
+    white, total = outings.white, 0.0
+    for j in range(white.size):
+        white[j] = position[j] - outings.mean[j]
+    solve(system.metric, white)
+    for j in range(white.size):
+        total += white[j] * white[j]
+    return total
+
+
+@kernel
+def venture(system: System, state: State, outings: Outings, max_energy_error: float) -> int:
+    """Follow all of `outings`; gradients are counted like any others.  ``state.current`` is not touched."""
+    point = state.moving
+    for i in range(outings.starts.shape[0]):
+        assign(point.position, outings.starts[i])
+        assign(point.gradient, outings.gradients[i])
+        point.value[0] = outings.values[i]
+        assign(state.momentum, outings.momenta[i])
+        start, farthest = total_energy(system, point, state.momentum), -1.0
+        for k in range(outings.steps + 1):
+            if k > 0:
+                status = step(system.flow, system, state, outings.size)
+                if status != _BROKEN and point.value[0] > -np.inf:
+                    status = close(system.flow, system, state)
+                if status == _BROKEN:
+                    return status
+                if not total_energy(system, point, state.momentum) - start <= max_energy_error:  # NaN too
+                    break
+            distance = _distance(system, outings, point.position)
+            if point.value[0] >= outings.least and distance > farthest:
+                farthest = distance
+                assign(outings.places[i], point.position)
+                assign(outings.slopes[i], point.gradient)
+                outings.heights[i] = point.value[0]
     return _OK
