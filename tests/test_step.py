@@ -602,7 +602,8 @@ def test_every_gradient_is_counted(integrator, unconstrained, normal_model, monk
 
 def test_divergences_are_counted_after_warm_up(unconstrained, schools):
     step = ps.HMC(model=schools, step_size=3.0, metric="identity", max_energy_error=5.0)
-    _, stats = unconstrained(step, schools, chains=1, tune=40)
+    with pytest.warns(UserWarning, match="first 20 draws after warm-up diverge"):
+        _, stats = unconstrained(step, schools, chains=1, tune=40)
     diverging = np.array([s["diverging"] for s in stats])
     assert diverging[:40].any()
     np.testing.assert_array_equal([s["divergences"] for s in stats], np.cumsum(diverging & (np.arange(70) >= 40)))
