@@ -441,17 +441,19 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
 
 
 @pytest.mark.parametrize(
-    ("surplus", "error", "holds", "proved"),
+    ("surplus", "places", "error", "holds", "proved"),
     [
-        (3.0, 99.0, True, np.inf),  # nothing there, whatever the error
-        (9.0, 1.0, True, 1.1),  # remarkable, and harmless with such steps
-        (9.0, 7.0, False, 1.1),
-        (9.0, np.inf, False, 1.1),
-        (25.0, 0.1, False, 1.1),
+        (3.0, 5, 99.0, True, np.inf),  # nothing there, whatever the error
+        (9.0, 5, 1.0, True, 1.1),  # remarkable, and harmless with such steps
+        (9.0, 1, 7.0, False, 1.1),
+        (9.0, 1, np.inf, False, 1.1),
+        (25.0, 2, 0.1, True, 1.1),
+        (25.0, 3, 0.1, False, 1.1),
     ],
 )
-def test_what_rules_a_harmonic_drift_out(surplus, error, holds, proved):
-    beyond = SimpleNamespace(surplus=np.array([0.0, surplus]), errors=lambda *_: np.array([99.0, error]))
+def test_what_rules_a_harmonic_drift_out(surplus, places, error, holds, proved):
+    surpluses, errors = np.array([0.0] + places * [surplus]), np.array([99.0] + places * [error])
+    beyond = SimpleNamespace(surplus=surpluses, errors=lambda *_: errors)
     tuner = Tuner(Settings.choose(), 2)
     found = Found("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
     assert tuner._holds(SimpleNamespace(beyond=lambda _: beyond), found, {}) is holds

@@ -55,9 +55,9 @@ _ALIKE = 0.7  # gradients of a draw of several paths, over those of a no-U-turn 
 _ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other search
 _ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
 _CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
-# log-densities beyond all draws, in nats above the fitted Gaussian's: remarkable ones, and those that rule a harmonic
-# drift out; the error of the energy that does where they are remarkable, and by how much its steps may grow since
-_SURPLUS, _OTHER, _THROWN, _LONGER = 8.0, 20.0, 6.0, 1.1
+# log-densities beyond all draws, in nats above the fitted Gaussian: remarkable ones, and those of which so many rule a
+# harmonic drift out; the error of the energy that does where one is remarkable, and how much its steps may grow since
+_SURPLUS, _OTHER, _SEVERAL, _THROWN, _LONGER = 8.0, 20.0, 3, 6.0, 1.1
 _ELSEWHERE = "there is more where no draw has been"
 _LONGEST_REST, _DIVERGING = 25, 0.02
 # divergences of no-U-turn draws, as a share and as a number, and the acceptance that is held where there are more
@@ -359,12 +359,12 @@ class Tuner:
         if beyond is None:
             return True
         event["surplus"] = float(beyond.surplus.max())
-        elsewhere, remarkable = beyond.surplus >= _OTHER, beyond.surplus >= _SURPLUS
+        remarkable, elsewhere = beyond.surplus >= _SURPLUS, (beyond.surplus >= _OTHER).sum() >= _SEVERAL
         self._proved = np.inf
         if remarkable.any():
-            elsewhere |= remarkable & ~(beyond.errors(scheme, found.step_size, found.time) < _THROWN)
+            elsewhere |= not (beyond.errors(scheme, found.step_size, found.time)[remarkable] < _THROWN).all()
             self._proved = _LONGER * found.step_size
-        if elsewhere.any():
+        if elsewhere:
             self.active, self._reason = False, _ELSEWHERE
         return self.active
 
