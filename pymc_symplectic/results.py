@@ -24,7 +24,7 @@ from .adaptation.tuner import Tuner, in_words
 from .driver import Run
 from .identity import describe_settings
 from .kernels.linear import map_of
-from .statistics import DTYPES
+from .statistics import DTYPES, RENAMED
 from .store import StoreError
 from .target import user_code
 from .trace import Memory, Trace, Variables, longest
@@ -34,8 +34,6 @@ __all__ = ["conversion", "library_version", "result_of", "template"]
 _log = logging.getLogger(__name__)
 _OF_DRAWS: Mapping[str, Callable[..., Any]] = {"log_likelihood": compute_log_likelihood, "log_prior": compute_log_prior}
 """What idata_kwargs may ask to be computed of the draws."""
-_RENAMED = {"model_logp": "lp", "mean_tree_accept": "acceptance_rate", "depth": "tree_depth", "tree_size": "n_steps"}
-"""Statistics that `pymc.to_inference_data` renames."""
 _SAMPLE_DIMS = ("chain", "draw")
 _MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
 
@@ -142,7 +140,7 @@ def _bare(trace: Trace, chains: Sequence[int], keywords: Mapping[str, Any]) -> x
     groups = {}
     for prefix, part in parts.items():
         values = {name: part.get_values(name) for name in names}
-        stats = {_RENAMED.get(name, name): part.get_sampler_stats(name) for name in part.stat_names}
+        stats = {RENAMED.get(name, name): part.get_sampler_stats(name) for name in part.stat_names}
         for group, arrays in (("posterior", values), ("sample_stats", stats)):
             groups[f"/{prefix}{group}"] = xr.Dataset(
                 {

@@ -10,7 +10,7 @@ import numpy as np
 
 from .kernels import statistics as column
 
-__all__ = ["COLUMNS", "DTYPES", "table"]
+__all__ = ["COLUMNS", "DTYPES", "RENAMED", "table"]
 
 COLUMNS: Mapping[str, tuple[int, Any]] = MappingProxyType(
     {
@@ -42,6 +42,11 @@ DTYPES: Mapping[str, Any] = MappingProxyType(
     {**{name: dtype for name, (_, dtype) in COLUMNS.items()}, "divergences": int}
 )
 """Of each statistic that is stored."""
+
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {"model_logp": "lp", "mean_tree_accept": "acceptance_rate", "depth": "tree_depth", "tree_size": "n_steps"}
+)
+"""Statistics that `pymc.to_inference_data` gives another name."""
 
 
 def table(rows: np.ndarray, tuning: bool, divergences: int) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from ..chain import Chain
-from ..statistics import table
+from ..statistics import RENAMED, table
 from ..trace import Variables
 from .base import Store
 from .checksums import Checksums
@@ -22,13 +22,6 @@ __all__ = ["Writer"]
 
 _COMMIT_SECONDS, _COMMIT_BYTES = 1.0, 2**24
 _LEAST_REST = 10.0  # between two commits, over what the first took, as some disks are slow
-_NAMES = {
-    "model_logp": "lp",
-    "mean_tree_accept": "acceptance_rate",
-    "depth": "tree_depth",
-    "tree_size": "n_steps",
-}
-"""Statistics that PyMC's converter gives another name."""
 
 
 class Writer:
@@ -97,7 +90,7 @@ class Writer:
         self._variables.fill(values, draws, self._seed, number)
         for group, columns in ((f"{prefix}posterior", values), (f"{prefix}sample_stats", stats)):
             for name, column in columns.items():
-                self._write(group, _NAMES.get(name, name), first, column)
+                self._write(group, RENAMED.get(name, name), first, column)
 
     def _write(self, group: str, name: str, first: int, values: np.ndarray) -> None:
         """Write the draws (n, ...) of one variable from number `first` on, and see that they are on the disk."""
