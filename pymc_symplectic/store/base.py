@@ -149,6 +149,8 @@ class Store:
                 about = read_json(file)
             if found in formats:
                 check_about(about)
+            if found in formats and found == 1 and len(list(file.parent.glob("chain-*.npz"))) != about["chains"]:
+                raise ValueError(f"it tells of {about['chains']} chains, which there are not")
         except OSError as error:
             raise StoreError(f"store: {file} cannot be read: {error.strerror or error}") from error
         except _UNFIT as error:

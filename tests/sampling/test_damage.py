@@ -341,6 +341,10 @@ def test_the_first_format_is_read_and_not_gone_on_with(copy, sample, expected):
         sample(copy, MORE)
     (copy / "posterior" / "x" / "c" / "0" / "0" / "0").write_bytes(b"nothing")
     assert outcome(lambda: ps.open_run(copy), expected)[0] == "partly"
+    run = copy / ".run" / "run.json"
+    run.write_text(run.read_text().replace(f'"chains": {CHAINS}', '"chains": 1000000000'))
+    with pytest.raises(ps.StoreError, match="1000000000 chains, which there are not"):
+        ps.open_run(copy)
 
 
 def test_a_store_of_a_later_version_is_not_gone_on_with(copy, sample, monkeypatch, longer):
