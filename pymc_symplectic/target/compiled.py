@@ -20,7 +20,7 @@ from pytensor.link.numba.linker import NumbaLinker
 
 from ..kernels.address import array_at
 from ..kernels.status import Status
-from .indices import IndexCheck
+from .indices import hidden
 
 __all__ = ["alone", "array_type", "interprets", "mode_for", "native", "through_python", "user_code"]
 
@@ -32,9 +32,9 @@ models, as two of them may share an operation.
 """
 
 
-def mode_for(check: IndexCheck, mode: Any = None) -> Any:
-    """The mode to compile a graph in: the one that is wanted, unless it would index beyond arrays unseen."""
-    return get_mode("CVM") if check.hidden and isinstance(get_mode(mode).linker, NumbaLinker) else mode
+def mode_for(outputs: Sequence[Any], mode: Any = None) -> Any:
+    """The mode to compile graphs in: the one that is wanted, unless it would index beyond arrays unseen."""
+    return get_mode("CVM") if isinstance(get_mode(mode).linker, NumbaLinker) and hidden(outputs) else mode
 
 
 def interprets(function: Any) -> bool:

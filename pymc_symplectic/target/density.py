@@ -131,7 +131,8 @@ class LogDensity:
         """The graphs of log-density and gradient, the one vector that they are functions of, and their indices."""
         with self.model:
             plain = rewrite_pregrad(self._log_density())
-            indices = IndexCheck([plain], self.model.value_vars)
+            derived = self.model.replace_rvs_by_values(self.model.deterministics)
+            indices = IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], self.model.value_vars)
             (cost,) = guarded([plain], self.model.value_vars)
             gradients = gradients_of(cost, self.vars, self.model)
             with user_code:
@@ -151,21 +152,18 @@ class LogDensity:
         self._told: set[str] = set()
 
         joined, outputs = self._graph
-        options = {**self._compile_kwargs, "mode": mode_for(self._indices, self._compile_kwargs.get("mode"))}
+        options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
         # what PyMC computes of each draw is evaluated in the same processes
         self._fork = Fork([*outputs, *self.model.deterministics], self._function.maker.linker)
         self._function.trust_input = True
         self._dtype = joined.dtype
         self._cells = self._function.input_storage[1:]
-        held = [shared.container for shared in self._held.values()]
-        self._are_data = [all(cell is not other for other in held) for cell in self._cells]
         self._seen: list[Any] = [None] * len(self._cells)
         self._pinned: list[Any] = [None] * len(self._cells)
         types = [variable.type for variable in self._function.maker.fgraph.inputs[1:]]
         self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
         self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
-        self._checked = False  # whether indices are known to be in range
         self._addressed, self.native = self._make_addressed(types)
         self.refresh()
         self.target = Target(self._addressed.address, self._data)
@@ -282,22 +280,19 @@ class LogDensity:
         IndexError
             When data that index an array are out of its range now.
         """
-        changed = data_changed = False
+        changed = False
         for i, cell in enumerate(self._cells):
             value = cell.storage[0]
             if value is self._seen[i]:
                 continue
             changed = True
-            data_changed |= self._are_data[i]
             self._seen[i] = value
             if self.native:
                 self._pinned[i] = np.require(value, requirements=["C", "A"])
                 record = [self._pinned[i].ctypes.data, *self._pinned[i].shape]
                 self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
-        if data_changed or not self._checked:
-            self._checked = False
+        with user_code:
             self._indices(self._example)
-            self._checked = True
         return changed
 
     def check(self, point: Mapping[str, np.ndarray]) -> None:

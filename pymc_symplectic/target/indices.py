@@ -16,10 +16,11 @@ import pytensor
 import pytensor.tensor as pt
 from pymc.data import MinibatchOp
 from pytensor.compile.mode import Mode
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
-from pytensor.graph.traversal import ancestors, io_toposort
+from pytensor.graph.traversal import ancestors, graph_inputs, io_toposort
 from pytensor.raise_op import CheckAndRaise
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
@@ -146,11 +147,6 @@ class IndexCheck:
     outputs : sequence of Variable
     values : sequence of Variable
         The variables, which decide how long an array is at most.
-
-    Attributes
-    ----------
-    hidden : bool
-        Whether there are others that can only be checked by a backend that does so at every evaluation.
     """
 
     def __init__(self, outputs: Sequence[Variable], values: Sequence[Variable]) -> None:
@@ -163,26 +159,37 @@ class IndexCheck:
                     self._constant.append(access)
                 elif _is_mask(access.index) or not _depends(access.index, among):
                     self._shared.append(access)
-        self.hidden = hidden(outputs)
         self._values = list(values)
+        self._graphs = [part for access in self._shared for part in (access.index, access.array.shape)]
+        self._data = [variable for variable in graph_inputs(self._graphs) if isinstance(variable, SharedVariable)]
         self._function: Any = None
+        self._seen: list[Any] | None = None  # the data that have been checked
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_function": None, "_seen": None}
 
     def __call__(self, point: Sequence[np.ndarray]) -> None:
-        """Raise an IndexError if an index is out of range with the current data, at `point`, one value a variable."""
+        """Raise an IndexError if an index is out of range with the current data, at `point`, one value a variable.
+
+        What has been found in range is looked at again when data have been replaced.
+        """
+        data = [variable.container.storage[0] for variable in self._data]
+        if self._seen is not None and all(a is b for a, b in zip(data, self._seen, strict=True)):
+            return
         for access in self._constant:
             _refuse_outside(access, access.index.data, access.array.type.shape)
-        if not self._shared:
-            return
-        if self._function is None:
-            self._function = pytensor.function(
-                self._values,
-                [part for access in self._shared for part in (access.index, access.array.shape)],
-                mode=ONCE,
-                on_unused_input="ignore",
-            )
-        found = self._function(*point)
-        for access, index, shape in zip(self._shared, found[::2], found[1::2], strict=True):
-            _refuse_outside(access, index, shape)
+        if self._graphs:
+            if self._function is None:
+                self._function = pytensor.function(self._values, self._graphs, mode=ONCE, on_unused_input="ignore")
+            try:
+                found = self._function(*point)
+            except IndexError:
+                raise
+            except Exception:  # of data that do not fit together, which the log-density itself will tell
+                return
+            for access, index, shape in zip(self._shared, found[::2], found[1::2], strict=True):
+                _refuse_outside(access, index, shape)
+        self._seen = data
 
 
 def _refuse_outside(access: _Access, index: Any, shape: Sequence[int]) -> None:

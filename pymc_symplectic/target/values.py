@@ -9,13 +9,12 @@ import numba
 import numpy as np
 import pymc as pm
 import pytensor
-from pymc.pytensorf import rewrite_pregrad
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.random.type import RandomGeneratorType
 
 from .compiled import alone, mode_for
-from .indices import IndexCheck, guarded
+from .indices import guarded
 
 __all__ = ["Values", "values_function"]
 
@@ -37,15 +36,8 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
     It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
     or without machine code, with it.  Generators of random numbers, which PyMC shares among all functions of a model,
     are arguments here.
-
-    Raises
-    ------
-    IndexError
-        When one of `outputs` indexes an array by data that are out of its range.
     """
     values = model.value_vars
-    check = IndexCheck(rewrite_pregrad(list(outputs)), values)
-    check(example)
     outputs = guarded(outputs, values)
     generators = {rng: rng.type() for rng in _generators(outputs)}
     random = tuple(bool(_generators([output])) for output in outputs)
@@ -60,7 +52,7 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
             *(pytensor.In(value, borrow=True) for value in values),
             *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
         ],
-        mode=mode_for(check),
+        mode=mode_for(outputs),
         point_fn=False,
         on_unused_input="ignore",
         trust_input=True,

@@ -138,9 +138,12 @@ def test_new_data_are_checked(with_data, sample):
 def test_deterministic_variables_are_checked():
     with pm.Model():
         z = pm.Normal("z", shape=3)
-        pm.Deterministic("later", z[pytensor.shared(np.array([0, 3]), "when")])
-        with pytest.raises(IndexError, match=r"z\[when\]: the index 3"):
-            ps.sample(10, tune=10)
+        pm.Deterministic("later", z[pm.Data("when", np.array([0, 2]))])
+        step = ps.HMC()
+        pm.set_data({"when": np.array([0, 3])})  # which the log-density does not read
+        for refused in (step.target.refresh, ps.HMC, lambda: ps.sample(10, tune=10)):
+            with pytest.raises(IndexError, match=r"z\[when\]: the index 3"):
+                refused()
 
 
 # Indices that depend on what is sampled.
