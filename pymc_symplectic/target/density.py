@@ -127,12 +127,15 @@ class LogDensity:
         refuse_random(self.model, cost)
         return cost
 
-    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[tuple[Any, list[Any]], IndexCheck]:
+    def _join(self, point: Mapping[str, np.ndarray]) -> tuple[tuple[Any, list[Any]], list[IndexCheck]]:
         """The graphs of log-density and gradient, the one vector that they are functions of, and their indices."""
         with self.model:
-            plain = rewrite_pregrad(self._log_density())
+            graph, values = self._log_density(), self.model.value_vars
             derived = self.model.replace_rvs_by_values(self.model.deterministics)
-            indices = IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], self.model.value_vars)
+            # as they were written, since some indices become slices; and rewritten, since some are not seen before
+            indices = [IndexCheck([graph, *derived], values)]
+            plain = rewrite_pregrad(graph)  # in place
+            indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
             (cost,) = guarded([plain], self.model.value_vars)
             gradients = gradients_of(cost, self.vars, self.model)
             with user_code:
@@ -292,7 +295,8 @@ class LogDensity:
                 record = [self._pinned[i].ctypes.data, *self._pinned[i].shape]
                 self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
         with user_code:
-            self._indices(self._example)
+            for check in self._indices:
+                check(self._example)
         return changed
 
     def check(self, point: Mapping[str, np.ndarray]) -> None:

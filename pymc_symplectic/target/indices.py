@@ -34,19 +34,12 @@ _INDEXING = (AdvancedSubtensor, AdvancedIncSubtensor)
 
 
 class _Access(NamedTuple):
-    """An array of integers, or a mask, that indexes an array along an axis; `place` among the inputs of a node."""
+    """An array, what indexes it along an axis (integers, or a mask), and the place of that among a node's inputs."""
 
-    node: Apply
-    place: int
+    array: Any
+    index: Any
     axis: int
-
-    @property
-    def array(self) -> Any:
-        return self.node.inputs[0]
-
-    @property
-    def index(self) -> Any:
-        return self.node.inputs[self.place]
+    place: int
 
     @property
     def name(self) -> str:
@@ -95,7 +88,7 @@ def _accesses(node: Apply) -> Iterator[_Access]:
         if isinstance(entry, slice):
             axis += 1
             continue
-        access = _Access(node, first + entry, axis)
+        access = _Access(node.inputs[0], node.inputs[first + entry], axis, first + entry)
         yield access
         axis += access.index.type.ndim if _is_mask(access.index) else 1
 

@@ -100,6 +100,15 @@ def test_samplers_refuse_a_model(bad):
         ps.gradient_descent(model_of(pytensor.shared(index, "group")))
 
 
+def test_indices_that_are_rewritten_as_slices():
+    for index in ([0, 4], [0, 1, 2, 3], [2, 1, 0, -1, -2, -3, -4]):
+        with pm.Model() as model:
+            weights = pm.Data("weights", np.ones(3))
+            pm.Potential("seen", -(weights[np.array(index)].sum() * pm.Normal("z") ** 2))
+        with pytest.raises(IndexError, match=r"weights\["):
+            LogDensity(model=model)
+
+
 def test_dimensions_of_pymc_too():
     import pymc.dims as pmd
 
