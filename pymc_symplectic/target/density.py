@@ -25,7 +25,7 @@ from ..kernels.state import Target
 from ..kernels.status import Status
 from .checks import Fork, ForkError, gradients_of, refuse_random, refuse_wrong_lengths
 from .compiled import alone, array_type, interprets, mode_for, native, through_python, user_code
-from .indices import IndexCheck, guarded
+from .indices import IndexCheck, guarded, has_dims
 from .variables import value_variables
 
 __all__ = ["LogDensity"]
@@ -132,10 +132,11 @@ class LogDensity:
         with self.model:
             graph, values = self._log_density(), self.model.value_vars
             derived = self.model.replace_rvs_by_values(self.model.deterministics)
-            # as they were written, since some indices become slices; and rewritten, since some are not seen before
-            indices = [IndexCheck([graph, *derived], values)]
+            indices = [IndexCheck([graph, *derived], values)]  # as they were written, since some become slices
+            of_dims = has_dims([graph, *derived])
             plain = rewrite_pregrad(graph)  # in place
-            indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
+            if of_dims:
+                indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
             (cost,) = guarded([plain], self.model.value_vars)
             gradients = gradients_of(cost, self.vars, self.model)
             with user_code:

@@ -25,7 +25,7 @@ from pytensor.raise_op import CheckAndRaise
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
 
-__all__ = ["ONCE", "IndexCheck", "guarded", "hidden", "name_of", "operations"]
+__all__ = ["ONCE", "IndexCheck", "guarded", "has_dims", "hidden", "name_of", "operations"]
 
 ONCE = Mode("py", RewriteDatabaseQuery(include=("canonicalize",)))
 """For what is evaluated once, where nothing is worth compiling; it looks for no compiler, and no BLAS either."""
@@ -61,6 +61,11 @@ def operations(outputs: Sequence[Variable]) -> Iterator[Any]:
         yield op
         if isinstance(op, HasInnerGraph):
             yield from operations(op.inner_outputs)
+
+
+def has_dims(outputs: Sequence[Variable]) -> bool:
+    """Whether there are operations of `pymc.dims`, which index by names of dimensions until they are rewritten."""
+    return any(type(op).__module__.startswith("pytensor.xtensor.") for op in operations(outputs))
 
 
 def hidden(outputs: Sequence[Variable]) -> bool:
