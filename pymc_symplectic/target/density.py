@@ -40,6 +40,7 @@ _INCURABLE = (  # by another point: mistakes of a program, and what is not its o
     MemoryError,
     NameError,
     NotImplementedError,
+    OSError,
     RecursionError,
     SyntaxError,
     TypeError,
