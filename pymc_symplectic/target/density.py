@@ -138,10 +138,10 @@ class LogDensity:
             plain = rewrite_pregrad(graph)  # in place
             if of_dims:
                 indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
-            (cost,) = guarded([plain], self.model.value_vars)
+            (cost,) = guarded([plain], values)
             gradients = gradients_of(cost, self.vars, self.model)
             with user_code:
-                refuse_wrong_lengths(cost, self.model.value_vars, self._example)
+                refuse_wrong_lengths(cost, values, self._example)
             flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
             held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
             outputs, joined = join_nonshared_inputs(
