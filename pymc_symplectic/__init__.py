@@ -7,6 +7,7 @@ from .integrators import ImplicitMidpoint, Integrator
 from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
+from .policy import Policy
 from .sampling import sample
 from .starts import initial_points
 from .step import HMC
@@ -25,6 +26,7 @@ __all__ = [
     "Integrator",
     "LowRank",
     "NoUTurn",
+    "Policy",
     "StoreError",
     "check_kinetic",
     "compare",

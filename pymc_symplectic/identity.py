@@ -12,6 +12,7 @@ from pymc.backends.arviz import find_constants, find_observations
 
 from . import trajectories
 from .kernels.kinetic import kinetic_energy
+from .policy import Policy
 from .settings import Settings
 from .target import LogDensity
 from .trace import Variables
@@ -27,6 +28,11 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
     told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
     del told["accept_given"]
+    del told["policy"]
+    usual = Policy()
+    for field in fields(Policy):
+        if (value := getattr(settings.policy, field.name)) != getattr(usual, field.name):
+            told[f"policy.{field.name}"] = _text(value)
     # an acceptance that is given makes other draws than the same one by default only where warm-up may choose another
     plain = settings.target_accept == settings.integrator.target_accept
     if settings.accept_given and plain and isinstance(settings.trajectory, trajectories.Auto):

@@ -20,10 +20,9 @@ from pymc.stats import compute_log_likelihood, compute_log_prior
 from pymc.stats.convergence import log_warnings, run_convergence_checks
 from pymc.util import get_default_varnames
 
-from .adaptation.tuner import Tuner, in_words
+from .adaptation.tuner import in_words
 from .driver import Run
 from .identity import describe_settings
-from .kernels.linear import map_of
 from .statistics import DTYPES, RENAMED
 from .store import StoreError
 from .target import user_code
@@ -342,10 +341,7 @@ def _chosen(adapted: Sequence[Mapping[str, Any]]) -> str:
 def _adapted(run: Run, snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """What warm-up has settled on: step size, metric, integrator, trajectory, and a kinetic energy that learns."""
     kinetic = run.settings.kinetic
-    adapted: dict[str, Any] = {"step_size": float(np.exp(snapshot["learning"]["step"][1]))}
-    tuner = Tuner(run.settings, run.target.dim)
-    tuner.restore(snapshot["tuner"])
-    adapted |= {**tuner.choice, "metric": run.settings.metric.kind(map_of(snapshot["metric"]))}
+    adapted = dict(snapshot["choice"])
     if kinetic.adapts:
         record = kinetic.record(run.target.dim)._replace(params=snapshot["kinetic"])
         adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None

@@ -319,7 +319,10 @@ def _states(
     pattern = Chain(target, settings, np.random.default_rng(0), store.tune)
     for chain, state in enumerate(states):
         try:
-            generator_of(state["rng"]) if "count" not in state else pattern.check(state)
+            if "count" in state:
+                states[chain] = pattern.check(state)
+            else:
+                generator_of(state["rng"])
         except ValueError as error:
             file = store.state_file(chain)
             raise StoreError(f"store: the state of chain {chain}, {file}, cannot be used: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypedDict, Unpack
 
@@ -15,6 +15,7 @@ from .checks import positive, share
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
+from .policy import Policy
 from .trajectories import Trajectory
 
 __all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
@@ -36,6 +37,7 @@ class Options(TypedDict, total=False):
     target_accept: float | None
     max_energy_error: float
     temperature: float
+    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Settings:
     max_energy_error: float
     temperature: float
     accept_given: bool = False
+    policy: Policy = field(default_factory=Policy)
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
@@ -74,6 +77,7 @@ class Settings:
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
             temperature=positive("temperature", options.get("temperature", 1.0)),
             accept_given=target_accept is not None,
+            policy=_policy(options.get("policy", Policy())),
         )
 
     @property
@@ -126,6 +130,12 @@ def check_names(
         near = difflib.get_close_matches(name, [*Options.__annotations__, *others], n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
+
+
+def _policy(given: object) -> Policy:
+    if not isinstance(given, Policy):
+        raise TypeError(f"policy must be a pymc_symplectic.Policy, got {given!r}; dataclasses.replace makes others")
+    return given
 
 
 def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:

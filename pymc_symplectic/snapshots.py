@@ -1,6 +1,7 @@
 """Whether the snapshot of a chain, which may come from a file, is one that its kernels can go on from.
 
-Compiled code reads arrays by the sizes that they should have, and believes every number in them.
+Compiled code reads arrays by the sizes that they should have, and believes every number in them.  Files may have been
+written by earlier versions: `upgraded` says what those left out.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .adaptation.tuner import Tuner
-from .kernels.adapt import Learning
-from .kernels.linear import DenseMap, LowRankMap, map_of
+from .adaptation.warmup import WarmUp
+from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning
+from .kernels.linear import map_of
 from .settings import Settings
 
-__all__ = ["check_snapshot", "generator_of"]
+__all__ = ["check_snapshot", "generator_of", "upgraded"]
 
 
 _ROUNDING = 1e-6  # of tables that another machine has made
@@ -61,6 +62,25 @@ def _check_alike(name: str, value: Any, own: Any) -> None:
         raise ValueError(f"{name} is {value!r}")
 
 
+def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapping[str, Any]:
+    """A snapshot of a chain as this version makes them, of one that an earlier version may have made.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError, AttributeError
+        When none can have made it.
+    """
+    if "choice" in snapshot:
+        return snapshot
+    dim, learning, tuner = len(snapshot["position"]), dict(snapshot["learning"]), snapshot["tuner"]
+    if np.shape(learning["step"]) == (N_STEP - 1,):  # the step size was always moved by this gain
+        learning["step"] = np.append(learning["step"], GAMMA)
+    new = {**snapshot, "learning": learning, "choice": {"history": list(tuner["history"])}}
+    warmup = WarmUp(settings, dim, tune)
+    choice = warmup.choice(warmup.restore(new).metric)
+    return {**new, "choice": {**choice, "step_size": float(np.exp(learning["step"][LOG_MEAN_STEP]))}}
+
+
 def check_snapshot(
     snapshot: Mapping[str, Any], settings: Settings, tune: int, windows: Sequence[int], learning: Learning
 ) -> None:
@@ -96,28 +116,11 @@ def check_snapshot(
         _check_array("mean", snapshot["mean"], (dim,), float)
         if not np.all(np.isfinite(snapshot["mean"])):
             raise ValueError("mean is not finite")
-    _check_metric(snapshot["metric"], dim)
+    map_of(snapshot["metric"]).check(dim)
     _check_kinetic(snapshot["kinetic"], settings, dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
-    _check_tuner(snapshot["tuner"], settings, dim)
+    _check_warmup(snapshot, settings, dim, tune)
     generator_of(snapshot["rng"])
-
-
-def _check_metric(arrays: Any, dim: int) -> None:
-    metric = map_of(arrays)
-    if isinstance(metric, DenseMap):
-        _check_array("the factor of the metric", metric.factor, (dim, dim), float)
-        scale, others = np.diag(metric.factor), [metric.factor]
-    else:
-        _check_array("the scale of the metric", metric.scale, (dim,), float)
-        scale, others = metric.scale, []
-    if isinstance(metric, LowRankMap):
-        rank = np.size(metric.stretch)
-        _check_array("the stretch of the metric", metric.stretch, (rank,), float)
-        _check_array("the directions of the metric", metric.directions, (rank, dim), float)
-        scale, others = np.concatenate([scale, metric.stretch]), [metric.directions]
-    if not all(np.all(np.isfinite(array)) for array in (scale, *others)) or not np.all(scale > 0):
-        raise ValueError("the metric is not positive and finite")
 
 
 def _check_kinetic(params: Any, settings: Settings, dim: int) -> None:
@@ -142,10 +145,7 @@ def _check_learning(arrays: Any, own: Learning, count: int) -> None:
     if set(arrays) != set(own._fields):
         raise ValueError(f"what the chain has learned is {', '.join(map(str, arrays))}")
     for name, array in own._asdict().items():
-        # earlier versions did not say how strongly the step size moves
-        sizes = [array.shape, (5,)] if name == "step" else [array.shape]
-        shape = np.shape(arrays[name])
-        _check_array(f"learning, {name}", arrays[name], shape if shape in sizes else array.shape, array.dtype)
+        _check_array(f"learning, {name}", arrays[name], array.shape, array.dtype)
     for name in ("step", "tuning"):
         if not np.all(np.isfinite(arrays[name])):
             raise ValueError(f"learning, {name} is not finite")
@@ -153,22 +153,26 @@ def _check_learning(arrays: Any, own: Learning, count: int) -> None:
         raise ValueError(f"learning, counters are {arrays['counters']} after {count} draws")
 
 
-def _check_tuner(told: Any, settings: Settings, dim: int) -> None:
+def _check_warmup(snapshot: Mapping[str, Any], settings: Settings, dim: int, tune: int) -> None:
+    """Raise a ValueError unless a warm-up can have come to this, and has come to what the snapshot says."""
+    told, choice = snapshot["tuner"], dict(snapshot["choice"])
     try:
-        tuner = Tuner(settings, dim)
-        tuner.restore(told)
-        tuner.choice  # noqa: B018
-        found = tuner.found
+        found = told["found"]
         if found is not None:
-            numbers = found.step_size, found.value, found.time, found.jitter, found.accept
-            usual = np.all(np.isfinite(numbers)) and found.step_size > 0 and found.time > 0
-            if not (usual and _whole(found.repeats) and found.repeats > 0 and found.integrator in told["schemes"]):
+            name, *numbers, repeats = found
+            if not (np.all(np.isfinite(numbers)) and numbers[0] > 0 and numbers[2] > 0):
                 raise ValueError(f"it has found {found}")
-            tuner.trajectory.record(dim, settings.max_energy_error)
+            if not (_whole(repeats) and repeats > 0 and name in told["schemes"]):
+                raise ValueError(f"it has found {found}")
         if not np.all(np.isfinite(told["floor"])):
             raise ValueError(f"its floor is {told['floor']}")
+        warmup = WarmUp(settings, dim, tune)
+        due = warmup.choice(warmup.restore(snapshot).metric)
+        step_size = choice.pop("step_size")
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the tuner cannot have been like this: {type(error).__name__}: {error}") from error
+    if choice != due or not np.isclose(step_size, np.exp(snapshot["learning"]["step"][LOG_MEAN_STEP])):
+        raise ValueError(f"choice is {snapshot['choice']}, where {due} was chosen")
 
 
 def _check_array(name: str, array: Any, shape: Sequence[int], dtype: Any) -> None:

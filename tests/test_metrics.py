@@ -13,6 +13,7 @@ from pymc_symplectic.kernels.state import Point
 from pymc_symplectic.metrics import CATALOGUE, Metric, get
 from pymc_symplectic.metrics.auto import as_dense
 from pymc_symplectic.metrics.estimate import geometric_mean
+from pymc_symplectic.window import Window
 
 DIM = 6
 LEARNED = {
@@ -39,11 +40,11 @@ def inverse_mass(linear_map, dim=DIM):
 
 
 def seen(draws, gradients, memory=10_000):
-    """What a chain has learned after these draws and gradients, (n, d) each."""
+    """The window of a chain that has made these draws and gradients, (n, d) each."""
     learning = new_learning(draws.shape[1], min(memory, len(draws)), 1.0, 0.8)
     for draw, gradient in zip(draws, gradients, strict=True):
         store_draw(learning, Point(draw, gradient, np.zeros(1)))
-    return learning
+    return Window.of(learning)
 
 
 def gaussian(covariance, count=1500, seed=5):
@@ -91,13 +92,13 @@ def test_covariance_of_draws_is_found():
 
 def test_variances_of_independent_parameters_are_found():
     variance = np.geomspace(1e-6, 1e6, DIM)
-    learning = seen(*gaussian(np.diag(variance)))
+    window = seen(*gaussian(np.diag(variance)))
     start = ps.Diagonal().start(np.ones(DIM))
-    np.testing.assert_allclose(ps.Diagonal().fit(start, learning).scale ** 2, variance, rtol=1e-6)
+    np.testing.assert_allclose(ps.Diagonal().fit(start, window).scale ** 2, variance, rtol=1e-6)
     # Draws alone are shrunk towards the variance in use, which matters less from window to window.
     by_draws = ps.Diagonal(fit_to="draws")
     for _ in range(8):
-        start = by_draws.fit(start, learning)
+        start = by_draws.fit(start, window)
     np.testing.assert_allclose(start.scale**2, variance, rtol=0.15)
 
 

@@ -7,9 +7,9 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from pymc_symplectic.adaptation.propriety import steepest, unheld
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.propriety import steepest, unheld
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 
@@ -121,7 +121,7 @@ def heard(build, tune, seed=1):
         jitter = 0.4 if build is walls else 1.0
         chain.start(target.default_start + np.random.default_rng(seed).uniform(-jitter, jitter, target.dim))
         _, rows = chain.advance(tune + 120)
-    found = [str(warning.message) for warning in told if warning.filename.endswith("chain.py")]
+    found = [str(warning.message) for warning in told if warning.filename.endswith("propriety.py")]
     return found, rows[tune:, column.DIVERGING].mean()
 
 

@@ -1,12 +1,11 @@
 """When warm-up refits the metric."""
 
+from ..policy import Policy
+
 __all__ = ["doubling", "window_ends"]
 
-_FIRST, _EQUAL = 10, 3  # draws of the first windows, and how many of them there are
-_FINAL_SHARE, _FINAL_LEAST = 0.1, 50
 
-
-def window_ends(tune: int) -> list[int]:
+def window_ends(tune: int, policy: Policy) -> list[int]:
     """Draws of warm-up after which the metric is fitted, to the draws since the last such moment.
 
     After three windows of ten draws, each is twice as long as the one before, so that early draws, made far from the
@@ -18,18 +17,20 @@ def window_ends(tune: int) -> list[int]:
     ----------
     tune : int
         Draws of warm-up.
+    policy : Policy
+        Whose `first_window`, `equal_windows`, `final_fraction` and `final_least` the numbers above are.
 
     Examples
     --------
-    >>> window_ends(1000)
+    >>> window_ends(1000, Policy())
     [10, 20, 30, 50, 90, 170, 330, 900]
-    >>> window_ends(100)
+    >>> window_ends(100, Policy())
     [10, 20, 30, 50]
-    >>> window_ends(12)
+    >>> window_ends(12, Policy())
     []
     """
-    last = tune - max(round(_FINAL_SHARE * tune), min(_FINAL_LEAST, tune // 2))
-    return doubling(0, last, _FIRST, _EQUAL)
+    last = tune - max(round(policy.final_fraction * tune), min(policy.final_least, tune // 2))
+    return doubling(0, last, policy.first_window, policy.equal_windows)
 
 
 def doubling(start: int, last: int, length: int, equal: int = 1) -> list[int]:

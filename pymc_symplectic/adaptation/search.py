@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..integrators import Integrator
 from ..kernels.kinetic import Gaussian
-from ..kernels.kinetic import draws as draw_momenta
-from ..kernels.linear import DenseMap, LowRankMap
-from ..kernels.state import State, System
+from ..kernels.scores import Costs, TestPaths
+from ..policy import Policy
+from ..window import Window
 from .beyond import Beyond
-from .trials import follow, probes_of
-from .worth import Course, Memory, Offer, gaps, moments, offers, spread, surplus
+from .efficiency import PathScore, control_variates, moments, path_scores, squared_jumps
+from .lab import Lab, Starts, evenly_spaced, probes_from
+from .plan import Plan
 
-__all__ = ["LOST", "Candidate", "Found", "Search"]
+__all__ = ["Candidate", "Demands", "Search", "Tuning"]
 
-LOST = {"free": 0.06, "harmonic": 0.03}
-"""The share of trajectories that may come to nothing.
-
-A harmonic drift is at its worst in the tails, and a chain that is refused there stays there; so it is allowed fewer.
-"""
-_STARTS = 28  # test trajectories of each scheme and step size
-_TIMES = tuple(float(time) for time in np.geomspace(0.7, 6.0, 13))
-_JITTERS = (0.3, 0.6)
-_SHORT, _LONG = 2.8, 9.6  # how far test trajectories go, and how far where the longest paths look best
-_MOST_STEPS = 400
-_REFINE = 1.35  # from one step size to the next
-_UNBEATEN = 0.2  # a worth that no free drift has reached yet
-_CLIMB, _CLIMB_AGAIN = 0.75, 0.95  # other step sizes are tried of schemes that come so near to the best one
-_LEAST_ACCEPT = 0.78  # below, promises are not kept
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_NOTHING = Offer(0.0, 0.0, 0.0, 0.0, 1.0, 1)
+_NOTHING = PathScore(0.0, 0.0, 0.0, 0.0, 1.0, 1)
 
 
 class Candidate(NamedTuple):
@@ -45,116 +33,113 @@ class Candidate(NamedTuple):
     longest: float = math.inf
 
 
-class Found(NamedTuple):
-    """The best path length of a scheme at a step size, what a gradient is worth with it, and its acceptance.
+class Tuning(NamedTuple):
+    """The best path length of a scheme at a step size, its efficiency (per gradient), and its acceptance.
 
     `repeats` such paths make a draw.
     """
 
     integrator: str
     step_size: float
-    value: float
+    efficiency: float
     time: float
     jitter: float
     accept: float
     repeats: int = 1
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What a search has to keep to.
+
+    Attributes
+    ----------
+    policy : Policy
+    least_accept : float
+        Mean acceptance, at least.
+    wanted : float
+        Gradients that a draw should cost: of short paths several make one.
+    fixed_step : bool
+        Whether step sizes are kept as they are given.
+    """
+
+    policy: Policy
+    least_accept: float = 0.0
+    wanted: float = 0.0
+    fixed_step: bool = False
+
+
 class Search:
-    """Test trajectories from remembered draws, with the same momenta whatever is tried, so that luck is shared by all.
+    """Test trajectories from draws of a window, with the same momenta whatever is tried, so that luck is shared by all.
 
     Parameters
     ----------
-    system : System
+    lab : Lab
+    plan : Plan
         Its flow is replaced by those that are tried.
-    state : State
-        Its memory is used, its current point is left alone, and its counter of gradients goes up.
-    random : ndarray
-        The chain's generator, as kernels take it.
-    memory : Memory
-    columns : ndarray of int
-        The coordinates that are looked at.
-    mean : ndarray or None
-        Of the fitted Gaussian.
-    max_energy_error : float
-        A trajectory beyond it diverges.
-    least_accept : float
-        What offers has to be accepted on average.
-    wanted : float
-        Gradients that a draw should cost: of short paths several make one.
+    window : Window
+    demands : Demands, optional
     """
 
-    def __init__(
-        self,
-        system: System,
-        state: State,
-        random: np.ndarray,
-        memory: Memory,
-        columns: np.ndarray,
-        mean: np.ndarray | None,
-        max_energy_error: float,
-        least_accept: float,
-        wanted: float,
-    ) -> None:
-        self._system, self._state, self._memory, self._columns, self._mean = system, state, memory, columns, mean
-        self._limit, self._least_accept = max_energy_error, max(least_accept, _LEAST_ACCEPT)
-        self._wanted = wanted
-        self._at = spread(len(memory.draws), _STARTS)
-        self._momenta = np.empty((len(self._at), memory.draws.shape[1]))
-        draw_momenta(system.kinetic, random, self._momenta)
-        self._known = moments(memory, columns, None if mean is None else mean[columns])
-        self._gaussian: tuple[np.ndarray, ...] | None = None
-        if isinstance(system.kinetic, Gaussian):
-            self._gaussian = tuple(part[..., columns] for part in _spread_out(system.metric, self._momenta))
-        self._random = random
+    def __init__(self, lab: Lab, plan: Plan, window: Window, demands: Demands) -> None:
+        self._lab, self._plan, self._window, self.demands = lab, plan, window, demands
+        self._policy = policy = demands.policy
+        self._system = plan.system(lab.target)
+        self._columns = evenly_spaced(lab.dim, policy.coordinates)
+        at = evenly_spaced(len(window.draws), policy.starts)
+        self._starts, self._momenta = Starts.of(window, at), lab.momenta(self._system, len(at))
+        self._known = moments(window, self._columns, None if plan.mean is None else plan.mean[self._columns])
+        self._reach: tuple[np.ndarray, np.ndarray] | None = None
+        if policy.control_variate and isinstance(plan.kinetic, Gaussian):
+            reach, variance = plan.metric.apply(self._momenta), plan.metric.variance()
+            self._reach = reach[:, self._columns], variance[self._columns]
         self._beyond: Beyond | None = None
-        self._began = int(state.counters[0])
-        self._found: dict[tuple[str, float], Found] = {}
+        self._began = lab.gradients
+        self._found: dict[tuple[str, float], Tuning] = {}
 
     @property
     def cost(self) -> int:
         """Gradients so far."""
-        return int(self._state.counters[0]) - self._began
+        return self._lab.gradients - self._began
 
     def now(self, candidate: Candidate, time: float, jitter: float) -> float:
-        """What is in use, once more: its worth by the same trajectories as all others'."""
-        course = self._follow(candidate, candidate.step_size, max(_SHORT, 1.05 * time * (1 + jitter)))
-        return max((offer.value for offer in self._offers(course, candidate, candidate.step_size, [time], [jitter])),
-                   default=0.0)  # fmt: skip
+        """What is in use, once more: its efficiency by the same trajectories as all others'."""
+        reach = max(self._policy.usual_reach, 1.05 * time * (1 + jitter))
+        scores = self._scores(candidate, candidate.step_size, reach, [time], [jitter])
+        return max((score.efficiency for score in scores), default=0.0)
 
-    def best(self, candidates: Mapping[str, Candidate], budget: float, again: bool, fixed: bool = False) -> list[Found]:
+    def best(self, candidates: Mapping[str, Candidate], budget: float, again: bool) -> list[Tuning]:
         """Climb by step sizes where it promises something, as long as the budget of gradients lasts; best first.
 
-        `again` spares schemes that fall short of the best one, and `fixed` stays at the step sizes that are given.
+        `again` spares schemes that fall short of the best one.
         """
-        best, worst = 0.0, _CLIMB_AGAIN if again else _CLIMB
+        policy, fixed = self._policy, self.demands.fixed_step
+        best, near = 0.0, policy.climb_again if again else policy.climb
         for candidate in candidates.values():
-            if best > _UNBEATEN and candidate.scheme.drift == "free":
+            if best > policy.unbeaten and candidate.scheme.drift == "free":
                 continue
             if self._found and self.cost > budget:
                 break
             size = candidate.step_size
             here = self._look(candidate, size)
             if here == 0.0 and not fixed:
-                size /= _REFINE**2
+                size /= policy.refine**2
                 here = self._look(candidate, size)
-            if here > worst * best:
+            if here > near * best:
                 best = max(best, here if fixed else self._climb(candidate, size, here, budget))
-        top = max(self._found.values(), key=lambda found: found.value)
-        if top.time * (1 + top.jitter) > 0.75 * _SHORT and self.cost < 1.5 * budget:
-            self._look(candidates[top.integrator], top.step_size, _LONG)
-        return sorted(self._found.values(), key=lambda found: -found.value)
+        top = max(self._found.values(), key=lambda found: found.efficiency)
+        if top.time * (1 + top.jitter) > 0.75 * policy.usual_reach and self.cost < 1.5 * budget:
+            self._look(candidates[top.integrator], top.step_size, policy.long_reach)
+        return sorted(self._found.values(), key=lambda found: -found.efficiency)
 
     def beyond(self, step_size: float) -> Beyond | None:
         """What lies beyond the window, as trajectories by leapfrog steps of this size find it; None without a mean."""
-        if self._beyond is None and self._mean is not None:
-            self._beyond = Beyond(
-                self._system, self._state, self._random, self._memory, self._mean, step_size, self._limit
-            )
+        if self._beyond is None and self._plan.mean is not None:
+            self._beyond = Beyond(self._lab, self._plan, self._window, self._policy, step_size)
         return self._beyond
 
     def _climb(self, candidate: Candidate, size: float, here: float, budget: float) -> float:
-        for factor in (_REFINE, 1 / _REFINE):
+        for factor in (self._policy.refine, 1 / self._policy.refine):
             at, value = size, here
             while self.cost < budget:
                 following = min(at * factor, candidate.longest)
@@ -165,47 +150,40 @@ class Search:
                 return value
         return here
 
-    def _look(self, candidate: Candidate, size: float, reach: float = _SHORT) -> float:
-        course = self._follow(candidate, size, reach)
+    def _look(self, candidate: Candidate, size: float, reach: float | None = None) -> float:
+        policy, drift = self._policy, candidate.scheme.drift
+        reach = policy.usual_reach if reach is None else reach
         allowed = [
-            offer
-            for offer in self._offers(course, candidate, size, _TIMES, _JITTERS)
-            if offer.accept > self._least_accept and offer.lost < LOST[candidate.scheme.drift] + 0.01
+            score
+            for score in self._scores(candidate, size, reach, policy.times, policy.jitters)
+            if score.accept > max(self.demands.least_accept, policy.least_accept)
+            and score.lost < policy.most_lost(drift) + 0.01
         ]
-        best = max(allowed, key=lambda offer: offer.value, default=_NOTHING)
+        best = max(allowed, key=lambda score: score.efficiency, default=_NOTHING)
         key = candidate.scheme.name, size
-        if key not in self._found or self._found[key].value < best.value:
-            self._found[key] = Found(*key, best.value, best.time, best.jitter, best.accept, best.repeats)
-        return best.value
+        if key not in self._found or self._found[key].efficiency < best.efficiency:
+            self._found[key] = Tuning(*key, best.efficiency, best.time, best.jitter, best.accept, best.repeats)
+        return best.efficiency
 
-    def _offers(self, course: Course, candidate: Candidate, size: float, times: Any, jitters: Any) -> Any:
-        gap, luck = gaps(course, self._known), None
-        if self._gaussian is not None:
-            luck = surplus(course, self._known, *self._gaussian)
-        return offers(course, gap, luck, size, candidate.scheme.stages, times, jitters, self._wanted)
+    def _scores(
+        self, candidate: Candidate, size: float, reach: float, times: Sequence[float], jitters: Sequence[float]
+    ) -> list[PathScore]:
+        paths, policy = self._follow(candidate, size, reach), self._policy
+        variates = None if self._reach is None else control_variates(paths, self._known, *self._reach)
+        stages = float(candidate.scheme.stages)
+        costs = Costs(float(size), stages, float(self.demands.wanted), policy.per_draw, policy.most_repeats)
+        return path_scores(paths, squared_jumps(paths, self._known), variates, costs, times, jitters)
 
-    def _follow(self, candidate: Candidate, step_size: float, reach: float) -> Course:
+    def _follow(self, candidate: Candidate, step_size: float, reach: float) -> TestPaths:
         """Test trajectories as far as `reach`.
 
         Their steps are between half the step size and all of it, mostly near it, as those of `FixedTime` are.
         """
-        turns = np.arange(len(self._at)) * _GOLDEN % 1.0
+        turns = np.arange(len(self._momenta)) * _GOLDEN % 1.0
         sizes = step_size * (1 - 0.5 * turns**2)
-        counts = np.minimum(np.ceil(reach / sizes), _MOST_STEPS).astype(np.int64)
-        probes = probes_of(self._memory, self._at, self._momenta, sizes, counts, self._columns)
-        follow(
-            candidate.scheme.record(self._momenta.shape[1], self._mean), self._system, self._state, probes, self._limit
-        )
+        counts = np.minimum(np.ceil(reach / sizes), self._policy.most_steps).astype(np.int64)
+        probes = probes_from(self._starts, self._momenta, sizes, counts, self._columns)
+        flow = candidate.scheme.record(self._lab.dim, self._plan.mean)
+        self._lab.follow(self._system._replace(flow=flow), probes)
         starts = np.ascontiguousarray(probes.starts[:, self._columns])
-        return Course(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)
-
-
-def _spread_out(metric: Any, momenta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """L r for each row r of `momenta` (n, d), and the diagonal of L Lᵀ."""
-    if isinstance(metric, DenseMap):
-        return momenta @ metric.factor.T, (metric.factor**2).sum(axis=1)
-    if isinstance(metric, LowRankMap):
-        along = (momenta @ metric.directions.T) * (metric.stretch - 1)
-        variance = 1 + (metric.stretch**2 - 1) @ metric.directions**2
-        return (momenta + along @ metric.directions) * metric.scale, variance * metric.scale**2
-    return momenta * metric.scale, metric.scale**2
+        return TestPaths(starts, probes.values, probes.positions, probes.densities, probes.errors, sizes, counts)

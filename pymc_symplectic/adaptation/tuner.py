@@ -1,17 +1,17 @@
-"""The choice of integrator, path length and step size by what a gradient is worth with each.
+"""The choice of integrator, path length and step size by the efficiency of each: effective draws per gradient.
 
 No-U-turn leapfrog is what a chain begins with, and what it stays with or comes back to wherever nothing else is clearly
 better.  At the ends of the last three windows of warm-up the tuner looks at the draws of the window:
 
-1. *Shape.*  How far is the target from a Gaussian in its least Gaussian direction, and how heavy are the tails of draws
-   and gradients?  The nearer, the earlier something else is tried; funnels and heavy tails are left to no-U-turn.
-2. *The floor.*  What was a gradient worth so far, by the autocorrelations of the draws?
-3. *The search.*  What would it be worth with other schemes, step sizes and fixed path lengths, by test trajectories?
-   The best one is taken if it promises to be better by a margin.
+1. *Gaussianity.*  How far is the target from a Gaussian in its least Gaussian direction, and how heavy are the tails of
+   draws and gradients?  The nearer, the earlier something else is tried; funnels and heavy tails are left to no-U-turn.
+2. *The floor.*  What is the efficiency of no-U-turn so far, by the autocorrelations of the draws?
+3. *The search.*  What would it be with other schemes, step sizes and fixed path lengths, by test trajectories?  The
+   best one is taken if it promises to be better by a margin.
 4. *Beyond the draws.*  Is there another mode, or a heavy tail, where none of the draws has been?  A harmonic drift does
    not lead there, so no-U-turn stays for good.
-5. *Proof.*  In the window that follows the chain runs what was chosen.  What it is worth in truth, how often it was
-   stuck or lost, and whether it diverged, decide whether it stays.
+5. *Proof.*  In the window that follows the chain runs what was chosen.  Its real efficiency, how often it was stuck or
+   lost, and whether it diverged, decide whether it stays.
 
 Unless the target is nearly Gaussian, a single short path leads to a draw that is worth much less than a no-U-turn draw,
 and a run has as many of them: what is gained per gradient is lost again by a warm-up that is shared among fewer
@@ -19,69 +19,51 @@ effective draws, and by tails that are seen less often.  So there several short 
 what a no-U-turn draw does and, if anything is gained, is worth more.
 
 Test trajectories cost gradients, which are counted like all others; a search has a budget of so many no-U-turn draws.
+The numbers by which all of this is decided are those of `Policy`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import integrators, kinetic, trajectories
-from ..kernels.state import State, System
-from ..metrics.estimate import whitened
-from .search import LOST, Candidate, Found, Search
-from .worth import PER_DRAW, Memory, longest_rest, lost, realised, shape, spread
+from ..settings import Settings
+from ..window import Window
+from .efficiency import Gaussianity, ess_per_draw, fraction_lost, gaussianity, longest_stay
+from .lab import Lab, evenly_spaced
+from .plan import Plan
+from .search import Candidate, Demands, Search, Tuning
 
-__all__ = ["MEMORY", "Tuner", "in_words"]
+__all__ = ["Stage", "Tuner", "in_words"]
 
-MEMORY = 400
-"""Draws that a choice looks at."""
-_COORDINATES = 256  # that are looked at, at most
-_LEAST_DRAWS = 40
-_SCHEMES = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
-_BUDGET, _LEAST_BUDGET = 60.0, 300.0
-_TAME = 0.4  # a target that is nearer to a Gaussian than this is easy; a harmonic drift pays there alone
-# by how many windows are left: the largest distance from a Gaussian and the heaviest tails that are tried
-_SHAPES = ((2.0, 2.6), (2.0, 2.0), (_TAME, 2.0))
-_QUICK, _NEAR = 10.0, 1.5  # where no-U-turn draws cost so few gradients there is little to gain, and less is risked
-_FARTHEST = 30.0  # time of no-U-turn trajectories: three times the longest path that a search tries
-_LEAST_PULL, _HIGHEST_PEAK = -0.05, 14.0  # of all that are not tame
-_MARGIN, _MARGIN_UNPROVED, _MARGIN_WILD = 1.15, 1.3, 1.5  # times the floor; more where no window is left for proof
-_SWITCH = 1.2  # times what is in use
-_KEEP = 1.05  # times the floor, of what was proved
-_ALIKE = 0.7  # gradients of a draw of several paths, over those of a no-U-turn draw
-_ENOUGH = (1.5, 2.5)  # times the floor, by how many windows are left: no other search
-_ACCEPT = 0.8, 0.95  # what dual averaging may be told to hold
-_CAREFUL, _LOST_MUCH, _SHORTER = 0.92, 0.15, 0.75
-# log-densities beyond all draws, in nats above the fitted Gaussian: remarkable ones, and those of which so many rule a
-# harmonic drift out; the error of the energy that does where one is remarkable, and how much its steps may grow since
-_SURPLUS, _OTHER, _SEVERAL, _THROWN, _LONGER = 8.0, 20.0, 3, 6.0, 1.1
 _ELSEWHERE = "there is more where no draw has been"
-_LONGEST_REST, _DIVERGING = 25, 0.02
-# divergences of no-U-turn draws, as a share and as a number, and the acceptance that is held where there are more
-_RISKY, _ACCIDENTS, _CAUTIOUS = 0.01, 2, 0.9
 _UNSEEN = "no window of warm-up was long enough to choose by"
 
 
-class _Settings(Protocol):
-    """What is read of `Settings`, which lies above."""
+class Stage(NamedTuple):
+    """Where in warm-up a window has ended.
 
-    @property
-    def integrator(self) -> Any: ...
-    @property
-    def kinetic(self) -> Any: ...
-    @property
-    def trajectory(self) -> Any: ...
-    @property
-    def step_size(self) -> float | None: ...
-    @property
-    def target_accept(self) -> float: ...
-    @property
-    def accept_given(self) -> bool: ...
-    @property
-    def max_energy_error(self) -> float: ...
+    `windows_left` follow it; `transient` says whether the chain is on its way to its typical set still, and `alike`
+    whether the metric is of the kind that the window was drawn with, so that lengths of paths compare.
+    """
+
+    windows_left: int
+    transient: bool = False
+    alike: bool = True
+
+
+class _Looks(NamedTuple):
+    """What has been seen of a window, with its event in the history; effective draws and gradients are per draw."""
+
+    window: Window
+    stage: Stage
+    gaussianity: Gaussianity
+    ess: float
+    gradients: float
+    event: dict[str, Any]
 
 
 def in_words(choice: Mapping[str, Any]) -> str:
@@ -103,24 +85,24 @@ class Tuner:
     dim : int
     """
 
-    def __init__(self, settings: _Settings, dim: int) -> None:
+    def __init__(self, settings: Settings, dim: int) -> None:
         base = settings.integrator
-        automatic = isinstance(base, integrators.Auto)
-        self._settings, self._dim = settings, dim
+        self._automatic = isinstance(base, integrators.Auto)
+        self._settings, self._dim, self._policy = settings, dim, settings.policy
         self.active = (
             isinstance(settings.trajectory, trajectories.Auto)
-            and (automatic or isinstance(base, integrators.Integrator))
+            and (self._automatic or isinstance(base, integrators.Integrator))
             and dim > 0
         )
         known = {**integrators.CATALOGUE, **integrators.HARMONIC}
-        schemes: list[integrators.Integrator] = [known[name] for name in _SCHEMES] if automatic else [base]
+        schemes: list[Any] = [known[name] for name in self._policy.schemes] if self._automatic else [base]
         if not isinstance(settings.kinetic, kinetic.Gaussian):
             schemes = [scheme for scheme in schemes if scheme.drift == "free"]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
-        self._may_beware = self.active and base.drift == "free" and not pinned
-        self._columns = spread(dim, _COORDINATES)
-        self.found: Found | None = None
+        self._may_raise_accept = self.active and base.drift == "free" and not pinned
+        self._columns = evenly_spaced(dim, self._policy.coordinates)
+        self.found: Tuning | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._cautious = False
@@ -138,23 +120,22 @@ class Tuner:
         return self._settings.integrator if self.found is None else self._schemes[self.found.integrator]
 
     @property
-    def trajectory(self) -> Any:
+    def trajectory(self) -> trajectories.Trajectory:
         """What the chain draws by."""
         found = self.found
-        return (
-            self._settings.trajectory
-            if found is None
-            else trajectories.FixedTime(found.time, found.jitter, repeats=found.repeats)
-        )
+        if found is None:
+            return self._settings.trajectory
+        return trajectories.FixedTime(found.time, found.jitter, repeats=found.repeats)
 
     @property
     def target_accept(self) -> float:
         """What dual averaging holds: the acceptance that was measured with the best step size."""
+        asked, policy = self._settings.target_accept, self._policy
         if self._settings.accept_given:
-            return self._settings.target_accept
+            return asked
         if self.found is None:
-            return max(self._settings.target_accept, _CAUTIOUS) if self._cautious else self._settings.target_accept
-        return min(max(self.found.accept, _ACCEPT[0]), _ACCEPT[1])
+            return max(asked, policy.raised_accept) if self._cautious else asked
+        return min(max(self.found.accept, policy.accept[0]), policy.accept[1])
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -166,116 +147,109 @@ class Tuner:
         if found is not None:
             chosen: dict[str, Any] = {"integrator": found.integrator, "trajectory": "fixed_time"}
             chosen |= {"time": found.time, "jitter": found.jitter, "repeats": found.repeats}
-            chosen |= {"predicted": found.value}
+            chosen |= {"predicted": found.efficiency}
         else:
-            plain = (
-                isinstance(settings.integrator, integrators.Auto),
-                isinstance(settings.trajectory, trajectories.Auto),
-            )
+            automatic = isinstance(settings.trajectory, trajectories.Auto)
             chosen = {
-                "integrator": "leapfrog" if plain[0] else settings.integrator.name,
-                "trajectory": "no_u_turn" if plain[1] else settings.trajectory.name,
+                "integrator": "leapfrog" if self._automatic else settings.integrator.name,
+                "trajectory": "no_u_turn" if automatic else settings.trajectory.name,
             }
-            if plain[1]:
+            if automatic:
                 chosen["reason"] = self._reason
         return {**chosen, "target_accept": self.target_accept, "floor": self._floor, "history": list(self._history)}
 
-    def consider(
-        self,
-        system: System,
-        state: State,
-        random: np.ndarray,
-        mean: np.ndarray | None,
-        memory: Memory,
-        step_size: float,
-        windows_left: int,
-        far: bool,
-        alike: bool = True,
-    ) -> float | None:
+    def consider(self, window: Window, plan: Plan, lab: Lab, stage: Stage) -> float | None:
         """Look at a window that has ended; returns the step size to begin anew with, None to go on as before.
 
         Parameters
         ----------
-        system, state, random
-            What the chain runs by, with the metric that the window has led to.
-        mean : ndarray or None
-            Of the Gaussian that a harmonic drift turns about.
-        memory : Memory
-            Of the window.
-        step_size : float
-            What the window was drawn with.
-        windows_left : int
-        far : bool
-            Whether the chain is far from its typical set still.
-        alike : bool, optional
-            Whether the metric is of the kind that the window was drawn with, so that lengths of paths compare.
+        window : Window
+        plan : Plan
+            With the metric, and the mean, that the window has led to.
+        lab : Lab
+        stage : Stage
         """
-        if not self.active or windows_left >= len(_SHAPES):
+        policy, count = self._policy, len(window.draws)
+        if not self.active or stage.windows_left >= len(policy.limits):
             return None
-        if far:
+        if stage.transient:
             return self._give_up("the chain was far from its typical set")
-        count = len(memory.draws)
-        if count < _LEAST_DRAWS or (self.found is None and count < min(self._dim, 100)):
+        if count < policy.least_draws or (self.found is None and count < min(self._dim, 100)):
             return None
-        looks = shape(*whitened(system.metric, memory.draws, memory.gradients))
-        distance = looks.distance
-        drawn, steps = realised(memory, self._columns), float(memory.steps.mean()) * self.integrator.stages
-        event: dict[str, Any] = {
-            "integrator": self.integrator.name if self.found else "no_u_turn",
-            "step_size": step_size,
-            "worth": drawn / (steps + PER_DRAW),
-            "steps": float(memory.steps.mean()),
-            "accept": float(memory.accept.mean()),
-            "lost": lost(memory, self.found.repeats if self.found else 1),
-            **{name: value if np.isfinite(value) else None for name, value in looks._asdict().items()},
-        }
-        self._history.append(event)
-        farthest, heaviest = _SHAPES[windows_left]
-        if (steps if self.found is None else self._floor_steps) < _QUICK:
-            farthest = min(farthest, _NEAR)
-        wild = distance >= _TAME and not (looks.pull > _LEAST_PULL and looks.peak < _HIGHEST_PEAK)
-        if wild or not (distance < farthest and looks.tail < heaviest):
+        looks = self._look(window, plan, stage)
+        if not self._suits(looks):
             return self._give_up("the target is not Gaussian enough")
-        if self.found is None and alike and event["steps"] * step_size > _FARTHEST:
+        if self.found is None and stage.alike and looks.event["steps"] * window.step_size > policy.longest_time:
             # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
             # short paths, which look good in all others, would keep it from ever doing so.
             self._reason = "paths have to be longer than those that are tried"
             return None
         if self.found is None:
-            self._floor_draw, self._floor_step, self._floor_steps = drawn, step_size, steps
-        wanted = 0.0 if distance < _TAME else _ALIKE * self._floor_steps
-        self._floor = self._floor_draw / (self._floor_steps + PER_DRAW)
-        search = Search(
-            system, state, random, memory, self._columns, mean, self._settings.max_energy_error,
-            self._settings.target_accept - 0.05 if self._settings.accept_given else 0.0, wanted,
-        )  # fmt: skip
+            self._floor_draw, self._floor_step, self._floor_steps = looks.ess, window.step_size, looks.gradients
+        near = looks.gaussianity.distance < policy.near_gaussian
+        self._floor = self._floor_draw / (self._floor_steps + policy.per_draw)
+        settings = self._settings
+        demands = Demands(
+            policy,
+            settings.target_accept - 0.05 if settings.accept_given else 0.0,
+            0.0 if near else policy.path_cost * self._floor_steps,
+            settings.step_size is not None,
+        )
+        search = Search(lab, plan, window, demands)
         if self.found is None:
-            margin = _MARGIN if windows_left else _MARGIN_UNPROVED if distance < _TAME else _MARGIN_WILD
-            return self._first(search, event, distance, margin)
-        return self._judge(search, event, distance, memory, windows_left)
+            unproved = policy.margin_unproved if near else policy.margin_far
+            return self._first(search, looks, policy.margin if stage.windows_left else unproved)
+        return self._judge(search, looks)
 
-    def beware(self, memory: Memory, step_size: float, windows_left: int) -> float | None:
+    def _look(self, window: Window, plan: Plan, stage: Stage) -> _Looks:
+        """Measure a window, and note it in the history."""
+        z, g = plan.metric.solve(window.draws), plan.metric.adjoint(window.gradients)
+        seen, steps = gaussianity(z, g), float(window.steps.mean())
+        ess, gradients = ess_per_draw(window, self._columns), steps * self.integrator.stages
+        event: dict[str, Any] = {
+            "integrator": self.integrator.name if self.found else "no_u_turn",
+            "step_size": window.step_size,
+            "efficiency": ess / (gradients + self._policy.per_draw),
+            "steps": steps,
+            "accept": float(window.accept.mean()),
+            "lost": fraction_lost(window, self.found.repeats if self.found else 1),
+            **{name: value if np.isfinite(value) else None for name, value in seen._asdict().items()},
+        }
+        self._history.append(event)
+        return _Looks(window, stage, seen, ess, gradients, event)
+
+    def _suits(self, looks: _Looks) -> bool:
+        """Whether the target is near enough to a Gaussian for anything but no-U-turn trajectories."""
+        policy, seen = self._policy, looks.gaussianity
+        farthest, heaviest = policy.limits[looks.stage.windows_left]
+        if (looks.gradients if self.found is None else self._floor_steps) < policy.quick:
+            farthest = min(farthest, policy.quick_distance)
+        calm = seen.radial_correlation > policy.least_radial_correlation and seen.kurtosis < policy.largest_kurtosis
+        return (seen.distance < policy.near_gaussian or calm) and seen.distance < farthest and seen.tail < heaviest
+
+    def raise_target_accept(self, window: Window, step_size: float, windows_left: int) -> float | None:
         """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
 
         Where a target becomes narrow, the steps that suit the rest of it end in divergences.  Those of a harmonic drift
         have another cause, a fit that is poor, and are left to the integrator's own target.
         """
-        count = len(memory.diverged)
-        risky = count >= _LEAST_DRAWS and memory.diverged.sum() > max(_ACCIDENTS, _RISKY * count)
+        policy, count = self._policy, len(window.diverged)
+        risky = window.diverged.sum() > max(policy.accidents, policy.risky * count)
         if (
             self._cautious
-            or not self._may_beware
+            or not self._may_raise_accept
             or self.found is not None
-            or windows_left >= len(_SHAPES)
+            or windows_left >= len(policy.limits)
+            or count < policy.least_draws
             or not risky
         ):
             return None
         self._cautious = True
-        return _SHORTER * step_size
+        return policy.shorter * step_size
 
-    def _first(self, search: Search, event: dict[str, Any], distance: float, margin: float) -> float | None:
+    def _first(self, search: Search, looks: _Looks, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
-        best = self._best(search, event, distance, margin * self._floor)
+        best = self._best(search, looks, margin * self._floor)
         if best is None:
             if self.active:
                 self._reason = "nothing promised to be better"
@@ -283,39 +257,32 @@ class Tuner:
         self.found = best
         return best.step_size
 
-    def _judge(
-        self, search: Search, event: dict[str, Any], distance: float, memory: Memory, windows_left: int
-    ) -> float | None:
+    def _judge(self, search: Search, looks: _Looks) -> float | None:
         """Keep what was chosen, or something like it, or give it up."""
         assert self.found is not None
-        drift, step_size, value = self.integrator.drift, event["step_size"], event["worth"]
-        if drift == "free" and LOST[drift] < event["lost"] < _LOST_MUCH and self.found.accept < _CAREFUL - 0.02:
+        policy, event, window = self._policy, looks.event, looks.window
+        drift, step_size, efficiency = self.integrator.drift, event["step_size"], event["efficiency"]
+        bold = drift == "free" and policy.most_lost_free < event["lost"] < policy.bold_lost
+        if bold and self.found.accept < policy.bold_accept - 0.02:
             event["verdict"] = "too bold"
-            self.found = self.found._replace(step_size=_SHORTER * step_size, accept=_CAREFUL)
+            self.found = self.found._replace(step_size=policy.shorter * step_size, accept=policy.bold_accept)
             return self.found.step_size
-        if event["lost"] > LOST[drift] or (drift == "harmonic" and memory.diverged.any()):
+        if event["lost"] > policy.most_lost(drift) or (drift == "harmonic" and window.diverged.any()):
             event["verdict"] = f"trajectories of the {drift} drift are lost"
-            if drift == "free":
-                return self._give_up("what was tried lost its way")
-            self._schemes = {name: scheme for name, scheme in self._schemes.items() if scheme.drift == "free"}
-            self.found = None
-            if not self._schemes:
-                return self._give_up("what was tried lost its way")
-            renewed = self._first(search, event, distance, _MARGIN if windows_left else _MARGIN_UNPROVED)
-            return self._floor_step if renewed is None else renewed
-        if longest_rest(memory.draws) > _LONGEST_REST or memory.diverged.mean() > _DIVERGING:
+            return self._without(drift, search, looks)
+        if longest_stay(window.draws) > policy.longest_stay or window.diverged.mean() > policy.most_diverging:
             return self._give_up("what was tried got stuck")
-        if value < _KEEP * self._floor:
+        if efficiency < policy.keep * self._floor:
             event["verdict"] = "no better than no-U-turn"
             self.found, self._reason = None, "what was tried was no better"
             return self._floor_step
         if step_size > self._proved and not self._holds(search, self.found._replace(step_size=step_size), event):
             return self._give_up(_ELSEWHERE)
-        if value > _ENOUGH[min(windows_left, 1)] * self._floor:
+        if efficiency > policy.enough[min(looks.stage.windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
             return None
         now = search.now(self._candidates()[self.found.integrator]._replace(step_size=step_size), *self.found[3:5])
-        best = self._best(search, event, distance, max(_SWITCH * now, _MARGIN * self._floor), step_size)
+        best = self._best(search, looks, max(policy.switch * now, policy.margin * self._floor), step_size)
         event["now"] = now
         if not self.active:
             return self._give_up(_ELSEWHERE)
@@ -324,46 +291,59 @@ class Tuner:
         self.found = best
         return best.step_size
 
-    def _best(
-        self, search: Search, event: dict[str, Any], distance: float, least: float, step_size: float | None = None
-    ) -> Found | None:
-        """The best that a search finds worth at least so much, and that holds; all of it goes into the history.
+    def _without(self, drift: str, search: Search, looks: _Looks) -> float | None:
+        """Give up what was chosen and all schemes of its drift; choose among free ones, if it was the harmonic one."""
+        if drift == "free":
+            return self._give_up("what was tried lost its way")
+        self._schemes = {name: scheme for name, scheme in self._schemes.items() if scheme.drift == "free"}
+        self.found = None
+        if not self._schemes:
+            return self._give_up("what was tried lost its way")
+        margin = self._policy.margin if looks.stage.windows_left else self._policy.margin_unproved
+        renewed = self._first(search, looks, margin)
+        return self._floor_step if renewed is None else renewed
+
+    def _best(self, search: Search, looks: _Looks, least: float, step_size: float | None = None) -> Tuning | None:
+        """The best that a search finds to be at least so efficient, and that holds; all of it goes into the history.
 
         With the step size of what is in use, it is looked at once more beside others.
         """
-        candidates, automatic = self._candidates(), isinstance(self._settings.integrator, integrators.Auto)
+        candidates, policy, event = self._candidates(), self._policy, looks.event
         if step_size is not None and self.found is not None:
             name = self.found.integrator
             candidates[name] = candidates[name]._replace(step_size=step_size)
-        if automatic and distance >= _TAME:
+        if self._automatic and looks.gaussianity.distance >= policy.near_gaussian:
             candidates = {name: one for name, one in candidates.items() if one.scheme.drift == "free"}
         if not candidates:
             return None
-        budget = max(_BUDGET * self._floor_steps, _LEAST_BUDGET)
-        tried = search.best(candidates, budget, step_size is not None, fixed=self._settings.step_size is not None)
+        budget = max(policy.budget * self._floor_steps, policy.least_budget)
+        tried = search.best(candidates, budget, step_size is not None)
         event["tried"] = [list(found) for found in tried]
-        holds = tried[0].value > 0 and tried[0].value >= least and self._holds(search, tried[0], event)
+        top = tried[0]
+        holds = top.efficiency > 0 and top.efficiency >= least and self._holds(search, top, event)
         event["cost"] = search.cost
-        return tried[0] if holds else None
+        return top if holds else None
 
-    def _holds(self, search: Search, found: Found, event: dict[str, Any]) -> bool:
+    def _holds(self, search: Search, found: Tuning, event: dict[str, Any]) -> bool:
         """Whether what is found is good for places, too, that the window has not been to.
 
         The harmonic drift of a Gaussian that was fitted in one mode hardly ever leads to another one, and never into a
         heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
         """
-        scheme = self._schemes[found.integrator]
-        if scheme.drift == "free" or not isinstance(self._settings.integrator, integrators.Auto):
+        scheme, policy = self._schemes[found.integrator], self._policy
+        if scheme.drift == "free" or not self._automatic:
             return True
         beyond = search.beyond(self._floor_step)
         if beyond is None:
             return True
-        event["surplus"] = float(beyond.surplus.max())
-        remarkable, elsewhere = beyond.surplus >= _SURPLUS, (beyond.surplus >= _OTHER).sum() >= _SEVERAL
+        event["excess"] = float(beyond.excess.max())
+        remarkable = beyond.excess >= policy.remarkable
+        elsewhere = (beyond.excess >= policy.elsewhere).sum() >= policy.several
         self._proved = np.inf
         if remarkable.any():
-            elsewhere |= not (beyond.errors(scheme, found.step_size, found.time)[remarkable] < _THROWN).all()
-            self._proved = _LONGER * found.step_size
+            errors = beyond.errors(scheme, found.step_size, found.time)
+            elsewhere |= not (errors[remarkable] < policy.most_thrown).all()
+            self._proved = policy.proved_growth * found.step_size
         if elsewhere:
             self.active, self._reason = False, _ELSEWHERE
         return self.active
@@ -379,19 +359,20 @@ class Tuner:
 
     def _candidates(self) -> dict[str, Candidate]:
         """The schemes, with step sizes to begin with, given that of no-U-turn leapfrog."""
-        found = {}
+        found, policy = {}, self._policy
         for name, scheme in self._schemes.items():
-            size, longest = 0.9 * self._floor_step * scheme.stages, np.inf
+            size, longest = policy.first_step * self._floor_step * scheme.stages, np.inf
             if scheme.drift == "harmonic":
-                size = max(1.2, 1.5 * self._floor_step) * (0.3 + 0.7 * scheme.stages)
+                angle, multiple = policy.first_harmonic_step
+                size = max(angle, multiple * self._floor_step) * (0.3 + 0.7 * scheme.stages)
                 longest = scheme.longest
-            elif not isinstance(self._settings.integrator, integrators.Auto):
-                size = 0.9 * self._floor_step  # which was that of this scheme
+            elif not self._automatic:
+                size = policy.first_step * self._floor_step  # which was that of this scheme
             found[name] = Candidate(scheme, self._settings.step_size or min(size, longest), longest)
         return found
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that later choices depend on, as numbers and words."""
+        """Everything that later choices depend on, as numbers and words; `choice` has the rest."""
         return {
             "active": self.active,
             "schemes": list(self._schemes),
@@ -400,18 +381,17 @@ class Tuner:
             "reason": self._reason,
             "cautious": self._cautious,
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
-            "history": [dict(event) for event in self._history],
         }
 
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Become what `snapshot` describes."""
+    def restore(self, snapshot: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:
+        """Become what `snapshot` describes, of a tuner with this history."""
         self.active = snapshot["active"]
         known = Tuner(self._settings, self._dim)._schemes
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
-        self.found = None if snapshot["found"] is None else Found(*snapshot["found"])
+        self.found = None if snapshot["found"] is None else Tuning(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
         self._cautious = snapshot.get("cautious", False)
         proved = snapshot.get("proved")
         self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
-        self._history = [dict(event) for event in snapshot["history"]]
+        self._history = [dict(event) for event in history]

@@ -6,14 +6,26 @@ from typing import Any
 import numpy as np
 
 from . import statistics as column
-from .adapt import Learning, find_step_size, start_point, store_draw, store_outcome, update_step_size
+from .adapt import (
+    LEARNS,
+    LOG_MEAN_STEP,
+    LOG_STEP,
+    TARGET_ACCEPT,
+    TUNES_STEP,
+    Learning,
+    find_step_size,
+    start_point,
+    store_draw,
+    store_outcome,
+    update_step_size,
+)
 from .compile import kernel, specialise
 from .flow import longest_of
 from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import State, System
+from .state import FAILURES, GRADIENTS, State, System
 from .status import Status
 from .vectors import assign, fill
 
@@ -62,24 +74,24 @@ def advance(
     rng = generator_at(random)
     averaging, longest = learning.step, math.log(longest_step(rule, longest_of(system.flow)))
     for i in range(draws.shape[0]):
-        tuning = learning.tuning[1] > 0.0
-        eps = math.exp(averaging[0] if tuning else averaging[1])
+        tuning = learning.tuning[TUNES_STEP] > 0.0
+        eps = math.exp(averaging[LOG_STEP] if tuning else averaging[LOG_MEAN_STEP])
         row = rows[i]
         status = transition(rule, system, state, eps, rng, row)
         if status != _OK:
             return i, status
         if tuning:
-            update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[0], longest)
-        if learning.tuning[2] > 0.0:
+            update_step_size(averaging, row[column.MEAN_TREE_ACCEPT], learning.tuning[TARGET_ACCEPT], longest)
+        if learning.tuning[LEARNS] > 0.0:
             store_draw(learning, state.current)
             store_outcome(learning, state.current, row)
         row[column.MODEL_LOGP] = state.current.value[0] / system.target.inverse_temperature
         row[column.STEP_SIZE] = eps
-        row[column.STEP_SIZE_BAR] = math.exp(averaging[1])
-        row[column.N_GRADIENTS] = state.counters[0]
-        row[column.SOLVER_FAILURES] = state.counters[1]
-        state.counters[0] = 0
-        state.counters[1] = 0
+        row[column.STEP_SIZE_BAR] = math.exp(averaging[LOG_MEAN_STEP])
+        row[column.N_GRADIENTS] = state.counters[GRADIENTS]
+        row[column.SOLVER_FAILURES] = state.counters[FAILURES]
+        state.counters[GRADIENTS] = 0
+        state.counters[FAILURES] = 0
         assign(draws[i], state.current.position)
     return draws.shape[0], _OK
 

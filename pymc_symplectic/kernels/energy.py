@@ -5,7 +5,7 @@ import numpy as np
 from .address import logp_at
 from .compile import helper
 from .kinetic import kinetic_energy
-from .state import Point, System, Target
+from .state import GRADIENTS, Point, System, Target
 from .status import Status
 from .vectors import assign
 
@@ -21,7 +21,7 @@ def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
     The log-density becomes -inf where it is not finite, and where the position or any entry of the gradient is not: a
     momentum that was kicked by such a gradient would be no number, and nothing that is computed of it could be trusted.
     """
-    counters[0] += 1
+    counters[GRADIENTS] += 1
     status = logp_at(target.address)(target.data, point.position, point.gradient, point.value)
     if target.inverse_temperature != 1.0:
         point.value[0] *= target.inverse_temperature

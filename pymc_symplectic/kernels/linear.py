@@ -1,10 +1,13 @@
-"""The three things kernels ask of a metric, M⁻¹ = L Lᵀ, without ever forming it.
+"""The linear map L of a metric, M⁻¹ = L Lᵀ, which is never formed: what kernels ask of it, and what Python does.
 
 ======  =====================================  =============================
 kick    r += c Lᵀ g                            flow of the potential energy
 drift   q += c L v                             flow of the kinetic energy
 solve   x = L⁻¹ x                              whitened coordinates
 ======  =====================================  =============================
+
+In Python a map has the same as methods, for vectors (d,) or rows (n, d): `apply` (L v), `adjoint` (Lᵀ g), `solve`
+(L⁻¹ x); and `covariance_times` (L Lᵀ g, of a vector), `variance` (the diagonal of L Lᵀ) and `check`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "map_of", "solve"]
+__all__ = ["DenseMap", "DiagonalMap", "LinearMap", "LowRankMap", "drift", "kick", "map_of", "solve"]
 
 
 class DiagonalMap(NamedTuple):
@@ -22,11 +25,62 @@ class DiagonalMap(NamedTuple):
 
     scale: np.ndarray
 
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """L v."""
+        return vectors * self.scale
+
+    def adjoint(self, vectors: np.ndarray) -> np.ndarray:
+        """Lᵀ g."""
+        return vectors * self.scale
+
+    def solve(self, vectors: np.ndarray) -> np.ndarray:
+        """L⁻¹ x."""
+        return vectors / self.scale
+
+    def covariance_times(self, vector: np.ndarray) -> np.ndarray:
+        """L Lᵀ g."""
+        return self.scale * (vector * self.scale)
+
+    def variance(self) -> np.ndarray:
+        """The diagonal of L Lᵀ, (d,)."""
+        return self.scale**2
+
+    def check(self, dim: int) -> None:
+        """Raise a ValueError unless this is a map of `dim` coordinates, finite and invertible."""
+        _check("scale", self.scale, (dim,), positive=True)
+
 
 class DenseMap(NamedTuple):
     """L = `factor`, lower triangular, of shape (d, d)."""
 
     factor: np.ndarray
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """L v."""
+        return vectors @ self.factor.T
+
+    def adjoint(self, vectors: np.ndarray) -> np.ndarray:
+        """Lᵀ g."""
+        return vectors @ self.factor
+
+    def solve(self, vectors: np.ndarray) -> np.ndarray:
+        """L⁻¹ x."""
+        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+
+        return solve_triangular(self.factor, vectors.T, lower=True).T
+
+    def covariance_times(self, vector: np.ndarray) -> np.ndarray:
+        """L Lᵀ g."""
+        return self.factor @ (self.factor.T @ vector)
+
+    def variance(self) -> np.ndarray:
+        """The diagonal of L Lᵀ, (d,)."""
+        return (self.factor**2).sum(axis=1)
+
+    def check(self, dim: int) -> None:
+        """Raise a ValueError unless this is a map of `dim` coordinates, finite and invertible."""
+        _check("factor", self.factor, (dim, dim))
+        _check("diagonal", np.diag(self.factor).copy(), (dim,), positive=True)
 
 
 class LowRankMap(NamedTuple):
@@ -40,8 +94,50 @@ class LowRankMap(NamedTuple):
     directions: np.ndarray
     stretch: np.ndarray
 
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """L v."""
+        return self._stretched(vectors, self.stretch - 1) * self.scale
 
-def map_of(arrays: Mapping[str, np.ndarray]) -> DiagonalMap | DenseMap | LowRankMap:
+    def adjoint(self, vectors: np.ndarray) -> np.ndarray:
+        """Lᵀ g."""
+        return self._stretched(vectors * self.scale, self.stretch - 1)
+
+    def solve(self, vectors: np.ndarray) -> np.ndarray:
+        """L⁻¹ x."""
+        return self._stretched(vectors / self.scale, 1 / self.stretch - 1)
+
+    def _stretched(self, vectors: np.ndarray, more: np.ndarray) -> np.ndarray:
+        return vectors + ((vectors @ self.directions.T) * more) @ self.directions
+
+    def covariance_times(self, vector: np.ndarray) -> np.ndarray:
+        """L Lᵀ g."""
+        slope = vector * self.scale
+        return self.scale * (slope + ((self.directions @ slope) * (self.stretch**2 - 1)) @ self.directions)
+
+    def variance(self) -> np.ndarray:
+        """The diagonal of L Lᵀ, (d,)."""
+        return (1 + (self.stretch**2 - 1) @ self.directions**2) * self.scale**2
+
+    def check(self, dim: int) -> None:
+        """Raise a ValueError unless this is a map of `dim` coordinates, finite and invertible."""
+        rank = np.size(self.stretch)
+        _check("scale", self.scale, (dim,), positive=True)
+        _check("stretch", self.stretch, (rank,), positive=True)
+        _check("directions", self.directions, (rank, dim))
+
+
+type LinearMap = DiagonalMap | DenseMap | LowRankMap
+
+
+def _check(name: str, array: Any, shape: tuple[int, ...], positive: bool = False) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != float:
+        found = f"{array.dtype}{array.shape}" if isinstance(array, np.ndarray) else repr(array)[:60]
+        raise ValueError(f"the {name} of the metric is {found}, and must be float64{shape}")
+    if not np.all(np.isfinite(array)) or (positive and not np.all(array > 0)):
+        raise ValueError(f"the {name} of the metric is not {'positive and ' if positive else ''}finite")
+
+
+def map_of(arrays: Mapping[str, np.ndarray]) -> LinearMap:
     """The map that has these fields.
 
     Raises

@@ -8,7 +8,7 @@ from .compile import helper
 from .energy import evaluate
 from .kinetic import velocity_of
 from .linear import drift, kick
-from .state import State, System
+from .state import FAILURES, State, System
 from .status import Status
 from .vectors import assign
 
@@ -16,7 +16,6 @@ __all__ = ["Midpoint", "close_midpoint", "midpoint_is_closed", "step_midpoint"]
 
 _OK = int(Status.OK)
 _BROKEN = int(Status.BROKEN)
-_FAILURES = 1  # of State.counters
 
 
 class Midpoint(NamedTuple):
@@ -92,7 +91,7 @@ def step_midpoint(flow: Midpoint, system: System, state: State, eps: float) -> i
             for j in range(momentum.size):
                 reversible = reversible and abs(momentum[j] - memory[3, j]) <= flow.reverse_tolerance
     if not reversible:
-        state.counters[_FAILURES] += 1
+        state.counters[FAILURES] += 1
         point.value[0] = -np.inf
         return _OK
     assign(point.position, memory[0])

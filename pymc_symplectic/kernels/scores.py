@@ -1,4 +1,37 @@
-"""What test trajectories say about path lengths, in loops: late in warm-up every chain scores hundreds of paths."""
+r"""What test trajectories say about path lengths, in loops: late in warm-up every chain scores hundreds of paths.
+
+Squared jumps
+-------------
+In a stationary chain :math:`\mathrm E[(f(q_1) - f(q_0))^2] = 2\,\mathrm{Var}f\,(1 - \rho_1)` for any function f, so
+mean squared jumps tell autocorrelations [1]_.  A jump counts with the probability that it is accepted.
+
+Control variates
+----------------
+On the Gaussian :math:`N(\mu, L L^\top)` the path of time t from q with the momentum r is known.  In one coordinate,
+with x = q - μ, c = cos t and w = sin t (L r), it leads from μ + x to μ + c x + w, and w is normal with variance
+:math:`v = \sin^2 t\,(L L^\top)_{jj}`, whatever x is.  So the squared jump of the coordinate and its mean over momenta
+and over remembered draws, with moments :math:`m_k` of x, are
+
+.. math:: J = (c - 1)\,x + w, \qquad \mathrm E J^2 = (c - 1)^2 m_2 + v,
+
+and of the squared deviation from the mean m of the draws, with δ = μ - m,
+
+.. math::
+    D &= (c x + \delta + w)^2 - (x + \delta)^2 = J\,\big((c + 1)\,x + w + 2\delta\big)
+       = B + 2 w (c x + \delta) + w^2, \\
+    B &= (c - 1)\,x\,\big((c + 1)\,x + 2\delta\big), \\
+    \mathrm E D^2 &= \mathrm E B^2 + 2 v\,\mathrm E B + 4 v\,\mathrm E(c x + \delta)^2 + 3 v^2,
+
+since odd moments of w vanish and its fourth is 3 v².  The differences :math:`J^2 - \mathrm E J^2` and
+:math:`D^2 - \mathrm E D^2` of the few test trajectories are luck, and on a nearly Gaussian target the squared jumps
+that were seen have had the same luck: they are control variates [2]_, taken off by regression.
+
+References
+----------
+.. [1] C. Pasarica, A. Gelman (2010). Adaptively scaling the Metropolis algorithm using expected squared jumped
+   distance. Statistica Sinica 20, 343-364.
+.. [2] A. B. Owen (2013). Monte Carlo theory, methods and examples, section 8.9.
+"""
 
 from typing import NamedTuple
 
@@ -9,15 +42,15 @@ from .compile import helper, kernel
 __all__ = [
     "BINS",
     "REFUSED",
-    "Course",
+    "Costs",
     "Moments",
-    "Plan",
     "Scratch",
-    "jumps",
-    "lucky_jumps",
+    "TestPaths",
+    "control_variates",
+    "effective_fraction",
     "mean_steps",
     "score",
-    "worth",
+    "squared_jumps",
 ]
 
 BINS = 5
@@ -31,7 +64,7 @@ _LENGTHS = 41  # of a jittered path, that steps are counted for
 _LEAST_STAY, _MOST_STAY = -0.999, 1 - 1e-6  # autocorrelations
 
 
-class Course(NamedTuple):
+class TestPaths(NamedTuple):
     """Test trajectories: `starts` (n, m), and `positions` (n, k, m) and `errors` (n, k) after each step.
 
     The log-densities are `before` (n,) and `after` (n, k).  Steps are of size `sizes` (n,), none above the step size
@@ -60,8 +93,8 @@ class Moments(NamedTuple):
     powers: np.ndarray
 
 
-class Plan(NamedTuple):
-    """How paths are made, and what they cost.
+class Costs(NamedTuple):
+    """How paths are made, and what they cost in gradients.
 
     A step of size `step_size` takes `stages` gradients.  Of short paths as many make a draw as come nearest to the
     gradients `wanted`, at most `most_repeats`; and a draw costs `per_draw` gradients beyond its own.
@@ -84,7 +117,7 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def worth(times: np.ndarray) -> float:
+def effective_fraction(times: np.ndarray) -> float:
     """Effective draws per draw, from the autocorrelation times (F,) of all functions: a soft minimum over them."""
     largest = 0.0
     for f in range(times.size):
@@ -94,7 +127,7 @@ def worth(times: np.ndarray) -> float:
     total = 0.0
     for f in range(times.size):
         total += (max(times[f], _LEAST_TIME) / largest) ** _SOFTNESS
-    return (total / times.size) ** (-1 / _SOFTNESS) / largest if total < np.inf else 0.0  # NaN is worth nothing either
+    return (total / times.size) ** (-1 / _SOFTNESS) / largest if total < np.inf else 0.0  # NaN is nothing, too
 
 
 @kernel
@@ -108,49 +141,48 @@ def mean_steps(time: float, jitter: float, step_size: float) -> float:
 
 
 @kernel
-def jumps(course: Course, moments: Moments, gap: np.ndarray) -> None:
-    """Write a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function to `gap` (n, k, 2 m + 1).
+def squared_jumps(paths: TestPaths, moments: Moments, out: np.ndarray) -> None:
+    """Write a (f(q_k) - f(q_0))² / (2 Var f) of each trajectory, step and function to `out` (n, k, 2 m + 1).
 
     For functions that never varied, and for steps that were never taken, it is zero.
     """
     width, variance = moments.mean.size, moments.variance
-    for i in range(gap.shape[0]):
-        for k in range(gap.shape[1]):
-            accept = np.exp(-max(course.errors[i, k], 0.0))
-            for f in range(gap.shape[2]):
-                gap[i, k, f] = 0.0
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            accept = np.exp(-max(paths.errors[i, k], 0.0))
+            for f in range(out.shape[2]):
+                out[i, k, f] = 0.0
                 if not (accept > 0 and variance[f] > 0):
                     continue
                 if f == 2 * width:
-                    jump = course.after[i, k] - course.before[i]
+                    jump = paths.after[i, k] - paths.before[i]
                 else:
                     j = f % width
-                    here, there = course.starts[i, j], course.positions[i, k, j]
+                    here, there = paths.starts[i, j], paths.positions[i, k, j]
                     jump = there - here
                     if f >= width:
                         jump *= there + here - 2 * moments.mean[j]
-                gap[i, k, f] = accept * jump * jump / (2 * variance[f])
+                out[i, k, f] = accept * jump * jump / (2 * variance[f])
 
 
 @kernel
-def lucky_jumps(
-    course: Course, moments: Moments, reach: np.ndarray, reach_variance: np.ndarray, luck: np.ndarray
+def control_variates(
+    paths: TestPaths, moments: Moments, reach: np.ndarray, reach_variance: np.ndarray, out: np.ndarray
 ) -> None:
-    """Write what the trajectories would get on the fitted Gaussian by chance alone to `luck`, in the form of `jumps`.
+    """Write the control variates of the squared jumps to `out`, in their form.
 
-    There the way from q with the momentum r leads to μ + cos t (q - μ) + sin t L r, where `reach` (n, m) is L r and μ
-    the centre of the moments.  With `reach_variance` (m,), that of the reach over all momenta, the mean square of a
-    jump over momenta and draws is known.  Of the log-density, nothing is.
+    `reach` (n, m) is L r of each trajectory, `reach_variance` (m,) the diagonal of L Lᵀ, and μ the centre of the
+    moments.  There is none for the log-density.
     """
     width, variance = moments.mean.size, moments.variance
-    for i in range(luck.shape[0]):
-        for k in range(luck.shape[1]):
-            time = (k + 1) * course.sizes[i]
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            time = (k + 1) * paths.sizes[i]
             c, s = np.cos(time), np.sin(time)
-            luck[i, k, 2 * width] = 0.0
+            out[i, k, 2 * width] = 0.0
             for j in range(width):
-                # with δ = μ - m, m the mean, the new deviation from m is c x + δ + w, w the reach times s
-                away, way, v = course.starts[i, j] - moments.centre[j], s * reach[i, j], s * s * reach_variance[j]
+                # x, w, v and δ as above; `linear` is J, `square` is D, and `base`, `base2` the means of B and B²
+                away, way, v = paths.starts[i, j] - moments.centre[j], s * reach[i, j], s * s * reach_variance[j]
                 delta = moments.centre[j] - moments.mean[j]
                 m1, m2, m3, m4 = moments.powers[0, j], moments.powers[1, j], moments.powers[2, j], moments.powers[3, j]
                 linear = (c - 1) * away + way
@@ -159,35 +191,37 @@ def lucky_jumps(
                 base2 = (c - 1) ** 2 * ((c + 1) ** 2 * m4 + 4 * delta * (c + 1) * m3 + 4 * delta * delta * m2)
                 both = 4 * v * (c * c * m2 + 2 * c * delta * m1 + delta * delta)
                 excess = linear * linear - (c - 1) ** 2 * m2 - v
-                luck[i, k, j] = excess / (2 * variance[j]) if variance[j] > 0 else 0.0
+                out[i, k, j] = excess / (2 * variance[j]) if variance[j] > 0 else 0.0
                 f, excess = width + j, square * square - base2 - 2 * base * v - both - 3 * v * v
-                luck[i, k, f] = excess / (2 * variance[f]) if variance[f] > 0 else 0.0
+                out[i, k, f] = excess / (2 * variance[f]) if variance[f] > 0 else 0.0
 
 
 @helper
-def _part(course: Course, i: int, k: int, step_size: float, time: float, jitter: float) -> int:
+def _part(paths: TestPaths, i: int, k: int, step_size: float, time: float, jitter: float) -> int:
     """The part of the times of a path that step k + 1 of trajectory i stands for, -1 for none.
 
     A path of time t takes ceil(t / ε) equal steps, so a point k steps on stands for it if they are of that length.
     """
-    size = course.sizes[i]
-    if k >= course.counts[i] or not size / step_size > min(k / (k + 1), 0.75):
+    size = paths.sizes[i]
+    if k >= paths.counts[i] or not size / step_size > min(k / (k + 1), 0.75):
         return -1
     place = ((k + 1) * size / time - (1 - jitter)) / (2 * jitter) * BINS
     return min(int(place), BINS - 1) if 0 <= place <= BINS else -1
 
 
 @helper
-def _covered(course: Course, step_size: float, time: float, jitter: float, parts: np.ndarray, seen: np.ndarray) -> bool:
+def _covered(
+    paths: TestPaths, step_size: float, time: float, jitter: float, parts: np.ndarray, seen: np.ndarray
+) -> bool:
     """Find the part of each point, and count those of each; whether there are enough, and none diverged."""
     seen[:] = 0
     for i in range(parts.shape[0]):
         for k in range(parts.shape[1]):
-            part = _part(course, i, k, step_size, time, jitter)
+            part = _part(paths, i, k, step_size, time, jitter)
             parts[i, k] = part
             if part >= 0:
                 seen[part] += 1
-                if not course.errors[i, k] < np.inf:
+                if not paths.errors[i, k] < np.inf:
                     return False
     for part in range(BINS):
         if seen[part] < _SEEN_TWICE:
@@ -197,47 +231,53 @@ def _covered(course: Course, step_size: float, time: float, jitter: float, parts
 
 @kernel
 def score(
-    course: Course, gap: np.ndarray, luck: np.ndarray, paths: np.ndarray, plan: Plan, scratch: Scratch, out: np.ndarray
+    paths: TestPaths,
+    jumps: np.ndarray,
+    variates: np.ndarray,
+    lengths: np.ndarray,
+    costs: Costs,
+    scratch: Scratch,
+    out: np.ndarray,
 ) -> None:
-    """Write worth, acceptance, share of the lost and repeats of each of `paths` (O, 2), times and jitters, to `out`.
+    """Write the efficiency, acceptance, fraction of lost trajectories and repeats of path lengths to `out` (O, 4).
 
-    `gap` and `luck` are (n, k, F), the latter empty where nothing is known of it; `out` is (O, 4), and all zero where
-    nothing is known of a path.
+    `lengths` (O, 2) are times and jitters.  `jumps` and `variates` are (n, k, F), the latter empty where there are no
+    control variates.  Where nothing is known of a path length, all is zero.
     """
     mean, excess, seen = scratch.mean, scratch.excess, scratch.seen
-    for o in range(paths.shape[0]):
-        time, jitter = paths[o, 0], paths[o, 1]
+    for o in range(lengths.shape[0]):
+        time, jitter = lengths[o, 0], lengths[o, 1]
         out[o, :] = 0.0
-        if not _covered(course, plan.step_size, time, jitter, scratch.parts, seen):
+        if not _covered(paths, costs.step_size, time, jitter, scratch.parts, seen):
             continue
         mean[:] = 0.0
         excess[:] = 0.0
         accepted, lost, common, spread_out = 0.0, 0.0, 0.0, 0.0
-        for i in range(gap.shape[0]):
-            for k in range(gap.shape[1]):
+        for i in range(jumps.shape[0]):
+            for k in range(jumps.shape[1]):
                 part = scratch.parts[i, k]
                 if part < 0:
                     continue
                 weight = 1 / (seen[part] * BINS)
-                accept = np.exp(-max(course.errors[i, k], 0.0))
+                accept = np.exp(-max(paths.errors[i, k], 0.0))
                 accepted += weight * accept
                 lost += weight if accept < REFUSED else 0.0
                 for f in range(mean.size):
-                    mean[f] += weight * gap[i, k, f]
-                if luck.size:
+                    mean[f] += weight * jumps[i, k, f]
+                if variates.size:
                     for f in range(mean.size):
-                        excess[f] += weight * luck[i, k, f]
-                        common += weight * gap[i, k, f] * luck[i, k, f]
-                        spread_out += weight * luck[i, k, f] ** 2
+                        excess[f] += weight * variates[i, k, f]
+                        common += weight * jumps[i, k, f] * variates[i, k, f]
+                        spread_out += weight * variates[i, k, f] ** 2
         for f in range(mean.size):
             common -= mean[f] * excess[f]
             spread_out -= excess[f] ** 2
-        # what regression of the gaps on the luck explains is taken off
+        # what regression of the jumps on the control variates explains is taken off
         slope = min(max(common / spread_out, 0.0), 1.0) if spread_out > 0 else 0.0
-        gradients = mean_steps(time, jitter, plan.step_size) * plan.stages
-        repeats = min(max(np.round(plan.wanted / gradients), 1.0), plan.most_repeats)
+        gradients = mean_steps(time, jitter, costs.step_size) * costs.stages
+        repeats = min(max(np.round(costs.wanted / gradients), 1.0), costs.most_repeats)
         for f in range(mean.size):
             stay = min(max(1 - mean[f] + slope * excess[f], _LEAST_STAY), _MOST_STAY) ** repeats
             mean[f] = (1 + stay) / (1 - stay)
-        out[o, 0] = worth(mean) / (gradients * repeats + plan.per_draw)
+        out[o, 0] = effective_fraction(mean) / (gradients * repeats + costs.per_draw)
         out[o, 1], out[o, 2], out[o, 3] = accepted, lost, repeats

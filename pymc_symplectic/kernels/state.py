@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["LONGEST", "Point", "State", "System", "Target", "new_point", "new_state"]
+__all__ = ["FAILURES", "GRADIENTS", "LONGEST", "Point", "State", "System", "Target", "new_point", "new_state"]
 
 LONGEST = 2.0**30
 """No step is longer than this, in whitened coordinates, where one of the order of 1 suits a well-fitted metric."""
@@ -41,11 +41,16 @@ class Point(NamedTuple):
     value: np.ndarray
 
 
+GRADIENTS, FAILURES = range(2)  # of `State.counters`
+N_COUNTERS = 2
+
+
 class State(NamedTuple):
     """One chain between transitions, and the working memory of a transition.
 
-    `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; ``counters[0]``
-    is the number of gradients evaluated, and ``counters[1]`` of implicit steps that failed, since the last draw.
+    `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; `counters` (2,)
+    say how many gradients were evaluated, and how many implicit steps have failed, since the last draw, at the places
+    `GRADIENTS` and `FAILURES`.
     """
 
     current: Point
@@ -62,4 +67,4 @@ def new_point(dim: int) -> Point:
 
 def new_state(dim: int) -> State:
     """Memory for a chain in `dim` coordinates."""
-    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), np.zeros(2, np.int64))
+    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), np.zeros(N_COUNTERS, np.int64))

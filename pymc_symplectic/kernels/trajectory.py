@@ -7,7 +7,7 @@ import numpy as np
 from .compile import helper, kernel
 from .flow import close, evaluate, is_closed, step
 from .kinetic import kinetic_energy
-from .state import State, System
+from .state import GRADIENTS, State, System
 from .status import Status
 from .vectors import assign
 
@@ -47,8 +47,8 @@ def _keep(system: System, state: State, course: Course, row: int) -> bool:
 def follow(system: System, state: State, eps: float, course: Course) -> tuple[int, int]:
     """Step from ``state.moving`` and ``state.momentum`` until the course is full, or the motion is no longer finite.
 
-    Returns how many rows were written, and the status of the last evaluation.  ``state.counters[0]`` goes up by the
-    gradients that the motion needed; those that only the energies of the course needed are not counted.
+    Returns how many rows were written, and the status of the last evaluation.  Of the gradients, those that the motion
+    needed are counted, and not those that only the energies of the course needed.
     """
     point = state.moving
     status = evaluate(system.target, point, state.counters)
@@ -60,7 +60,7 @@ def follow(system: System, state: State, eps: float, course: Course) -> tuple[in
             return row, status
         if not is_closed(system.flow):
             status = close(system.flow, system, state)
-            state.counters[0] -= 1
+            state.counters[GRADIENTS] -= 1
         if status == _BROKEN or not _keep(system, state, course, row):
             return row, status
     return len(course.positions), status

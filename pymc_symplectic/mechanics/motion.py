@@ -13,8 +13,8 @@ from ..checks import positive, whole
 from ..integrators import AnyIntegrator
 from ..kernels.kinetic import Gaussian, kinetic_energy, velocity_of
 from ..kernels.linear import DiagonalMap
+from ..kernels.state import GRADIENTS, new_state
 from ..kernels.state import System as Record
-from ..kernels.state import new_state
 from ..kernels.status import Status
 from ..kernels.trajectory import Course, follow
 from ..kinetic import KineticEnergy
@@ -323,7 +323,7 @@ def run(
         if error is not None and not isinstance(error, Exception):
             raise error  # an interrupt
         raise RuntimeError(f"the potential of {found.name} raised {type(error).__name__}: {error}") from error
-    return Run(course, reached, int(state.counters[0]))
+    return Run(course, reached, int(state.counters[GRADIENTS]))
 
 
 def _flow(method: AnyIntegrator | Splitting, kinetic: Any, dim: int) -> Any:

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels.adapt import Learning
-from ..kernels.linear import DenseMap, LowRankMap
+from ..kernels.linear import DenseMap, LinearMap, LowRankMap
+from ..window import Window
 from .base import Metric
 from .dense import Dense
-from .estimate import divergence, remembered
+from .estimate import divergence
 from .low_rank import LowRank
 
 __all__ = ["Auto", "as_dense"]
@@ -48,11 +48,11 @@ class Auto(Metric):
     def check(self, dim: int) -> None:
         """Any dimension will do."""
 
-    def start(self, gradient: np.ndarray) -> Any:
+    def start(self, gradient: np.ndarray) -> LinearMap:
         """What kernels run at first."""
         return self.resolve(gradient.size).start(gradient)
 
-    def kind(self, current: Any) -> str:
+    def kind(self, current: LinearMap) -> str:
         """``"dense"`` or ``"low_rank"``."""
         return Dense.name if isinstance(current, DenseMap) else LowRank.name
 
@@ -60,8 +60,8 @@ class Auto(Metric):
 class _Wide(LowRank):
     """`LowRank`, and `Dense` once draws have shown that it is clearly better."""
 
-    def fit(self, current: LowRankMap | DenseMap, learning: Learning) -> Any:
-        draws, gradients = remembered(learning)
+    def fit(self, current: Any, window: Window) -> LinearMap:
+        draws, gradients = window.pairs
         enough = len(draws) >= _ENOUGH * draws.shape[1]
         if isinstance(current, DenseMap):
             return Dense().fit_draws(current, draws, gradients) if enough else current

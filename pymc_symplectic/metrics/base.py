@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels.adapt import Learning
+from ..kernels.linear import LinearMap
+from ..window import Window
 
 __all__ = ["Metric"]
 
@@ -31,7 +32,7 @@ class Metric(ABC):
         """The metric to use for `dim` parameters: itself, unless it leaves the choice open."""
         return self
 
-    def kind(self, current: Any) -> str:
+    def kind(self, current: LinearMap) -> str:
         """The name of what kernels run at present."""
         return self.name
 
@@ -40,9 +41,9 @@ class Metric(ABC):
         """Raise a ValueError unless the metric serves `dim` parameters."""
 
     @abstractmethod
-    def start(self, gradient: np.ndarray) -> Any:
+    def start(self, gradient: np.ndarray) -> LinearMap:
         """What kernels run at first, given the gradient (d,) at the start."""
 
-    def fit(self, current: Any, learning: Learning) -> Any:
-        """What kernels run next, given what they ran and the draws made with it."""
+    def fit(self, current: Any, window: Window) -> LinearMap:
+        """What kernels run next, given what they ran and the window of draws made with it."""
         return current

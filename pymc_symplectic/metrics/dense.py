@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..kernels.adapt import Learning
 from ..kernels.linear import DenseMap
 from ..names import choose
+from ..window import Window
 from .base import Metric
-from .estimate import fisher_scale, geometric_mean, numbers, remembered, scale_from_gradient, shrunk
+from .estimate import fisher_scale, geometric_mean, numbers, scale_from_gradient, shrunk
 
 __all__ = ["Dense"]
 
@@ -99,18 +99,16 @@ class Dense(Metric):
             return DenseMap(np.linalg.cholesky(self.covariance))
         return DenseMap(np.diag(scale_from_gradient(gradient)))
 
-    def fit(self, current: DenseMap, learning: Learning) -> DenseMap:
+    def fit(self, current: DenseMap, window: Window) -> DenseMap:
         """The factor that the draws of the last window ask for."""
-        return self.fit_draws(current, *remembered(learning))
+        return self.fit_draws(current, *window.pairs)
 
     def fit_draws(self, current: DenseMap, draws: np.ndarray, gradients: np.ndarray) -> DenseMap:
         """The factor that draws and their gradients, (n, d) each, ask for."""
-        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
-
         if not self.adapts or len(draws) < 3:
             return current
         old = current.factor
-        white = solve_triangular(old, (draws - draws.mean(axis=0)).T, lower=True)
+        white = current.solve(draws - draws.mean(axis=0)).T
         slope = old.T @ (gradients - gradients.mean(axis=0)).T
         scale = fisher_scale(white, slope) if self.fit_to == "gradients" else np.ones(len(old))
         white, slope = white / scale[:, None], slope * scale[:, None]

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..kernels.adapt import Learning
 from ..kernels.linear import DiagonalMap
 from ..names import choose
+from ..window import Window
 from .base import Metric
 from .estimate import EXTRA_DRAWS, LARGEST, SMALLEST, numbers, scale_from_gradient
 
@@ -89,13 +89,13 @@ class Diagonal(Metric):
             return DiagonalMap(np.sqrt(self.variance))
         return DiagonalMap(scale_from_gradient(gradient))
 
-    def fit(self, current: DiagonalMap, learning: Learning) -> DiagonalMap:
+    def fit(self, current: DiagonalMap, window: Window) -> DiagonalMap:
         """The scale of the draws of the last window."""
-        count = learning.counters[0]
+        count = window.count
         if not self.adapts or count < 3:
             return current
         old = current.scale**2
-        drawn, steep = learning.squares / (count - 1)
+        drawn, steep = window.squares / (count - 1)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if self.fit_to == "gradients":
                 variance = np.sqrt(drawn / steep)

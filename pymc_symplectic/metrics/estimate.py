@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.adapt import Learning
-from ..kernels.linear import DenseMap, LowRankMap
+from ..kernels.linear import LinearMap
 
 __all__ = [
     "EXTRA_DRAWS",
@@ -18,11 +17,9 @@ __all__ = [
     "fisher_scale",
     "geometric_mean",
     "numbers",
-    "remembered",
     "scale_from_gradient",
     "shrunk",
     "span",
-    "whitened",
 ]
 
 SMALLEST, LARGEST = 1e-20, 1e20  # variances beyond these are numerical accidents
@@ -40,14 +37,6 @@ def scale_from_gradient(gradient: np.ndarray) -> np.ndarray:
         return np.ones(gradient.size)
     size = np.maximum(size, 0.1 * np.median(size[size > 0]))
     return np.clip(size, 1 / LARGEST, 1 / SMALLEST) ** -0.5
-
-
-def remembered(learning: Learning) -> tuple[np.ndarray, np.ndarray]:
-    """Draws and gradients of the current window, (n, d) each, those that memory still holds and that can be squared."""
-    count = min(learning.counters[1], len(learning.draws))
-    draws, gradients = learning.draws[:count], learning.gradients[:count]
-    fit = (np.abs(draws) < 1e100).all(axis=1) & (np.abs(gradients) < 1e100).all(axis=1)
-    return draws[fit], gradients[fit]
 
 
 def span(columns: np.ndarray) -> np.ndarray:
@@ -91,52 +80,30 @@ def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return half @ half.T
 
 
-def whitened(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draws z = L⁻¹ q and gradients Lᵀ g, (n, d) each, in the coordinates where this metric is the identity."""
-    if isinstance(metric, DenseMap):
-        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
-
-        return solve_triangular(metric.factor, draws.T, lower=True).T, gradients @ metric.factor
-    draws, gradients = draws / metric.scale, gradients * metric.scale
-    if isinstance(metric, LowRankMap):
-        along = draws @ metric.directions.T, gradients @ metric.directions.T
-        draws = draws + (along[0] * (1 / metric.stretch - 1)) @ metric.directions
-        gradients = gradients + (along[1] * (metric.stretch - 1)) @ metric.directions
-    return draws, gradients
-
-
-def divergence(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> float:
+def divergence(metric: LinearMap, draws: np.ndarray, gradients: np.ndarray) -> float:
     """The Fisher divergence of the best Gaussian with covariance L Lᵀ from draws and gradients (n, d), by parameter.
 
     Mean squared sum of whitened draws and gradients, which cancel where the whitened target is standard normal.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        white, slope = whitened(metric, draws - draws.mean(axis=0), gradients - gradients.mean(axis=0))
+        white = metric.solve(draws - draws.mean(axis=0))
+        slope = metric.adjoint(gradients - gradients.mean(axis=0))
         found = float(np.mean((white + slope) ** 2))
     return found if np.isfinite(found) else np.inf
 
 
-def centre(metric: Any, learning: Learning) -> np.ndarray | None:
-    """The mean of the Gaussian with covariance L Lᵀ that fits the draws of the window best; None where there is none.
+def centre(metric: LinearMap, mean: np.ndarray, gradient: np.ndarray) -> np.ndarray | None:
+    """The mean of the Gaussian with covariance L Lᵀ that fits draws and gradients of these means (d,) best.
 
     ``μ = q̄ + L Lᵀ ḡ`` makes the mean of ``|Lᵀ g + L⁻¹(q - μ)|²`` least: the Fisher divergence of the Gaussian from the
     target, and the square of what is left of the force [1]_.  For a Gaussian target it is the mean exactly, from any
-    draws, since there every ``q + Σ g`` is.
+    draws, since there every ``q + Σ g`` is.  None where it is not finite.
 
     References
     ----------
     .. [1] A. Seyboldt, E. L. Carlson, B. Carpenter (2026). Preconditioning Hamiltonian Monte Carlo by minimizing
        Fisher divergence. arXiv:2603.18845.
     """
-    if learning.counters[0] < 3:
-        return None
-    position, gradient = learning.means
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(metric, DenseMap):
-            mean = position + metric.factor @ (metric.factor.T @ gradient)
-        else:
-            slope = gradient * metric.scale
-            if isinstance(metric, LowRankMap):
-                slope = slope + ((metric.directions @ slope) * (metric.stretch**2 - 1)) @ metric.directions
-            mean = position + metric.scale * slope
-    return mean if np.all(np.isfinite(mean)) else None
+        found = mean + metric.covariance_times(gradient)
+    return found if np.all(np.isfinite(found)) else None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..checks import number, whole
-from ..kernels.adapt import Learning
-from ..kernels.linear import LowRankMap
+from ..kernels.linear import LinearMap, LowRankMap
+from ..window import Window
 from .base import Metric
-from .estimate import divergence, fisher_scale, geometric_mean, remembered, scale_from_gradient, shrunk, span
+from .estimate import divergence, fisher_scale, geometric_mean, scale_from_gradient, shrunk, span
 
 __all__ = ["LowRank"]
 
@@ -83,9 +83,9 @@ class LowRank(Metric):
         """The diagonal that one gradient suggests."""
         return LowRankMap(scale_from_gradient(gradient), np.zeros((0, gradient.size)), np.ones(0))
 
-    def fit(self, current: LowRankMap, learning: Learning) -> LowRankMap:
+    def fit(self, current: Any, window: Window) -> LinearMap:
         """The scale and the directions that the draws of the last window ask for."""
-        return self.fit_draws(current, *remembered(learning))
+        return self.fit_draws(current, *window.pairs)
 
     def fit_draws(self, current: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
         """The scale and the directions that draws and their gradients, (n, d) each, ask for.

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import cloudpickle
 import numba
@@ -15,6 +15,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from numba.core.errors import NumbaError
+from pymc.exceptions import SamplingError
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
 from pytensor.graph.traversal import ancestors
@@ -235,6 +236,18 @@ class LogDensity:
         """What has broken a chain; it is forgotten here."""
         error, self.error = self.error, None
         return error or TypeError(_wrong_length(self.dim))  # the one thing that breaks compiled code
+
+    def raise_error(self) -> NoReturn:
+        """Raise what has broken a chain: a `SamplingError` of it, or itself where it is no error of the model's.
+
+        Raises
+        ------
+        SamplingError
+        """
+        error = self.take_error()
+        if not isinstance(error, Exception):  # KeyboardInterrupt, SystemExit: not ours to handle
+            raise error
+        raise SamplingError(f"The log-density raised {type(error).__name__}: {error}") from error
 
     def warn_of_errors(self) -> None:
         """Warn, once for each kind of error, that the log-density has raised one which counts as a divergence."""

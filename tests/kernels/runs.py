@@ -6,13 +6,11 @@ import numpy as np
 from laws.systems import DIM, KINETIC, POPULATIONS, flow_of, map_for, system
 
 from pymc_symplectic import trajectories
-from pymc_symplectic.kernels.adapt import new_learning
+from pymc_symplectic.kernels.adapt import LEARNS, TUNES_STEP, new_learning
 from pymc_symplectic.kernels.chain import advance, evaluate_start
 from pymc_symplectic.kernels.random import generator_record
-from pymc_symplectic.kernels.state import new_state
+from pymc_symplectic.kernels.state import GRADIENTS, new_state
 from pymc_symplectic.kernels.statistics import N_COLUMNS
-
-TARGET_ACCEPT, TUNES_STEP, LEARNS = range(3)  # entries of Learning.tuning
 
 
 class Run:
@@ -52,7 +50,7 @@ class Run:
         self._advance = advance.py_func if python else advance
         start = evaluate_start.py_func if python else evaluate_start
         self.start_status = start(self.system, self.state)
-        self.state.counters[0] = 0
+        self.state.counters[GRADIENTS] = 0
 
     def advance(self, count):
         """Draws, statistics, how many were made, and the status."""

@@ -7,9 +7,9 @@ import pytest
 from laws.systems import DATA, DIM, POPULATIONS
 from scipy.special import erfc
 
-from pymc_symplectic import trajectories
+from pymc_symplectic import Policy, trajectories
 from pymc_symplectic.kernels import statistics as column
-from pymc_symplectic.kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size, store_draw, update_step_size
+from pymc_symplectic.kernels.adapt import GAMMA, new_learning, restart_step_size, store_draw, update_step_size
 from pymc_symplectic.kernels.address import LOGP, AddressedFunction
 from pymc_symplectic.kernels.chain import search_step_size
 from pymc_symplectic.kernels.state import Point
@@ -17,6 +17,8 @@ from pymc_symplectic.trajectories import FixedSteps, FixedTime, NoUTurn
 
 from .runs import LEARNS, TUNES_STEP, Run
 from .test_chain import BREAKS
+
+SETTLED = Policy().settled_gain
 
 
 @pytest.mark.parametrize(("start", "near"), [(1e-3, False), (1.0, False), (1e3, False), (0.5, True), (2.0, True)])

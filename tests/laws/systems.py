@@ -15,6 +15,7 @@ from pymc_symplectic.kernels.address import DRAW, ENERGY, LOGP, VELOCITY, Addres
 from pymc_symplectic.kernels.kinetic import Addressed
 from pymc_symplectic.kernels.linear import drift
 from pymc_symplectic.kernels.state import Point, System, Target
+from pymc_symplectic.window import Window
 
 DIM = 3
 DATA = np.zeros(1, np.int64)
@@ -261,7 +262,7 @@ def learned(name: str, draws: np.ndarray, gradients: np.ndarray):
     learning = new_learning(draws.shape[1], len(draws), 1.0, 0.8)
     for draw, gradient in zip(draws, gradients, strict=True):
         store_draw(learning, Point(draw, gradient, np.zeros(1)))
-    return metric.fit(metric.start(gradients[0]), learning)
+    return metric.fit(metric.start(gradients[0]), Window.of(learning))
 
 
 @cache

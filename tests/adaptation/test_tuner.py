@@ -1,25 +1,26 @@
 """The choice of integrator, step size and path length in warm-up."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
 import pytest
 
-from pymc_symplectic import FixedTime, NoUTurn
-from pymc_symplectic.adaptation import worth
+from pymc_symplectic import FixedTime, NoUTurn, Policy
+from pymc_symplectic.adaptation import efficiency
 from pymc_symplectic.adaptation.beyond import Beyond
-from pymc_symplectic.adaptation.search import Candidate, Found, Search
-from pymc_symplectic.adaptation.tuner import Tuner, in_words
-from pymc_symplectic.adaptation.worth import Course, Memory
+from pymc_symplectic.adaptation.search import Candidate, Demands, Search, Tuning
+from pymc_symplectic.adaptation.tuner import Stage, Tuner, in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.integrators import CATALOGUE, HARMONIC
 from pymc_symplectic.kernels import scores
 from pymc_symplectic.kernels import statistics as column
-from pymc_symplectic.kernels.scores import mean_steps
+from pymc_symplectic.kernels.scores import Costs, TestPaths, mean_steps
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
+from pymc_symplectic.window import Window
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +82,18 @@ def chain_on(target, tune=1000, seed=1, **options):
     return chain
 
 
-def memory_of(draws, steps=3.0):
+def window_of(draws, steps=3.0, step_size=1.0):
     count = len(draws)
     ones = np.ones(count)
-    return Memory(draws, -draws, -0.5 * (draws**2).sum(axis=1), steps * ones, ones, 0 * ones)
+    density, moments = -0.5 * (draws**2).sum(axis=1), (np.zeros((2, draws.shape[1])), np.ones((2, draws.shape[1])))
+    return Window(draws, -draws, density, steps * ones, ones, 0 * ones, count, *moments, step_size=step_size)
 
 
-def gaussian_course(rng, count, dim, step_size, steps):
+def costs(step_size, wanted=0.0):
+    return Costs(step_size, 1.0, wanted, Policy().per_draw, Policy().most_repeats)
+
+
+def gaussian_paths(rng, count, dim, step_size, steps):
     """Exact trajectories of a standard normal, and the momenta that began them."""
     starts, momenta = rng.standard_normal((2, count, dim))
     sizes = step_size * (1 - 0.5 * rng.random(count) ** 2)
@@ -95,89 +101,97 @@ def gaussian_course(rng, count, dim, step_size, steps):
     positions = np.cos(angle) * starts[:, None] + np.sin(angle) * momenta[:, None]
     densities = -0.5 * (starts**2).sum(axis=-1), -0.5 * (positions**2).sum(axis=-1)
     errors = np.zeros((count, steps))
-    return Course(starts, densities[0], positions, densities[1], errors, sizes, np.full(count, steps)), momenta
+    return TestPaths(starts, densities[0], positions, densities[1], errors, sizes, np.full(count, steps)), momenta
 
 
-# What draws are worth.
+# Efficiency.
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
-def test_the_worth_of_an_autoregression(rho):
+def test_effective_draws_of_an_autoregression(rho):
     rng = np.random.default_rng(1)
     draws = rng.standard_normal((20000, 2))
     for i in range(1, len(draws)):
         draws[i] = rho * draws[i - 1] + np.sqrt(1 - rho**2) * draws[i]
-    known = worth.worth(np.array([(1 + rho) / (1 - rho)] * 2 + [(1 + rho**2) / (1 - rho**2)] * 3))
-    assert worth.realised(memory_of(draws), np.arange(2)) == pytest.approx(known, rel=0.15)
+    known = scores.effective_fraction(np.array([(1 + rho) / (1 - rho)] * 2 + [(1 + rho**2) / (1 - rho**2)] * 3))
+    assert efficiency.ess_per_draw(window_of(draws), np.arange(2)) == pytest.approx(known, rel=0.15)
 
 
 def test_the_worst_function_counts_most():
-    assert worth.worth(np.array([1.0, 1.0, 1.0, 100.0])) == pytest.approx(4**0.25 / 100, rel=0.01)
-    assert worth.worth(np.array([1.0, np.inf])) == 0.0
-    assert worth.worth(np.full(5, 0.01)) == worth.worth(np.full(5, 0.5))  # antithetic draws are not worth more
+    assert scores.effective_fraction(np.array([1.0, 1.0, 1.0, 100.0])) == pytest.approx(4**0.25 / 100, rel=0.01)
+    assert scores.effective_fraction(np.array([1.0, np.inf])) == 0.0
+    antithetic = np.full(5, 0.01), np.full(5, 0.5)  # draws that are not worth more than others
+    assert scores.effective_fraction(antithetic[0]) == scores.effective_fraction(antithetic[1])
 
 
 def test_a_coordinate_that_never_moves_is_left_out():
     draws = np.random.default_rng(1).standard_normal((500, 3))
     still = np.column_stack([draws, np.full(500, 7.0)])
-    density = memory_of(draws).density
+    density = window_of(draws).log_density
     with np.errstate(all="raise"):
-        value = worth.realised(memory_of(still)._replace(density=density), np.arange(4))
-    assert value == worth.realised(memory_of(draws), np.arange(3))
+        value = efficiency.ess_per_draw(replace(window_of(still), log_density=density), np.arange(4))
+    assert value == efficiency.ess_per_draw(window_of(draws), np.arange(3))
 
 
 @pytest.mark.parametrize("time", [0.8, 1.4, 2.0])
-@pytest.mark.parametrize("lucky", [False, True])
-def test_gaps_of_a_normal_are_known(time, lucky):
+@pytest.mark.parametrize("controlled", [False, True])
+def test_squared_jumps_of_a_normal_are_known(time, controlled):
     rng = np.random.default_rng(2)
-    course, momenta = gaussian_course(rng, 300, 4, 0.3, 12)
-    memory, columns = memory_of(rng.standard_normal((4000, 4))), np.arange(4)
-    gap = worth.gaps(course, worth.moments(memory, columns))
-    luck = worth.surplus(course, worth.moments(memory, columns, np.zeros(4)), momenta, np.ones(4)) if lucky else None
-    (offer,) = worth.offers(course, gap, luck, 0.3, 1, [time], [0.3])
+    paths, momenta = gaussian_paths(rng, 300, 4, 0.3, 12)
+    window, columns = window_of(rng.standard_normal((4000, 4))), np.arange(4)
+    jumps = efficiency.squared_jumps(paths, efficiency.moments(window, columns))
+    variates = None
+    if controlled:
+        known = efficiency.moments(window, columns, np.zeros(4))
+        variates = efficiency.control_variates(paths, known, momenta, np.ones(4))
+    (score,) = efficiency.path_scores(paths, jumps, variates, costs(0.3), [time], [0.3])
     t = time * (1 + 0.3 * np.linspace(-1, 1, 2001))
     rho = np.array([np.cos(t).mean()] * 4 + [(np.cos(t) ** 2).mean()] * 5)
-    known = worth.worth((1 + rho) / (1 - rho)) / (mean_steps(time, 0.3, 0.3) + 0.7)
-    assert offer.value == pytest.approx(known, rel=0.08 if lucky else 0.2)
-    assert offer.accept == pytest.approx(1) and offer.lost == 0
+    known = scores.effective_fraction((1 + rho) / (1 - rho)) / (mean_steps(time, 0.3, 0.3) + 0.7)
+    assert score.efficiency == pytest.approx(known, rel=0.08 if controlled else 0.2)
+    assert score.accept == pytest.approx(1) and score.lost == 0
 
 
-def test_luck_is_taken_off():
+def test_control_variates_take_luck_off():
     values = {False: [], True: []}
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        course, momenta = gaussian_course(rng, 28, 4, 0.5, 6)
-        memory, columns = memory_of(rng.standard_normal((400, 4))), np.arange(4)
-        gap = worth.gaps(course, worth.moments(memory, columns))
-        luck = worth.surplus(course, worth.moments(memory, columns, np.zeros(4)), momenta, np.ones(4))
+        paths, momenta = gaussian_paths(rng, 28, 4, 0.5, 6)
+        window, columns = window_of(rng.standard_normal((400, 4))), np.arange(4)
+        jumps = efficiency.squared_jumps(paths, efficiency.moments(window, columns))
+        variates = efficiency.control_variates(
+            paths, efficiency.moments(window, columns, np.zeros(4)), momenta, np.ones(4)
+        )
         for taken in (False, True):
-            (offer,) = worth.offers(course, gap, luck if taken else None, 0.5, 1, [1.4], [0.3])
-            values[taken].append(offer.value)
+            (score,) = efficiency.path_scores(paths, jumps, variates if taken else None, costs(0.5), [1.4], [0.3])
+            values[taken].append(score.efficiency)
     assert np.std(values[True]) < 0.4 * np.std(values[False])
 
 
-def test_luck_is_nothing_on_average():
+def test_control_variates_are_nothing_on_average():
     """Over momenta and over draws from a normal of another mean and scale than the fitted one, which are all known."""
     rng = np.random.default_rng(3)
-    course, momenta = gaussian_course(rng, 20_000, 2, 0.5, 4)
-    draws, centre, scale = course.starts * [1.0, 2.0] + [0.5, -1.0], np.array([0.2, 0.0]), np.array([1.0, 1.5])
-    course = course._replace(starts=draws)
-    known = worth.moments(memory_of(draws), np.arange(2), centre)
-    luck = worth.surplus(course, known, momenta * scale, scale**2)
-    error = luck.std(axis=0) / np.sqrt(len(draws))
-    assert np.all(np.abs(luck.mean(axis=0)) <= 4 * error)
-    assert np.all(error[:, :4] > 0) and not luck[..., 4].any()
+    paths, momenta = gaussian_paths(rng, 20_000, 2, 0.5, 4)
+    draws, centre, scale = paths.starts * [1.0, 2.0] + [0.5, -1.0], np.array([0.2, 0.0]), np.array([1.0, 1.5])
+    paths = paths._replace(starts=draws)
+    known = efficiency.moments(window_of(draws), np.arange(2), centre)
+    variates = efficiency.control_variates(paths, known, momenta * scale, scale**2)
+    error = variates.std(axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(variates.mean(axis=0)) <= 4 * error)
+    assert np.all(error[:, :4] > 0) and not variates[..., 4].any()
 
 
-def test_paths_that_diverge_are_not_offered():
-    course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.5, 6)
-    memory, columns = memory_of(course.starts), np.arange(2)
-    course.errors[:30, 3:] = np.inf  # after three steps of 0.25 to 0.5 each
-    found = worth.offers(course, worth.gaps(course, worth.moments(memory, columns)), None, 0.5, 1, [0.7, 1.7], [0.3])
-    assert [offer.time for offer in found] == [0.7]
+def test_paths_that_diverge_are_not_scored():
+    paths, _ = gaussian_paths(np.random.default_rng(3), 100, 2, 0.5, 6)
+    window, columns = window_of(paths.starts), np.arange(2)
+    paths.errors[:30, 3:] = np.inf  # after three steps of 0.25 to 0.5 each
+    found = efficiency.path_scores(
+        paths, efficiency.squared_jumps(paths, efficiency.moments(window, columns)), None, costs(0.5), [0.7, 1.7], [0.3]
+    )
+    assert [score.time for score in found] == [0.7]
 
 
-def test_several_paths_of_a_draw_are_told():
+def test_several_paths_of_a_draw_are_named():
     choice = {"integrator": "leapfrog", "trajectory": "fixed_time", "time": 1.2, "repeats": 2}
     assert in_words(choice) == "leapfrog, fixed_time of 1.20, 2 to a draw"
     assert in_words({**choice, "repeats": 1}) == "leapfrog, fixed_time of 1.20"
@@ -186,61 +200,61 @@ def test_several_paths_of_a_draw_are_told():
 @pytest.mark.parametrize(("wanted", "repeats"), [(0.0, 1), (5.0, 1), (9.0, 2), (14.0, 3), (1000.0, 4)])
 def test_short_paths_are_repeated(wanted, repeats):
     """As many make a draw as cost what is wanted, and together they forget what each forgets."""
-    course, _ = gaussian_course(np.random.default_rng(3), 100, 2, 0.3, 12)
-    memory, columns = memory_of(np.random.default_rng(4).standard_normal((400, 2))), np.arange(2)
-    gap = worth.gaps(course, worth.moments(memory, columns))
-    (single,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3])
-    (offer,) = worth.offers(course, gap, None, 0.3, 1, [1.2], [0.3], wanted)
+    paths, _ = gaussian_paths(np.random.default_rng(3), 100, 2, 0.3, 12)
+    window, columns = window_of(np.random.default_rng(4).standard_normal((400, 2))), np.arange(2)
+    jumps = efficiency.squared_jumps(paths, efficiency.moments(window, columns))
+    (single,) = efficiency.path_scores(paths, jumps, None, costs(0.3), [1.2], [0.3])
+    (score,) = efficiency.path_scores(paths, jumps, None, costs(0.3, wanted), [1.2], [0.3])
     steps = mean_steps(1.2, 0.3, 0.3)
     assert 4 < steps < 5
-    assert offer.repeats == repeats
-    assert offer._replace(repeats=1, value=0) == single._replace(value=0)
-    slow = 4 * single.value  # of the same paths if all functions were alike
+    assert score.repeats == repeats
+    assert score._replace(repeats=1, efficiency=0) == single._replace(efficiency=0)
+    slow = 4 * single.efficiency  # of the same paths if all functions were alike
     stays = (1 - slow * (steps + 0.7) / 4) / (1 + slow * (steps + 0.7) / 4)
     known = (1 - stays**repeats) / (1 + stays**repeats) / (repeats * steps + 0.7)
-    assert offer.value == pytest.approx(known, rel=0.1)
+    assert score.efficiency == pytest.approx(known, rel=0.1)
 
 
 def test_lost_trajectories_of_a_draw_are_counted_by_its_mean_acceptance():
     rng = np.random.default_rng(5)
     accept = np.where(rng.random((4000, 3)) < 0.1, 0.02, rng.uniform(0.8, 1.0, (4000, 3)))
-    single = memory_of(np.zeros((12000, 1)))._replace(accept=accept.ravel())
-    several = memory_of(np.zeros((4000, 1)))._replace(accept=accept.mean(axis=1))
-    assert worth.lost(single) == pytest.approx(0.1, abs=0.01)
-    assert worth.lost(several, 3) == pytest.approx((1 - 0.9**3) / 3, abs=0.01)
+    single = replace(window_of(np.zeros((12000, 1))), accept=accept.ravel())
+    several = replace(window_of(np.zeros((4000, 1))), accept=accept.mean(axis=1))
+    assert efficiency.fraction_lost(single) == pytest.approx(0.1, abs=0.01)
+    assert efficiency.fraction_lost(several, 3) == pytest.approx((1 - 0.9**3) / 3, abs=0.01)
 
 
 def test_refusals_are_counted():
-    course, _ = gaussian_course(np.random.default_rng(3), 40, 2, 0.5, 6)
-    course.errors[:10] = 5.0
-    gap = worth.gaps(course, worth.moments(memory_of(course.starts), np.arange(2)))
-    (offer,) = worth.offers(course, gap, None, 0.5, 1, [1.4], [0.6])
-    assert offer.lost == pytest.approx(0.25, abs=0.1)
-    assert offer.accept == pytest.approx(0.75, abs=0.1)
+    paths, _ = gaussian_paths(np.random.default_rng(3), 40, 2, 0.5, 6)
+    paths.errors[:10] = 5.0
+    jumps = efficiency.squared_jumps(paths, efficiency.moments(window_of(paths.starts), np.arange(2)))
+    (score,) = efficiency.path_scores(paths, jumps, None, costs(0.5), [1.4], [0.6])
+    assert score.lost == pytest.approx(0.25, abs=0.1)
+    assert score.accept == pytest.approx(0.75, abs=0.1)
 
 
-def test_shape_tells_normals_from_others():
+def test_gaussianity_tells_normals_from_others():
     rng = np.random.default_rng(4)
     z = rng.standard_normal((400, 10))
-    looks = worth.shape(z, -z)
-    assert looks.distance < 1e-12 and looks.pull == pytest.approx(1)
-    assert looks.tail == pytest.approx(1, abs=0.15) and looks.peak == pytest.approx(3, abs=1)
+    looks = efficiency.gaussianity(z, -z)
+    assert looks.distance < 1e-12 and looks.radial_correlation == pytest.approx(1)
+    assert looks.tail == pytest.approx(1, abs=0.15) and looks.kurtosis == pytest.approx(3, abs=1)
     t = rng.standard_t(2, (400, 10))
-    heavy = worth.shape(t, -3 * t / (2 + t**2))
-    assert heavy.distance > 0.4 and heavy.tail > 1.5 and heavy.peak > 14
+    heavy = efficiency.gaussianity(t, -3 * t / (2 + t**2))
+    assert heavy.distance > 0.4 and heavy.tail > 1.5 and heavy.kurtosis > 14
     neck = np.exp(z[:, :1])  # the scale of all others
-    assert worth.shape(z[:, 1:] * neck, -z[:, 1:] / neck).pull < 0
+    assert efficiency.gaussianity(z[:, 1:] * neck, -z[:, 1:] / neck).radial_correlation < 0
     bent = -z.copy()
     bent[:, 0] = -np.sinh(z[:, 0])  # one direction of ten
-    assert worth.shape(z, bent).distance > 0.4
-    assert worth.shape(np.zeros((5, 2)), np.zeros((5, 2))).distance == np.inf
+    assert efficiency.gaussianity(z, bent).distance > 0.4
+    assert efficiency.gaussianity(np.zeros((5, 2)), np.zeros((5, 2))).distance == np.inf
 
 
-def test_longest_rest():
+def test_longest_stay():
     draws = np.array([0, 1, 1, 1, 2, 2, 3.0])[:, None]
-    assert worth.longest_rest(draws) == 2
-    assert worth.longest_rest(draws[:2]) == 0
-    assert worth.longest_rest(np.zeros((5, 2))) == 4
+    assert efficiency.longest_stay(draws) == 2
+    assert efficiency.longest_stay(draws[:2]) == 0
+    assert efficiency.longest_stay(np.zeros((5, 2))) == 4
 
 
 # What a chain makes of it.
@@ -264,8 +278,8 @@ def test_a_normal_gets_the_harmonic_drift(normal):
 
 @pytest.mark.parametrize("metric", ["dense", "low_rank"])
 def test_scores_are_compiled_in_advance(normal, metric):
-    worth.compile_scores()
-    kernels = scores.jumps, scores.lucky_jumps, scores.score, scores.worth
+    efficiency.compile_scores()
+    kernels = scores.squared_jumps, scores.control_variates, scores.score, scores.effective_fraction
     before = [len(kernel.signatures) for kernel in kernels]
     chain = chain_on(normal, metric=metric)
     chain.advance(400)
@@ -304,7 +318,7 @@ def test_a_short_warm_up_chooses_nothing(normal, tune):
 
 def test_far_from_the_typical_set_nothing_is_chosen():
     tuner = Tuner(Settings.choose(), 3)
-    assert tuner.consider(None, None, None, None, None, 1.0, windows_left=2, far=True) is None
+    assert tuner.consider(window_of(np.zeros((80, 3))), None, None, Stage(2, transient=True)) is None
     assert in_words(tuner.choice) == "leapfrog, no_u_turn, because the chain was far from its typical set"
 
 
@@ -381,14 +395,15 @@ def beyond_window(target, draws, scale, mean):
     """What lies beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
     chain = chain_on(target, metric=np.diag(scale**2))
     values = [target(draw) for draw in draws]
-    memory = memory_of(draws)._replace(
+    window = replace(
+        window_of(draws),
         gradients=np.array([gradient for _, gradient in values]),
-        density=np.array([float(value) for value, _ in values]),
+        log_density=np.array([float(value) for value, _ in values]),
     )
-    before = chain.position, int(chain._state.counters[0])
-    beyond = Beyond(chain._system, chain._state, chain._random, memory, mean, 0.8, 1000.0)
+    before = chain.position, chain._lab.gradients
+    beyond = Beyond(chain._lab, replace(chain.plan, mean=mean), window, Policy(), 0.8)
     np.testing.assert_array_equal(chain.position, before[0])
-    assert 16 <= chain._state.counters[0] - before[1] <= 16 * 6
+    assert 16 <= chain._lab.gradients - before[1] <= 16 * 6
     return beyond
 
 
@@ -398,7 +413,7 @@ def test_the_other_mode_is_found_beyond_draws_of_one(modes, side):
     for seed in range(5):
         draws = mean + scale * np.clip(np.random.default_rng(seed).standard_normal((80, 1)), -2, 2)
         beyond = beyond_window(modes, draws, scale, mean)
-        assert beyond.surplus.max() > 8
+        assert beyond.excess.max() > 8
         assert beyond.errors(HARMONIC["harmonic_leapfrog"], 2.2, 1.7).max() > 6
 
 
@@ -407,7 +422,7 @@ def test_beyond_draws_of_a_normal_there_is_nothing():
         pm.Normal("x", 0, 1, shape=6)
     draws = np.random.default_rng(1).standard_normal((80, 6))
     beyond = beyond_window(LogDensity(model=model), draws, np.ones(6), np.zeros(6))
-    np.testing.assert_allclose(beyond.surplus, 0.0, atol=1e-9)
+    np.testing.assert_allclose(beyond.excess, 0.0, atol=1e-9)
     np.testing.assert_allclose(beyond.errors(HARMONIC["harmonic_leapfrog"], 2.2, 1.7), 0.0, atol=1e-9)
 
 
@@ -441,7 +456,7 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
 
 
 @pytest.mark.parametrize(
-    ("surplus", "places", "error", "holds", "proved"),
+    ("excess", "places", "error", "holds", "proved"),
     [
         (3.0, 5, 99.0, True, np.inf),  # nothing there, whatever the error
         (9.0, 5, 1.0, True, 1.1),  # remarkable, and harmless with such steps
@@ -451,24 +466,24 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
         (25.0, 3, 0.1, False, 1.1),
     ],
 )
-def test_what_rules_a_harmonic_drift_out(surplus, places, error, holds, proved):
-    surpluses, errors = np.array([0.0] + places * [surplus]), np.array([99.0] + places * [error])
-    beyond = SimpleNamespace(surplus=surpluses, errors=lambda *_: errors)
+def test_what_rules_a_harmonic_drift_out(excess, places, error, holds, proved):
+    excesses, errors = np.array([0.0] + places * [excess]), np.array([99.0] + places * [error])
+    beyond = SimpleNamespace(excess=excesses, errors=lambda *_: errors)
     tuner = Tuner(Settings.choose(), 2)
-    found = Found("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    found = Tuning("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
     assert tuner._holds(SimpleNamespace(beyond=lambda _: beyond), found, {}) is holds
     assert tuner.active is holds and tuner._proved == pytest.approx(proved)
     restored = Tuner(Settings.choose(), 2)
     snapshot = json.loads(json.dumps(tuner.snapshot()))
-    restored.restore(snapshot)
+    restored.restore(snapshot, [])
     assert restored._proved == tuner._proved and restored.active is holds
     del snapshot["proved"]  # as runs have it that were stored before there was one
-    restored.restore(snapshot)
+    restored.restore(snapshot, [])
     assert restored._proved == np.inf
 
 
 def test_free_drifts_and_an_integrator_that_is_given_are_not_ruled_out():
-    found = Found("leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
+    found = Tuning("leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
     assert Tuner(Settings.choose(), 2)._holds(None, found, {})
     given = Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2)
     assert given._holds(None, found._replace(integrator="harmonic_leapfrog"), {})
@@ -505,38 +520,39 @@ def test_a_restored_chain_knows_why_nothing_was_chosen(heavy):
     other.restore(chain.snapshot())
     assert other.choice == chain.choice
     assert "Gaussian" in other.choice["reason"]
+    snapshot = {name: value for name, value in chain.snapshot().items() if name != "choice"}
     earlier = {name: value for name, value in chain.snapshot()["tuner"].items() if name != "reason"}
-    other.restore({**chain.snapshot(), "tuner": earlier})  # as runs have it that were stored before there was one
-    assert other.choice["trajectory"] == "no_u_turn"
+    snapshot["tuner"] = {**earlier, "history": chain.choice["history"]}  # as earlier versions have stored them
+    other.restore(snapshot)
+    assert other.choice["trajectory"] == "no_u_turn" and other.choice["history"] == chain.choice["history"]
 
 
 def test_divergences_raise_the_acceptance_that_is_held():
     """Once; not by an accident, and not where the user has said what to hold."""
     draws = np.random.default_rng(0).standard_normal((300, 2))
-    calm, risky = memory_of(draws), memory_of(draws)
+    calm, risky = window_of(draws), window_of(draws)
     calm.diverged[:2], risky.diverged[:4] = 1.0, 1.0
     tuner = Tuner(Settings.choose(), 2)
-    assert tuner.beware(calm, 0.4, 1) is None and tuner.target_accept == 0.8
-    assert tuner.beware(risky, 0.4, 3) is None  # too early to tell
-    assert tuner.beware(risky, 0.4, 1) == pytest.approx(0.3) and tuner.target_accept == 0.9
-    assert tuner.beware(risky, 0.4, 0) is None
+    assert tuner.raise_target_accept(calm, 0.4, 1) is None and tuner.target_accept == 0.8
+    assert tuner.raise_target_accept(risky, 0.4, 3) is None  # too early to tell
+    assert tuner.raise_target_accept(risky, 0.4, 1) == pytest.approx(0.3) and tuner.target_accept == 0.9
+    assert tuner.raise_target_accept(risky, 0.4, 0) is None
     restored = Tuner(Settings.choose(), 2)
-    restored.restore(tuner.snapshot())
+    restored.restore(tuner.snapshot(), [])
     assert restored.target_accept == 0.9
     for options in ({"target_accept": 0.8}, {"step_size": 0.5}, {"trajectory": "no_u_turn"}):
         pinned = Tuner(Settings.choose(**options), 2)
-        assert pinned.beware(risky, 0.4, 1) is None and pinned.target_accept == 0.8
-    assert Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2).beware(risky, 0.4, 1) is None
+        assert pinned.raise_target_accept(risky, 0.4, 1) is None and pinned.target_accept == 0.8
+    assert Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2).raise_target_accept(risky, 0.4, 1) is None
 
 
 def test_a_search_leaves_the_chain_where_it_is(normal):
     chain = chain_on(normal, 1000)
     chain.advance(160)
     before = chain.position
-    memory = Memory.of(chain._learning)
-    search = Search(chain._system, chain._state, chain._random, memory, np.arange(6), None, 1000.0, 0.0, 0.7)
+    search = Search(chain._lab, chain.plan, Window.of(chain._learning), Demands(Policy()))
     found = search.best({"leapfrog": Candidate(CATALOGUE["leapfrog"], 0.7)}, 500.0, again=False)
-    assert found[0].value > 0 and search.cost > 0
-    assert [one.value for one in found] == sorted((one.value for one in found), reverse=True)
+    assert found[0].efficiency > 0 and search.cost > 0
+    assert [one.efficiency for one in found] == sorted((one.efficiency for one in found), reverse=True)
     np.testing.assert_array_equal(before, chain.position)
-    assert HARMONIC["harmonic_leapfrog"].name in chain._tuner.snapshot()["schemes"]
+    assert HARMONIC["harmonic_leapfrog"].name in chain.snapshot()["tuner"]["schemes"]

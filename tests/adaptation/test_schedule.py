@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pymc_symplectic import Policy
 from pymc_symplectic.adaptation.schedule import window_ends
 
 LENGTHS = [*range(400), 500, 777, 1000, 1001, 1500, 2000, 5000, 12345, 100_000]
@@ -11,7 +12,7 @@ LENGTHS = [*range(400), 500, 777, 1000, 1001, 1500, 2000, 5000, 12345, 100_000]
 @pytest.fixture(scope="module", params=["short", "long"])
 def schedules(request):
     lengths = LENGTHS[:400] if request.param == "short" else LENGTHS[400:]
-    return {tune: window_ends(tune) for tune in lengths}
+    return {tune: window_ends(tune, Policy()) for tune in lengths}
 
 
 def test_ends_are_plain_numbers_in_order_within_warm_up(schedules):
@@ -41,10 +42,10 @@ def test_something_is_left_to_the_step_size(schedules):
 
 
 def test_no_warm_up_has_no_windows():
-    assert window_ends(0) == []
-    assert window_ends(1) == []
+    assert window_ends(0, Policy()) == []
+    assert window_ends(1, Policy()) == []
 
 
 def test_long_warm_up_has_windows():
-    assert len(window_ends(1000)) >= 3
-    assert window_ends(1000)[-1] > 500
+    assert len(window_ends(1000, Policy())) >= 3
+    assert window_ends(1000, Policy())[-1] > 500

@@ -8,14 +8,19 @@ moments only make a coordinate suspect, and the log-density along it, as far as 
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..kernels.adapt import Learning
-from ..metrics.estimate import remembered
+from .kernels import chain as kernels
+from .kernels import statistics as column
+from .kernels.state import GRADIENTS, State, System, new_state
+from .kernels.status import Status
+from .target import LogDensity
+from .window import Window
 
-__all__ = ["DIVERGE", "NARROW", "Watch", "steepest", "unheld"]
+__all__ = ["Signs", "Watch", "steepest", "unheld"]
 
 _ENDLESS = 1e50  # hardly any posterior reaches so far
 _PULLED, _RISE = 3.0, 10.0  # a mean gradient in its deviations; and what the log-density gains in one of the draws
@@ -112,7 +117,80 @@ def steepest(
 
 
 class Watch:
-    """What the windows of warm-up say of parameters that nothing holds back."""
+    """Warns, once, of parameters that a chain cannot sample: those nothing holds back, and those that cannot move.
+
+    Parameters
+    ----------
+    target : LogDensity
+    max_energy_error : float
+        A trajectory beyond it diverges.
+    counts_divergences : bool
+        Whether the share of draws that diverge says anything: of a chain whose step size nobody has tuned, it does not.
+    """
+
+    def __init__(self, target: LogDensity, max_energy_error: float, counts_divergences: bool = True) -> None:
+        self._target, self._limit, self._counts = target, max_energy_error, counts_divergences
+        self._sizes = list(target.sizes.values())
+        self._signs, self._elsewhere = Signs(), new_state(target.dim)
+        self._warned = False
+
+    def after_window(self, window: Window, system: System, state: State, last: bool) -> None:
+        """Look at a window that has ended, with what it was drawn by; `last` says whether others follow.
+
+        A parameter that cannot move has kept one value for a whole last window, while others changed.
+        """
+        if self._warned:
+            return
+
+        def evaluate(position: np.ndarray) -> float:
+            return self._log_density(position, system, state)
+
+        position = state.current.position
+        if found := self._signs.look(window, position, self._sizes, evaluate, last):
+            self._warn(*found)
+            return
+        moved = window.squares[0] > 0
+        still = ~moved & moved.any() & last
+        if still.any():
+            self._warn(still, NARROW)
+
+    def after_draws(self, rows: np.ndarray, system: System, state: State) -> None:
+        """Where most of the first draws that count diverge, say so, and which parameters are to blame."""
+        found = self._signs.count(rows[:, column.DIVERGING])
+        if self._warned or found is None or not self._counts:
+            return
+
+        def evaluate(position: np.ndarray) -> float:
+            return self._log_density(position, system, state)
+
+        def scale(j: int) -> float:
+            self._elsewhere.current.gradient[:] = np.arange(self._target.dim) == j
+            return float(np.sqrt(kernels.steepness(system, self._elsewhere)))
+
+        blamed = steepest(evaluate, state.current.position, self._sizes, scale, self._limit)
+        self._warn(blamed, DIVERGE.format(diverged=found[0], drawn=found[1]))
+
+    def _log_density(self, position: np.ndarray, system: System, state: State) -> float:
+        """What is sampled, at another position; NaN where the log-density raised an error."""
+        elsewhere = self._elsewhere
+        elsewhere.current.position[:] = position
+        status = kernels.evaluate_start(system, elsewhere)
+        state.counters[GRADIENTS] += elsewhere.counters[GRADIENTS]
+        elsewhere.counters[:] = 0
+        if status == Status.BROKEN:
+            if not isinstance(self._target.error, Exception):
+                self._target.raise_error()
+            self._target.error = None  # of a place where no draw is
+            return np.nan
+        return float(elsewhere.current.value[0])
+
+    def _warn(self, which: np.ndarray, message: str) -> None:
+        self._warned = True
+        warnings.warn(message.format(", ".join(self._target.names_of(which))), UserWarning, stacklevel=2)
+
+
+class Signs:
+    """What windows of warm-up, and the first draws after it, say of parameters that nothing holds back."""
 
     def __init__(self) -> None:
         self._spreads: list[np.ndarray] = []
@@ -131,7 +209,7 @@ class Watch:
 
     def look(
         self,
-        learning: Learning,
+        window: Window,
         position: np.ndarray,
         sizes: Sequence[int],
         evaluate: Callable[[np.ndarray], float],
@@ -141,8 +219,7 @@ class Watch:
 
         Parameters
         ----------
-        learning : Learning
-            Moments of the window.
+        window : Window
         position : ndarray of shape (d,)
             Where the chain is.
         sizes : sequence of int
@@ -152,17 +229,17 @@ class Watch:
         last : bool
             Whether this is the last window, by whose end a chain should have settled.
         """
-        count = int(learning.counters[0])
+        count = window.count
         if count < 2:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
-            spread, varied = np.sqrt(learning.squares / count)
-            mean = np.abs(learning.means[0])
+            spread, varied = np.sqrt(window.squares / count)
+            mean = np.abs(window.means[0])
             self._began = mean if self._began is None else self._began
-            moved, force = spread > 0, np.abs(learning.means[1])
+            moved, force = spread > 0, np.abs(window.means[1])
             pulled = moved & (force > _PULLED * varied)
             long = last and count >= _FEWEST
-            suspect = moved & ((varied == 0) | (np.abs(position) > _ENDLESS) | (pulled & long) | _pushed(learning))
+            suspect = moved & ((varied == 0) | (np.abs(position) > _ENDLESS) | (pulled & long) | _pushed(window))
             free = np.zeros(position.size, bool)
             for j in _first_of_each(suspect, sizes):
                 free[j] = unheld(evaluate, position, j, spread[j])
@@ -197,9 +274,9 @@ class Watch:
         return all(evaluate(there) - here < -_NARROW for there in sides)
 
 
-def _pushed(learning: Learning) -> np.ndarray:
+def _pushed(window: Window) -> np.ndarray:
     """Coordinates where the force is away from the mean of the draws, and grows with the distance."""
-    draws, gradients = remembered(learning)
+    draws, gradients = window.pairs
     if len(draws) < _FEW:
         return np.zeros(draws.shape[1], bool)
     draws, gradients = draws - draws.mean(axis=0), gradients - gradients.mean(axis=0)

@@ -1,0 +1,126 @@
+"""What warm-up measures with the log-density: step sizes, steepness, and test trajectories from draws of a window."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..kernels import chain as kernels
+from ..kernels.compile import bind
+from ..kernels.kinetic import draws as draw_momenta
+from ..kernels.probe import Outings, Probes, probe, venture
+from ..kernels.state import GRADIENTS, State, System, Target
+from ..kernels.status import Status
+from ..window import Window
+
+__all__ = ["BrokenError", "Lab", "Starts", "evenly_spaced", "probes_from"]
+
+
+class BrokenError(Exception):
+    """The log-density raised an error during a measurement."""
+
+
+class Starts(NamedTuple):
+    """Where test trajectories begin: positions and gradients (n, d), and log-densities (n,)."""
+
+    positions: np.ndarray
+    gradients: np.ndarray
+    log_density: np.ndarray
+
+    @classmethod
+    def of(cls, window: Window, at: np.ndarray) -> Starts:
+        """Some draws of a window."""
+        return cls(window.draws[at], window.gradients[at], window.log_density[at])
+
+
+class Lab:
+    """Measurements where a chain stands, and where it has been; it never moves the chain.
+
+    Gradients are counted like all others of the chain, and randomness is the chain's own.
+
+    Parameters
+    ----------
+    target : Target
+    state : State
+        Its working memory is used; ``state.current`` is left alone.
+    random : ndarray
+        The chain's generator, as kernels take it.
+    max_energy_error : float
+        A test trajectory beyond it diverges.
+    """
+
+    def __init__(self, target: Target, state: State, random: np.ndarray, max_energy_error: float) -> None:
+        self.target, self._state, self._random, self._limit = target, state, random, max_energy_error
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self._state.current.position.size
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """Of the log-density, where the chain stands (d,)."""
+        return self._state.current.gradient
+
+    @property
+    def gradients(self) -> int:
+        """How many have been evaluated since the chain's last draw."""
+        return int(self._state.counters[GRADIENTS])
+
+    def step_size(self, system: System, guess: float) -> float:
+        """A step size whose first step, from where the chain stands, is neither refused nor wastefully small."""
+        found = kernels.search_step_size(system, self._state, guess, self._random)
+        if np.isnan(found):
+            raise BrokenError
+        return found
+
+    def steepness(self, system: System) -> float:
+        """|Lᵀ g|² where the chain stands; about d in the typical set."""
+        return kernels.steepness(system, self._state)
+
+    def momenta(self, system: System, count: int) -> np.ndarray:
+        """Fresh ones, (count, d)."""
+        momenta = np.empty((count, self.dim))
+        draw_momenta(system.kinetic, self._random, momenta)
+        return momenta
+
+    def follow(self, system: System, probes: Probes) -> None:
+        """Follow test trajectories, in place."""
+        if probe(system, self._state, probes, self._limit) == Status.BROKEN:
+            raise BrokenError
+
+    def venture(self, system: System, outings: Outings) -> None:
+        """Follow outings, in place."""
+        if venture(system, self._state, outings, self._limit) == Status.BROKEN:
+            raise BrokenError
+
+    def compile(self, system: System, *, tests: bool, outings: bool) -> None:
+        """Load or compile what measures with such a system, without measuring."""
+        bind(kernels.evaluate_start, system, self._state)
+        bind(kernels.search_step_size, system, self._state, 1.0, self._random)
+        bind(kernels.steepness, system, self._state)
+        none, rows, whole = np.zeros(0), np.zeros((0, self.dim)), np.zeros(0, np.int64)
+        starts, point = Starts(rows, rows, none), np.zeros(self.dim)
+        if tests:
+            probes = probes_from(starts, rows, none, whole, evenly_spaced(self.dim, self.dim))
+            bind(probe, system, self._state, probes, self._limit)
+        if outings:
+            bind(
+                venture, system, self._state, Outings(*starts, rows, 1.0, 1, point, 0.0, rows, rows, none, point),
+                self._limit,
+            )  # fmt: skip
+
+
+def probes_from(
+    starts: Starts, momenta: np.ndarray, sizes: np.ndarray, counts: np.ndarray, columns: np.ndarray
+) -> Probes:
+    """Test trajectories to follow, and room for what is seen of them: their coordinates at `columns`."""
+    shape = len(momenta), int(counts.max(initial=0))
+    room = np.zeros((*shape, len(columns))), np.zeros(shape), np.full(shape, np.inf)
+    return Probes(*starts, momenta, sizes, counts, columns, *room)
+
+
+def evenly_spaced(count: int, number: int) -> np.ndarray:
+    """Places of `number` of `count` things, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, number)).round().astype(int))

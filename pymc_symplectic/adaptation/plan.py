@@ -1,0 +1,63 @@
+"""What a chain draws by, until the next event of warm-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels.linear import LinearMap
+from ..kernels.state import System, Target
+
+__all__ = ["Plan", "Restart"]
+
+
+class Restart(NamedTuple):
+    """Dual averaging begins anew: from `step_size`, up to `reach` times as far at first, moved by the gain `gamma`."""
+
+    step_size: float
+    reach: float
+    gamma: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a chain draws by: records that kernels take, and what is adapted meanwhile.
+
+    Attributes
+    ----------
+    metric : DiagonalMap, DenseMap or LowRankMap
+    kinetic : Gaussian or Addressed
+    mean : ndarray of shape (d,) or None
+        Of the Gaussian that a harmonic drift turns about, where one has been fitted.
+    flow
+        Of the integrator.
+    rule
+        Of the trajectory.
+    target_accept : float
+        What dual averaging holds.
+    tunes_step, learns : bool
+        Whether the step size is tuned at each draw, and draws are collected for the next window.
+    restart : Restart or None
+        What to do with the step size; None to go on.
+    """
+
+    metric: LinearMap
+    kinetic: Any
+    mean: np.ndarray | None
+    flow: Any
+    rule: Any
+    target_accept: float
+    tunes_step: bool
+    learns: bool
+    restart: Restart | None = None
+
+    def system(self, target: Target) -> System:
+        """The Hamiltonian system, and the flow that approximates its motion."""
+        return System(target, self.kinetic, self.metric, self.flow)
+
+    @property
+    def kinds(self) -> tuple[type, type, type]:
+        """Of metric, trajectory and integrator."""
+        return type(self.metric), type(self.rule), type(self.flow)

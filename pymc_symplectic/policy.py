@@ -1,0 +1,213 @@
+"""Every constant by which warm-up decides, with what it means and what speaks for its value.
+
+Nobody who samples has to know them.  Whoever asks what an ingredient of warm-up is worth replaces one:
+``ps.HMC(policy=dataclasses.replace(ps.Policy(), control_variate=False))``.
+
+Evidence is quoted from the ablation in the documentation's "Choosing": the default with one ingredient off, on 19
+posteriors of posteriordb and 34 held-out ones, in effective draws per gradient over those of the whole default.  Where
+none is quoted, the value is the first one that was reasonable, and results have not been seen to hang on it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Policy"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The constants of warm-up.
+
+    They stand in the order in which a chain meets them.  Lengths of windows are in draws; times are those of
+    Hamilton's equations in whitened coordinates, where a normal turns once in 2π.
+    """
+
+    # Windows: when the metric is fitted.
+
+    first_window: int = 10
+    """The length of the first windows.  Pairs of position and gradient tell scales from few draws."""
+    equal_windows: int = 3
+    """So many are of that length, and each that follows is twice as long as the one before, as in Stan."""
+    final_fraction: float = 0.1
+    """Of warm-up, left to the step size alone at the end."""
+    final_least: int = 50
+    """Of draws that are left to it where there is room: Stan's number."""
+
+    # Falling into the typical set.
+
+    warmup_energy_error: float = 1000.0
+    """Of an energy error, the least limit in warm-up: falling from a bad start matters more than an exact limit."""
+    transient_gradient: float = 100.0
+    """A chain is on its way to the typical set while |Lᵀ g|² exceeds d by this factor: it is about d there."""
+    transient_window: int = 80
+    """The longest window of a chain on its way, which would spend a longer one on the way down."""
+    first_depth: int = 5
+    """Doublings of no-U-turn trajectories in the first window, one more in each that follows; a trajectory is costly,
+    and helpless, until the metric is known."""
+
+    # The step size.
+
+    explore_from: int = 10
+    """Draws of warm-up from which on dual averaging may explore step sizes far from the one it begins with."""
+    explore_reach: float = 10.0
+    """How far, as a factor: the constant of Hoffman and Gelman (2014), section 3.2.1, for log(10 ε)."""
+    early_windows: int = 3
+    """Windows after which the step size is always searched anew, and only the metric is learned."""
+    settled_gain: float = 0.3
+    """In place of dual averaging's γ = 0.05, where the step size is known, or nearly.  With 0.05 it spreads by half in
+    the first hundred draws, and the mean of its logarithms is a step that is too short."""
+
+    # Gaussianity: what is tried on which targets.
+
+    memory: int = 400
+    """Draws that a choice looks at."""
+    coordinates: int = 256
+    """That it looks at, evenly spaced: enough for a mean over functions, and scores stay cheap beside gradients."""
+    least_draws: int = 40
+    """Of a window that anything is chosen by."""
+    near_gaussian: float = 0.4
+    """A distance from a Gaussian below which the harmonic drift is tried; nothing else pays there.  Without that drift:
+    0.74, and 0.30 where it is missed most."""
+    limits: tuple[tuple[float, float], ...] = ((2.0, 2.6), (2.0, 2.0), (0.4, 2.0))
+    """By how many windows are left: the largest distance from a Gaussian, and the heaviest tails, that anything but
+    no-U-turn leapfrog is tried on.  Without any look at Gaussianity: 1.01 and 1.07, but 0.79 and 0.73 per run, and 18
+    of 159 runs more end with an R-hat above 1.01."""
+    quick: float = 10.0
+    """Gradients of a no-U-turn draw below which there is little to gain, so that less is risked:"""
+    quick_distance: float = 1.5
+    """the largest distance from a Gaussian there."""
+    least_radial_correlation: float = -0.05
+    """Of |z|² and |g|², where the target is not nearly Gaussian: funnels and heavy tails have less."""
+    largest_kurtosis: float = 14.0
+    """Of any coordinate, likewise; a normal has 3, and a Student distribution with 5 degrees of freedom 9."""
+    longest_time: float = 30.0
+    """Of no-U-turn trajectories, beyond which nothing else is tried: three times the longest path of a search.  The
+    metric is not known yet then, and short paths would look good in all directions but the one that matters."""
+
+    # The search: test trajectories from draws of the window.
+
+    schemes: tuple[str, ...] = ("harmonic_leapfrog", "leapfrog", "harmonic_bcss2", "bcss2")
+    """Integrators that are tried, in this order.  Without two-stage schemes: 1.00 and 0.99 up to a hundred parameters,
+    but 262 instead of 315 effective draws per 1000 gradients on a correlated series of 300, and 181 instead of 190 on
+    a hierarchy of 300."""
+    starts: int = 28
+    """Test trajectories of each scheme and step size."""
+    times: tuple[float, ...] = tuple(float(time) for time in np.geomspace(0.7, 6.0, 13))
+    """Path lengths that are scored."""
+    jitters: tuple[float, ...] = (0.3, 0.6)
+    """Of each path length, as a fraction either way."""
+    usual_reach: float = 2.8
+    """How far test trajectories go."""
+    long_reach: float = 9.6
+    """How far they go once more where the longest paths look best."""
+    most_steps: int = 400
+    """Of a test trajectory."""
+    first_step: float = 0.9
+    """The first step size that is tried of each scheme, for each gradient of a step, over that of no-U-turn draws."""
+    first_harmonic_step: tuple[float, float] = (1.2, 1.5)
+    """Of a harmonic drift, which the residual alone limits: the larger of this angle and this multiple."""
+    refine: float = 1.35
+    """From one step size to the next."""
+    budget: float = 60.0
+    """Gradients of a search, in no-U-turn draws,"""
+    least_budget: float = 300.0
+    """and at least so many."""
+    climb: float = 0.75
+    """Other step sizes are tried of a scheme that comes so near to the best one,"""
+    climb_again: float = 0.95
+    """and so near, where something was chosen before."""
+    unbeaten: float = 0.2
+    """Effective draws per gradient that no free drift has reached yet: beyond, none is tried."""
+    least_accept: float = 0.78
+    """Mean acceptance below which promises are not kept."""
+    most_lost_free: float = 0.06
+    """The fraction of trajectories that may come to nothing with a free drift."""
+    most_lost_harmonic: float = 0.03
+    """With a harmonic one: it is at its worst in the tails, and a chain that is refused there stays there."""
+    per_draw: float = 0.7
+    """Gradients that a draw is taken to cost beyond its own."""
+    control_variate: bool = True
+    """Whether what test trajectories would have got on the fitted Gaussian by chance is taken off.  Without: 0.86 and
+    0.91, and 0.17 where it is missed most."""
+    most_repeats: float = 4.0
+    """Trajectories of one draw."""
+    path_cost: float = 0.7
+    """Gradients of a draw of several short paths, over those of a no-U-turn draw.  With one path to a draw: 1.00 and
+    1.05, but 0.95 and 0.88 per run."""
+
+    # The choice, and its proof.
+
+    margin: float = 1.15
+    """By which what is chosen has to promise more than no-U-turn draws were worth;"""
+    margin_unproved: float = 1.3
+    """where no window is left for proof,"""
+    margin_far: float = 1.5
+    """and where the target is not nearly Gaussian either."""
+    switch: float = 1.2
+    """By which something else has to be better than what is in use."""
+    keep: float = 1.05
+    """Times no-U-turn's efficiency: what is in use has to prove so much.  Without proof: 0.99 and 1.00, but 28 instead
+    of 7 of 120 chains on a mixture keep a harmonic drift that knows one mode, unless there is a look beyond the draws.
+    """
+    enough: tuple[float, float] = (1.5, 2.5)
+    """Times no-U-turn's efficiency, with no window left and with some: what proves so much is not questioned again."""
+    accept: tuple[float, float] = (0.8, 0.95)
+    """The range of acceptances that dual averaging is asked to hold: what was measured with the best step size.
+    With 0.8 always: 1.02 and 0.94, and 0.88 and 0.82 per run."""
+    bold_accept: float = 0.92
+    """Asked for instead, where a free drift lost too many trajectories, but fewer than"""
+    bold_lost: float = 0.15
+    """this fraction."""
+    shorter: float = 0.75
+    """By which steps are shortened then, and after divergences."""
+    longest_stay: int = 25
+    """Draws at one place beyond which what was chosen is given up."""
+    most_diverging: float = 0.02
+    """The fraction of draws that may diverge with it."""
+
+    # Beyond the draws: other modes, and tails.
+
+    outings: int = 16
+    """Trajectories that are pushed out of the window."""
+    outing_time: float = 4.8
+    """Of each: three quarters of a turn, so to both sides."""
+    push: tuple[float, float] = (3.0, 5.0)
+    """Momentum along one direction: as rare as the crossing of a barrier of 4 to 12 nats."""
+    slack: float = 4.0
+    """By how many nats a place may be less dense than any draw."""
+    axes: int = 3
+    """Directions in which the Gaussian fits least, beside those of parameters."""
+    remarkable: float = 8.0
+    """Nats above the fitted Gaussian.  Without the look beyond the draws, 75 instead of none of 160 chains on a
+    mixture choose the harmonic drift, and the weights of modes miss by 18 standard errors instead of 1.3."""
+    elsewhere: float = 20.0
+    """Nats that only another mode, or a heavy tail, has above it;"""
+    several: int = 3
+    """so many such places rule a harmonic drift out."""
+    most_thrown: float = 6.0
+    """The energy error, in nats, that a harmonic drift may make from a remarkable place."""
+    proved_growth: float = 1.1
+    """By how much its steps may grow before that is looked at again."""
+
+    # Caution.
+
+    risky: float = 0.01
+    """The fraction of no-U-turn draws that diverge,"""
+    accidents: int = 2
+    """and their number, above which"""
+    raised_accept: float = 0.9
+    """this acceptance is held.  Without: 0.96 and 0.99, and 0.36 where it is missed most, in a narrow neck."""
+
+    def most_lost(self, drift: str) -> float:
+        """The fraction of trajectories that may come to nothing."""
+        return self.most_lost_harmonic if drift == "harmonic" else self.most_lost_free
+
+    def __post_init__(self) -> None:
+        if self.first_window < 3 or self.equal_windows < 1:
+            raise ValueError("policy: first_window must be at least 3, and equal_windows at least 1")
+        if not (0 <= self.final_fraction < 1 and math.isfinite(self.transient_gradient)):
+            raise ValueError("policy: final_fraction must be in [0, 1), and transient_gradient finite")
