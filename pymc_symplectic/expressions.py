@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 
 from .kinetic import Profile
 from .kinetic.profile import Shape
+from .native.pytensor import machine_code
 
 __all__ = ["kinetic_energy"]
 
@@ -58,7 +59,7 @@ def kinetic_energy(profile: Callable[[Any], Any], *, shape: Shape = "separable",
 
 def _scalar(s: Any, value: Any) -> Callable[[np.ndarray, float], float]:
     """``f(params, s)`` for kernels, compiled by PyTensor."""
-    raw = pytensor.function([s], value.astype("float64"), mode="NUMBA").vm.jit_fn
+    raw = machine_code(pytensor.function([s], value.astype("float64"), mode="NUMBA"), required=True)
 
     @numba.njit
     def function(params: np.ndarray, s: float) -> float:

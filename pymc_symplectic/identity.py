@@ -8,10 +8,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from pymc.backends.arviz import find_constants, find_observations
 
 from . import trajectories
 from .kernels.kinetic import kinetic_energy
+from .native.pymc import find_constants, find_observations
 from .policy import Policy
 from .settings import Settings
 from .target import LogDensity

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymc.progress_bar import ProgressBarManager
 from rich.progress import TextColumn
 from rich.table import Column
 
+from .native.pymc import BarManager
 from .running import Progress
 
 __all__ = ["Bars"]
@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 
 
-class Bars(ProgressBarManager):
+class Bars(BarManager):
     """A bar for each chain, or one for all.
 
     Parameters
@@ -62,8 +62,7 @@ class Bars(ProgressBarManager):
         ]
         fields: dict[str, list[Any]] = {name: [0] * chains for name, _, _ in _COLUMNS}
         fields |= {"draw": [0] * chains, "marker_pos": [max(self._warmup - count, 0) for count in self._shown]}
-        # the one private method of PyMC's that there is no way around: it knows terminals from notebooks
-        self._backend = self._create_backend(max(self._totals), columns if self.full_stats else [], fields)
+        self.begin(max(self._totals), columns if self.full_stats else [], fields)
 
     def update(self, chain: int, progress: Progress) -> None:
         """Show how far a chain has come."""
@@ -79,7 +78,7 @@ class Bars(ProgressBarManager):
                 "step_size": shown.step_size,
                 "n_gradients": shown.gradients,
             }
-        self._backend.update(
+        self.show(
             task_id=bar,
             advance=advance,
             failing=shown.divergences > 0,

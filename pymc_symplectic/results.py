@@ -17,12 +17,11 @@ import pymc as pm
 import xarray as xr
 from pymc.exceptions import SamplingError
 from pymc.stats import compute_log_likelihood, compute_log_prior
-from pymc.stats.convergence import log_warnings, run_convergence_checks
-from pymc.util import get_default_varnames
 
 from .adaptation.tuner import in_words
 from .driver import Run
 from .identity import describe_settings
+from .native.pymc import get_default_varnames, log_warnings, run_convergence_checks
 from .statistics import DTYPES, RENAMED
 from .store import StoreError
 from .target import user_code

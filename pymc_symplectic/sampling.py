@@ -16,12 +16,12 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 from packaging.version import InvalidVersion, Version
-from pymc.util import get_random_generator
 
 from .chain import Chain
 from .checks import whole
 from .driver import Run
 from .identity import describe_model, describe_settings, differences, differences_at_last, digest
+from .native.pymc import get_random_generator
 from .progress import Bars
 from .results import conversion, library_version, result_of, template
 from .running import Job

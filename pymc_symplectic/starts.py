@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pymc as pm
 from pymc.exceptions import SamplingError
-from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import inputvars
 
 from .checks import at_least, whole
+from .native.pymc import make_initial_point_fn
 from .target import LogDensity, user_code
 
 __all__ = ["initial_points", "positions"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import io
 import logging
-import multiprocessing
 import pickle
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from operator import itemgetter
 from pathlib import Path
@@ -17,15 +16,20 @@ from typing import Any, ClassVar, Unpack
 import cloudpickle
 import numpy as np
 import pymc as pm
-from pymc.blocking import PointType, StatsType
-from pymc.step_methods.compound import BlockedStep, Competence, StepMethodState
-from pymc.step_methods.state import dataclass_state
-from pymc.util import RandomGenerator, get_random_generator
-from rich.progress import TextColumn
-from rich.table import Column
 
 from .adaptation.tuner import in_words
 from .chain import Chain
+from .native.pymc import (
+    Competence,
+    PointType,
+    RandomGenerator,
+    StatsType,
+    Step,
+    StepMethodState,
+    dataclass_state,
+    get_random_generator,
+    in_second_worker,
+)
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
 from .target import LogDensity, value_variables
@@ -67,7 +71,7 @@ class HMCState(StepMethodState):
     chain_snapshot: dict[str, Any] | None = field(default=None)
 
 
-class HMC(BlockedStep):
+class HMC(Step, state=HMCState):
     r"""Hamiltonian Monte Carlo with a choice of integrator, kinetic energy, metric and trajectory, for `pymc.sample`.
 
     Parameters
@@ -152,7 +156,7 @@ class HMC(BlockedStep):
     stats_dtypes_shapes: ClassVar[dict[str, tuple[Any, list[int]]]] = {
         name: (dtype, []) for name, dtype in DTYPES.items()
     }
-    _state_class = HMCState
+    progress_columns = _PROGRESS
     _snapshot: dict[str, Any] | None
     _bytes: bytes | None
     """The position that the chain stands at, as `point` would give it; None before the first draw."""
@@ -234,9 +238,7 @@ class HMC(BlockedStep):
         """Say once that chains begin at one point: where they run in turn, or in PyMC's second worker process."""
         start = position.tobytes()
         in_turn = start == self._last_start
-        elsewhere = multiprocessing.current_process().name == "worker_chain_1" and np.array_equal(
-            position, self.target.default_start
-        )
+        elsewhere = in_second_worker() and np.array_equal(position, self.target.default_start)
         if (in_turn or elsewhere) and not self._noticed:
             self._noticed = True
             _log.warning(
@@ -296,21 +298,6 @@ class HMC(BlockedStep):
         self._last_start, self._noticed = None, False
         self.setup_chain(None, 0, 0)
         self.sampling_state = state["sampling_state"]
-
-    @staticmethod
-    def _progressbar_config(n_chains: int = 1) -> tuple[list[TextColumn], dict[str, list[Any]]]:
-        columns = [
-            TextColumn(f"{{task.fields[{name}]{style}}}", table_column=Column(title, ratio=1))
-            for name, title, style in _PROGRESS
-        ]
-        return columns, {name: [0] * n_chains for name, _, _ in _PROGRESS}
-
-    @staticmethod
-    def _make_progressbar_update_functions() -> tuple[Callable[[dict[str, Any]], dict[str, Any]]]:
-        def update(stats: dict[str, Any]) -> dict[str, Any]:
-            return {name: stats[name] for name, _, _ in _PROGRESS} | {"failing": stats["divergences"] > 0}
-
-        return (update,)
 
 
 class _Nowhere(io.RawIOBase):

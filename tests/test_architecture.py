@@ -11,12 +11,14 @@ import pytest
 
 import pymc_symplectic
 from pymc_symplectic.kernels import compile
+from pymc_symplectic.native.numba import SOURCE
 
 PACKAGE = Path(pymc_symplectic.__file__).parent
 NAME = PACKAGE.name
 
 # From the bottom up: a room may import itself, and the rooms of the lines above its own.
 LAYERS = [
+    ["native"],
     ["checks", "names", "policy", "kernels"],
     ["window"],
     ["integrators", "kinetic", "metrics", "trajectories"],
@@ -68,6 +70,11 @@ def outside_imports_of(path):
     return {name.split(".")[0] for name in imports(path)} - {NAME}
 
 
+def native_imports_of(path):
+    """Of which libraries a file uses what stands in `native`."""
+    return {name.removeprefix(f"{NAME}.native").lstrip(".") for name in imports(path) if f"{NAME}.native" in name}
+
+
 def test_every_room_has_its_layer():
     assert {room_of(path) for path in FILES} <= set(LAYER), "name the new room in LAYERS"
 
@@ -92,9 +99,28 @@ def test_nothing_imports_the_step():
 
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "kernels"], ids=str)
 def test_kernels_stand_alone(path):
-    assert rooms_imported_by(path) <= {"kernels"}
+    assert rooms_imported_by(path) <= {"kernels", "native"}
+    assert native_imports_of(path) <= {"numba", "numpy"}
     # scipy's triangular solve, in a method that no kernel calls
     assert outside_imports_of(path) - {"scipy"} <= {"numpy", "numba", *sys.stdlib_module_names}
+
+
+OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
+    "__init__": set(),
+    "versions": set(),
+    "jax": set(),
+    "numpy": {"numpy"},
+    "numba": {"numba", "numpy"},
+    "pytensor": {"numba", "pytensor"},
+    "pymc": {"pymc", "rich"},
+}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "native"], ids=str)
+def test_what_is_used_of_one_library_needs_few_others(path):
+    known = OF_LIBRARIES[path.stem]
+    assert outside_imports_of(path) <= {*known, *sys.stdlib_module_names}
+    assert native_imports_of(path) <= {*known, "versions"}
 
 
 @pytest.mark.parametrize(
@@ -104,12 +130,13 @@ def test_kernels_stand_alone(path):
 def test_mathematics_knows_nothing_of_pymc(room):
     for path in FILES:
         if room_of(path) == room:
-            assert not outside_imports_of(path) & {"pymc", "pytensor", "arviz"}, path
+            known = outside_imports_of(path) | native_imports_of(path)
+            assert not known & {"pymc", "pytensor", "arviz"}, path
 
 
 def test_few_rooms_know_pytensor():
-    knowing = {room_of(path) for path in FILES if "pytensor" in outside_imports_of(path)}
-    assert knowing <= {"target", "expressions", "optimize"}
+    knowing = {room_of(path) for path in FILES if "pytensor" in outside_imports_of(path) | native_imports_of(path)}
+    assert knowing <= {"native", "target", "expressions", "optimize"}
 
 
 def python(code, **environment):
@@ -141,14 +168,16 @@ print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_star
 def test_editing_any_kernel_changes_the_cache(tmp_path):
     folder = tmp_path / "kernels"
     shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    original = compile._source_hash(PACKAGE / "kernels")
-    assert compile._source_hash(folder) == original
-    for file in sorted(folder.rglob("*.py")):
+    beside = Path(shutil.copy(SOURCE, tmp_path))
+    original = compile._source_hash(PACKAGE / "kernels", SOURCE)
+    assert Path(compile.cache_directory).name in (original, "")
+    assert compile._source_hash(folder, beside) == original
+    for file in [*sorted(folder.rglob("*.py")), beside]:
         source = file.read_text()
         file.write_text(source + "\n# edited\n")
-        assert compile._source_hash(folder) != original, file
+        assert compile._source_hash(folder, beside) != original, file
         file.write_text(source)
-    assert compile._source_hash(folder) == original
+    assert compile._source_hash(folder, beside) == original
 
 
 CALLER = """
@@ -175,7 +204,8 @@ print(ask(), sum(ask.stats.cache_hits.values()))
 def test_editing_a_callee_in_another_file_takes_effect(tmp_path):
     # numba looks at the time stamp of the caller's file alone, and would run the old callee from its cache.
     folder = tmp_path / "copied" / "kernels"
-    shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("kernels", "native"):
+        shutil.copytree(PACKAGE / room, folder.parent / room, ignore=shutil.ignore_patterns("__pycache__"))
     (folder.parent / "__init__.py").write_text("")
     (folder / "caller.py").write_text(CALLER)
     environment = {

@@ -4,7 +4,6 @@ import io
 
 import pytest
 import rich.console
-from pymc.progress_bar import ProgressBarManager
 
 from pymc_symplectic import progress
 from pymc_symplectic.progress import Bars
@@ -27,20 +26,6 @@ def bars_of(monkeypatch):
         return bars
 
     return make
-
-
-def test_pymc_still_has_what_bars_are_made_of():
-    """If this fails, PyMC has changed what `Bars` overrides: adapt progress.py, and only that."""
-    assert hasattr(ProgressBarManager, "_create_backend"), "PyMC's ProgressBarManager has lost _create_backend"
-    import inspect
-
-    assert list(inspect.signature(ProgressBarManager._create_backend).parameters) == [
-        "self",
-        "total",
-        "progress_columns",
-        "progress_stats",
-    ]
-    assert {"n_bars", "progressbar", "progressbar_theme"} <= set(inspect.signature(ProgressBarManager).parameters)
 
 
 def test_one_bar_for_each_of_few_chains(bars_of):

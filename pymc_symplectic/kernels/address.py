@@ -12,9 +12,9 @@ from weakref import WeakValueDictionary
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
+from ..native.numba import function_at, pointer_at
 from .compile import FASTMATH, cache_on_disk
 
 __all__ = [
@@ -78,19 +78,7 @@ class AddressedFunction:
 
 def _function_at(signature: Any) -> Callable:
     """What turns an address into a function of `signature`: natively in kernels, by look-up in plain Python."""
-    function_type = types.FunctionType(signature)
-
-    @intrinsic
-    def native(typing_context: Any, address: Any) -> Any:
-        def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-            function = cgutils.create_struct_proxy(function_type)(context, builder)
-            null = cgutils.get_null_value(cgutils.voidptr_t)
-            function.c_addr = builder.inttoptr(args[0], cgutils.voidptr_t)
-            function.py_addr = null
-            function.jit_addr = null  # so that the call goes through c_addr
-            return function._getvalue()
-
-        return function_type(types.int64), codegen
+    native = function_at(signature)
 
     def at(address: int) -> Callable:
         return AddressedFunction.at(address)
@@ -108,14 +96,6 @@ velocity_at = _function_at(VELOCITY)
 draw_at = _function_at(DRAW)
 
 
-@intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), codegen
-
-
 def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
     """The C-contiguous array of `shape` and `dtype` that stands at an address; kernels only."""
     raise NotImplementedError("array_at is for compiled code")
@@ -124,5 +104,5 @@ def array_at(address: int, shape: tuple[int, ...], dtype: Any) -> Any:
 @overload(array_at, strict=False)
 def _(address: Any, shape: Any, dtype: Any) -> Any:
     if len(shape) == 0:
-        return lambda address, shape, dtype: numba.carray(_pointer(address), (1,), dtype).reshape(())
-    return lambda address, shape, dtype: numba.carray(_pointer(address), shape, dtype)
+        return lambda address, shape, dtype: numba.carray(pointer_at(address), (1,), dtype).reshape(())
+    return lambda address, shape, dtype: numba.carray(pointer_at(address), shape, dtype)

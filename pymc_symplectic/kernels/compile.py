@@ -2,7 +2,7 @@
 
 numba's own disk cache looks at the time stamp of the file that defines a function, not at the files of the functions it
 calls, so an edited callee would leave stale machine code behind.  Here the cache directory is named by a hash of *all*
-kernel sources: any edit of any kernel starts a fresh cache.
+kernel sources, and of what they use of numba's insides: any edit of any of them starts a fresh cache.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
+from ..native.numba import SOURCE, cache_in, class_of, entry_point, without_counting
 from .private import make_private
 
 __all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
@@ -27,28 +28,27 @@ _log = logging.getLogger(__name__)
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 """Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, for divergences' sake."""
-# Without numba's run time nothing is allocated and no reference counted: the caller of an entry point owns all arrays
-# while it runs, and for small models the atomic counting would cost several times the arithmetic.
-_OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
+# Nothing needs to be counted: the caller of an entry point owns all arrays while it runs.
+_OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, **without_counting()}
 
 
-def _source_hash(folder: Path) -> str:
+def _source_hash(folder: Path, *files: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
+    for file in [*sorted(folder.rglob("*.py")), *files]:
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _make_cache_directory(folder: Path) -> str:
-    """Directory of the compiled kernels whose sources lie in `folder`, or "" where none can be had.
+def _make_cache_directory(folder: Path, *files: Path) -> str:
+    """Directory of the compiled kernels of these sources, a folder and files beside it, or "" where none can be had.
 
     Old ones beside it are pruned.
     """
     try:
         chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         home = Path(chosen).resolve() / "pymc_symplectic"
-        directory = home / _source_hash(folder)
+        directory = home / _source_hash(folder, *files)
         is_new = not directory.exists()
         make_private(directory, depth=2)
         tempfile.TemporaryFile(dir=directory).close()  # access rights do not tell whether a disk can be written to
@@ -67,7 +67,7 @@ def _make_cache_directory(folder: Path) -> str:
     return str(directory)
 
 
-cache_directory = _make_cache_directory(Path(__file__).parent)
+cache_directory = _make_cache_directory(Path(__file__).parent, SOURCE)
 
 
 @contextmanager
@@ -79,12 +79,8 @@ def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
     if not (wanted and cache_directory):
         yield False
         return
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = cache_directory
-    try:
-        yield True
-    finally:
-        numba.config.CACHE_DIR = before
+    with cache_in(cache_directory) as kept:
+        yield kept
 
 
 def kernel(function: Callable) -> Callable:
@@ -101,10 +97,9 @@ def helper(function: Callable) -> Callable:
 def bind(entry: Any, *arguments: Any) -> Callable:
     """The machine code of a kernel for arguments of these types, compiled or loaded from the cache.
 
-    It must only be called with arguments of exactly these types.  A kernel called by its name looks at the type of
-    every argument first, at several times the price of a short transition.
+    It must only be called with arguments of exactly these types, at which a kernel called by its name looks first.
     """
-    return entry.compile(tuple(numba.typeof(argument) for argument in arguments))
+    return entry_point(entry, [numba.typeof(argument) for argument in arguments])
 
 
 def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
@@ -115,7 +110,7 @@ def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
 
     @overload(generic, strict=False, jit_options={**_OPTIONS, "forceinline": True})
     def _choose(first: Any, *_: Any) -> Callable | None:
-        return cases.get(getattr(first, "instance_class", None))
+        return cases.get(class_of(first))
 
 
 def layouts(arrays: Iterable[np.ndarray]) -> tuple[tuple[str, bool], ...]:

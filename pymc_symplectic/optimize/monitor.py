@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from pymc.progress_bar import CustomProgress, default_progress_theme
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+from ..native.pymc import CustomProgress, default_progress_theme
 
 __all__ = ["Monitor", "Stop", "progress"]
 

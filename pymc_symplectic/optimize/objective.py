@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import xarray as xr
-from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import compile as pm_compile
 from pytensor.graph.traversal import ancestors
 
+from ..native.pymc import laplace_parameters, make_initial_point_fn
 from ..target import LogDensity
 
 __all__ = ["Objective", "describe", "start_of"]
@@ -36,7 +36,7 @@ class Objective(LogDensity):
         self._terms = [v for v in (*model.basic_RVs, *model.potentials) if v.name not in laplace]
         super().__init__(model=model, initial_point=point, compile_kwargs=compile_kwargs)
         self.count = 0
-        self.stochastic = any(isinstance(cell.storage[0], np.random.Generator) for cell in self._cells)
+        self.stochastic = any(isinstance(cell[0], np.random.Generator) for cell in self._cells)
         """Whether each evaluation draws a mini-batch."""
         where = {v.name: laplace.get(model.values_to_rvs[v].name, (0.0, np.inf)) for v in self.vars}
         location = {name: np.broadcast_to(at, np.shape(point[name])) for name, (at, _) in where.items()}
@@ -117,9 +117,9 @@ def _laplace_priors(model: pm.Model) -> dict[str, tuple[Any, Any]]:
     """Location and scale of each free Laplace variable where they are constant and nothing is transformed."""
     found: dict[str, tuple[Any, Any]] = {}
     for rv in model.free_RVs:
-        if not isinstance(rv.owner.op, type(pm.Laplace.rv_op)) or model.rvs_to_transforms[rv] is not None:
+        parameters = laplace_parameters(rv)
+        if parameters is None or model.rvs_to_transforms[rv] is not None:
             continue
-        parameters = rv.owner.op.dist_params(rv.owner)
         if not set(ancestors(parameters)) & set(model.basic_RVs):
             location, scale = pm_compile([], parameters, mode="FAST_COMPILE")()
             found[rv.name] = (location, scale)

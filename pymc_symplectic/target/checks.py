@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor
-from pymc.data import MinibatchOp
-from pymc.distributions.simulator import SimulatorRV
-from pytensor.gradient import NullTypeGradError
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
-from pytensor.tensor.random.op import RNGConsumerOp
-from pytensor.tensor.type import TensorType, float_dtypes
+from pytensor.tensor.type import TensorType
 
+from ..native.jax import has_started
+from ..native.pymc import MinibatchOp, SimulatorRV
+from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
 from .indices import ONCE, name_of, operations
 
 __all__ = ["Fork", "ForkError", "gradients_of", "refuse_random", "refuse_wrong_lengths"]
@@ -142,11 +140,8 @@ class Fork:
     _about_to = False  # the same, of the next fork: asked before it, as no lock may be waited for after it
 
     def __init__(self, outputs: Sequence[Variable], linker: Any) -> None:
-        modules = [type(linker).__module__, *(type(op).__module__ for op in operations(outputs))]
         # what an operation of a user's own calls cannot be seen
-        self.dangerous = any(name.startswith("pytensor.link.jax") for name in modules) or any(
-            map(_is_foreign, operations(outputs))
-        )
+        self.dangerous = is_of_jax(linker) or any(is_of_jax(op) or _is_foreign(op) for op in operations(outputs))
 
     def check(self) -> None:
         """Raise a ForkError in such a process."""
@@ -158,14 +153,8 @@ class Fork:
             )
 
 
-def _jax_runs() -> bool:
-    """Whether JAX has started its threads in this process; taken for granted where it does not say."""
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    return bridge is not None and bool(getattr(bridge, "backends_are_initialized", lambda: True)())
-
-
 def _before_fork() -> None:
-    Fork._about_to = Fork.jax_before or _jax_runs()
+    Fork._about_to = Fork.jax_before or has_started()
 
 
 def _in_child() -> None:

@@ -5,24 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core.cpu import CPUContext
-from numba.core.errors import NumbaError
-from numba.core.registry import CPUTarget, cpu_target
-from numba.core.typing import Context
-from numba.np.numpy_support import from_dtype
 from pytensor.compile.mode import get_mode
-from pytensor.link.numba.linker import NumbaLinker
 
 from ..kernels.address import array_at
 from ..kernels.status import Status
+from ..native.numba import NumbaError, from_cache, own_contexts, recompiled
+from ..native.pytensor import compiles_by_numba
 from .indices import hidden
 
-__all__ = ["alone", "array_type", "interprets", "mode_for", "native", "through_python", "user_code"]
+__all__ = ["alone", "array_type", "mode_for", "native", "through_python", "user_code"]
 
 user_code = threading.RLock()
 """Held wherever a user's own Python may run: operations of a log-density or of a deterministic variable.
@@ -34,60 +29,12 @@ models, as two of them may share an operation.
 
 def mode_for(outputs: Sequence[Any], mode: Any = None) -> Any:
     """The mode to compile graphs in: the one that is wanted, unless it would index beyond arrays unseen."""
-    return get_mode("CVM") if isinstance(get_mode(mode).linker, NumbaLinker) and hidden(outputs) else mode
-
-
-def interprets(function: Any) -> bool:
-    """Whether machine code goes back into the interpreter somewhere (`numba.objmode`), for what numba cannot compile.
-
-    Read from the functions that it is made of, since PyTensor tells of it by a warning, and warnings get lost where
-    another thread looks for its own.
-    """
-    seen: set[int] = set()
-    queue = [function]
-    while queue:
-        python = getattr(current := queue.pop(), "py_func", current)
-        if id(python) in seen or not isinstance(python, FunctionType):
-            continue
-        seen.add(id(python))
-        if "objmode" in python.__code__.co_names:
-            return True
-        queue += [python.__globals__[name] for name in python.__code__.co_names if name in python.__globals__]
-        queue += [cell.cell_contents for cell in python.__closure__ or ()]
-    return False
+    return get_mode("CVM") if compiles_by_numba(mode) and hidden(outputs) else mode
 
 
 def array_type(dtype: Any, ndim: int) -> Any:
     """Numba's type of a contiguous array."""
-    return numba.types.Array(from_dtype(np.dtype(dtype)), ndim, "C")
-
-
-class _OwnContexts(CPUTarget):
-    """Numba's target, where a thread may have contexts of its own: what is compiled there is known there alone."""
-
-    _own = threading.local()
-
-    @property
-    def typing_context(self) -> Any:
-        return getattr(self._own, "typing", None) or self._toplevel_typing_context
-
-    @property
-    def target_context(self) -> Any:
-        return getattr(self._own, "target", None) or self._toplevel_target_context
-
-    @classmethod
-    @contextmanager
-    def of_this_thread(cls) -> Iterator[None]:
-        """New contexts, for as long as this lasts, and for this thread only."""
-        cls._own.typing = Context()
-        cls._own.target = CPUContext(cls._own.typing)
-        try:
-            yield
-        finally:
-            del cls._own.typing, cls._own.target
-
-
-cpu_target.__class__ = _OwnContexts  # numba has no public way; whoever asks for no contexts of its own sees no change
+    return numba.types.Array(numba.from_dtype(np.dtype(dtype)), ndim, "C")
 
 
 @contextmanager
@@ -103,13 +50,14 @@ def alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     `prime` makes a function compile for the arguments that it will have.
     """
     prime(raw)  # writes it to disk, where it is not yet there
-    with _OwnContexts.of_this_thread():
-        own_code = numba.jit(**raw.targetoptions, cache=raw.stats.cache_path is not None)(raw.py_func)
-        with suppress(NumbaError, NotImplementedError):
-            prime(own_code)
-        if own_code.stats.cache_hits:
-            yield own_code
-            return
+    with own_contexts() as apart:
+        if apart:
+            own_code = recompiled(raw)
+            with suppress(NumbaError, NotImplementedError):
+                prime(own_code)
+            if from_cache(own_code):
+                yield own_code
+                return
     yield raw  # there is no disk cache, and what any process compiles is the same
 
 

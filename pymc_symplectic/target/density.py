@@ -9,23 +9,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import cloudpickle
-import numba
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from numba.core.errors import NumbaError
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import compile as pm_compile
-from pymc.pytensorf import join_nonshared_inputs, rewrite_pregrad
+from pymc.pytensorf import join_nonshared_inputs
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 
 from ..kernels.address import LOGP, AddressedFunction
 from ..kernels.state import Target
 from ..kernels.status import Status
+from ..native.numba import NumbaError, compile_for
+from ..native.pymc import rewrite_pregrad
+from ..native.pytensor import interprets, linker_of, machine_code, shared_storage
 from .checks import Fork, ForkError, gradients_of, refuse_random, refuse_wrong_lengths
-from .compiled import alone, array_type, interprets, mode_for, native, through_python, user_code
+from .compiled import alone, array_type, mode_for, native, through_python, user_code
 from .indices import IndexCheck, guarded, has_dims
 from .variables import value_variables
 
@@ -161,13 +162,12 @@ class LogDensity:
         options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
         # what PyMC computes of each draw is evaluated in the same processes
-        self._fork = Fork([*outputs, *self.model.deterministics], self._function.maker.linker)
+        self._fork = Fork([*outputs, *self.model.deterministics], linker_of(self._function))
         self._function.trust_input = True
         self._dtype = joined.dtype
-        self._cells = self._function.input_storage[1:]
+        types, self._cells = shared_storage(self._function, given=1)
         self._seen: list[Any] = [None] * len(self._cells)
         self._pinned: list[Any] = [None] * len(self._cells)
-        types = [variable.type for variable in self._function.maker.fgraph.inputs[1:]]
         self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
         self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
         self._addressed, self.native = self._make_addressed(types)
@@ -198,13 +198,13 @@ class LogDensity:
         self._compile()
 
     def _make_addressed(self, types: Sequence[Any]) -> tuple[AddressedFunction, bool]:
-        raw = getattr(self._function.vm, "jit_fn", None)
+        raw = machine_code(self._function)
         shareable = all(isinstance(t, TensorType) and np.dtype(t.dtype).kind in _SHAREABLE for t in types)
         # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
-        if isinstance(raw, numba.core.dispatcher.Dispatcher) and shareable and not interprets(raw):
+        if raw is not None and shareable and not interprets(raw):
             try:
                 arguments = array_type(self._dtype, 1), *(array_type(t.dtype, t.ndim) for t in types)
-                with alone(raw, lambda function: function.get_call_template(arguments, {})) as raw:
+                with alone(raw, lambda function: compile_for(function, arguments)) as raw:
                     return AddressedFunction(native(raw, self._dtype, types, self._offsets), LOGP), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
@@ -300,7 +300,7 @@ class LogDensity:
         """
         changed = False
         for i, cell in enumerate(self._cells):
-            value = cell.storage[0]
+            value = cell[0]
             if value is self._seen[i]:
                 continue
             changed = True

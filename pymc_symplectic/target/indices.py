@@ -14,23 +14,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from pymc.data import MinibatchOp
 from pytensor.compile.mode import Mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.op import HasInnerGraph
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import ancestors, graph_inputs, io_toposort
-from pytensor.raise_op import CheckAndRaise
-from pytensor.tensor.shape import Shape, Shape_i
-from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
+
+from ..native.pymc import MinibatchOp
+from ..native.pytensor import (
+    CheckAndRaise,
+    HasInnerGraph,
+    Shape,
+    Shape_i,
+    index_places,
+    is_indexing,
+    is_of_dims,
+    is_of_tensors,
+    within_blocks,
+)
 
 __all__ = ["ONCE", "IndexCheck", "guarded", "has_dims", "hidden", "name_of", "operations"]
 
 ONCE = Mode("py", RewriteDatabaseQuery(include=("canonicalize",)))
 """For what is evaluated once, where nothing is worth compiling; it looks for no compiler, and no BLAS either."""
-
-_INDEXING = (AdvancedSubtensor, AdvancedIncSubtensor)
 
 
 class _Access(NamedTuple):
@@ -57,7 +63,7 @@ def name_of(variable: Any, otherwise: str) -> str:
 def operations(outputs: Sequence[Variable]) -> Iterator[Any]:
     """Each operation that `outputs` are computed by, with those of loops and other inner graphs."""
     for node in {variable.owner for variable in ancestors(outputs)} - {None}:
-        op = getattr(node.op, "core_op", node.op)
+        op = within_blocks(node.op)
         yield op
         if isinstance(op, HasInnerGraph):
             yield from operations(op.inner_outputs)
@@ -65,7 +71,7 @@ def operations(outputs: Sequence[Variable]) -> Iterator[Any]:
 
 def has_dims(outputs: Sequence[Variable]) -> bool:
     """Whether there are operations of `pymc.dims`, which index by names of dimensions until they are rewritten."""
-    return any(type(op).__module__.startswith("pytensor.xtensor.") for op in operations(outputs))
+    return any(map(is_of_dims, operations(outputs)))
 
 
 def hidden(outputs: Sequence[Variable]) -> bool:
@@ -74,26 +80,26 @@ def hidden(outputs: Sequence[Variable]) -> bool:
         if isinstance(node.op, HasInnerGraph) and not _in_range_by_itself(node.op):
             inner = node.op.inner_outputs
             within = {variable.owner for variable in ancestors(inner)} - {None}
-            if any(isinstance(other.op, _INDEXING) for other in within) or hidden(inner):
+            if any(is_indexing(other.op) for other in within) or hidden(inner):
                 return True
     return False
 
 
 def _in_range_by_itself(op: Any) -> bool:
     """Whether an inner graph is PyTensor's own (a padding, a diagonal matrix), or takes a mini-batch."""
-    return isinstance(op, MinibatchOp) or type(op).__module__.startswith("pytensor.tensor.")
+    return isinstance(op, MinibatchOp) or is_of_tensors(op)
 
 
 def _accesses(node: Apply) -> Iterator[_Access]:
     """What a node indexes by arrays of integers or masks."""
-    if not isinstance(node.op, _INDEXING):
+    if not is_indexing(node.op):
         return
-    first, axis = (1 if isinstance(node.op, AdvancedSubtensor) else 2), 0
-    for entry in node.op.idx_list:
-        if isinstance(entry, slice):
+    axis = 0
+    for place in index_places(node):
+        if isinstance(place, slice):
             axis += 1
             continue
-        access = _Access(node.inputs[0], node.inputs[first + entry], axis, first + entry)
+        access = _Access(node.inputs[0], node.inputs[place], axis, place)
         yield access
         axis += access.index.type.ndim if _is_mask(access.index) else 1
 
@@ -171,7 +177,7 @@ class IndexCheck:
 
         What has been found in range is looked at again when data have been replaced.
         """
-        data = [variable.container.storage[0] for variable in self._data]
+        data = [variable.get_value(borrow=True) for variable in self._data]
         if self._seen is not None and all(a is b for a, b in zip(data, self._seen, strict=True)):
             return
         for access in self._constant:

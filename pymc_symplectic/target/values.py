@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import pymc as pm
 import pytensor
@@ -13,6 +12,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.random.type import RandomGeneratorType
 
+from ..native.pytensor import machine_code, shared_storage
 from .compiled import alone, mode_for
 from .indices import guarded
 
@@ -57,12 +57,12 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
         on_unused_input="ignore",
         trust_input=True,
     )
-    machine_code = getattr(function.vm, "jit_fn", None)
-    shared = len(function.input_storage) > len(values) + len(generators)
-    if shared or not isinstance(machine_code, numba.core.dispatcher.Dispatcher):
+    raw = machine_code(function)
+    _, shared = shared_storage(function, given=len(values) + len(generators))
+    if shared or raw is None:
         return Values(function, streams, random)
     arguments = *example, *(np.random.default_rng(0) for _ in generators)
-    with alone(machine_code, lambda function: function(*arguments)) as function:
+    with alone(raw, lambda function: function(*arguments)) as function:
         return Values(function, streams, random)
 
 

@@ -10,11 +10,13 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from numba.core.registry import CPUTarget, cpu_target
+from numba.core.registry import cpu_target
 
 from pymc_symplectic.kernels.address import logp_at
 from pymc_symplectic.kernels.compile import kernel
 from pymc_symplectic.kernels.status import Status
+from pymc_symplectic.native.numba import from_cache
+from pymc_symplectic.native.pytensor import machine_code
 from pymc_symplectic.target import LogDensity, value_variables
 from pymc_symplectic.target import density as room
 
@@ -349,18 +351,23 @@ def test_other_threads_may_compile_meanwhile(schools, monkeypatch):
     assert whole(1.0) == 4.0
 
 
-def test_numba_has_the_contexts_that_are_replaced():
-    """Private names of numba, which a new version may move: without them, draws would differ between processes."""
-    assert isinstance(cpu_target, CPUTarget)
-    for name in ("_toplevel_typing_context", "_toplevel_target_context"):
-        assert hasattr(CPUTarget, name)
-    with room.alone(*_cached_function()) as function:
-        assert function.stats.cache_hits
-        assert cpu_target.target_context is not cpu_target._toplevel_target_context
-    assert cpu_target.target_context is cpu_target._toplevel_target_context
-
-
-def _cached_function():
+@pytest.fixture
+def raw():
     x = pt.dvector("x")
-    function = pytensor.function([x], x.sum() * 1.2345, mode="NUMBA").vm.jit_fn
-    return function, lambda function: function(np.zeros(2))
+    return machine_code(pytensor.function([x], x.sum() * 1.2345, mode="NUMBA"))
+
+
+def test_machine_code_comes_from_the_disk_in_a_context_of_its_own(raw):
+    common = cpu_target.target_context
+    with room.alone(raw, lambda function: function(np.zeros(2))) as function:
+        assert function is not raw
+        assert from_cache(function)
+        assert cpu_target.target_context is not common
+    assert cpu_target.target_context is common
+
+
+def test_machine_code_is_as_it_is_where_there_are_no_such_contexts(raw, monkeypatch, caplog):
+    monkeypatch.setattr("pymc_symplectic.native.numba.cpu_target", None)
+    with room.alone(raw, lambda function: function(np.zeros(2))) as function:
+        assert function is raw
+    assert "no contexts that can be replaced" in caplog.text

@@ -1,0 +1,277 @@
+"""What is used of numba beyond its manual: in kernels, in their cache, and around machine code of PyTensor's.
+
+Everything here was seen in numba 0.61 to 0.68, unless a docstring says otherwise.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from .numpy import DRAWING
+from .versions import needed
+
+with needed("numba"):
+    from numba.core import cgutils
+    from numba.core.cpu import CPUContext
+    from numba.core.dispatcher import Dispatcher
+    from numba.core.errors import NumbaError
+    from numba.core.registry import CPUTarget, cpu_target
+    from numba.core.typing import Context
+
+__all__ = [
+    "SOURCE",
+    "NumbaError",
+    "cache_in",
+    "class_of",
+    "compile_for",
+    "entry_point",
+    "from_cache",
+    "function_at",
+    "generator_from",
+    "is_dispatcher",
+    "own_contexts",
+    "pointer_at",
+    "recompiled",
+    "without_counting",
+]
+
+_log = logging.getLogger(__name__)
+SOURCE = Path(__file__)
+"""This file, whose code is compiled into kernels."""
+
+# Options
+
+
+def without_counting() -> dict[str, bool]:
+    """The option by which compiled code allocates nothing, and counts no references.
+
+    For small models the atomic counting would cost several times the arithmetic.
+
+    Touches the option ``_nrt`` of numba's decorators, which its manual for developers mentions.  Without it references
+    are counted: the numbers are the same, and a draw takes longer.
+    """
+    if hasattr(CPUTarget.options, "_nrt"):
+        return {"_nrt": False}
+    _log.warning("numba %s has no option _nrt, so that a draw of a small model takes longer", numba.__version__)
+    return {}
+
+
+# Types and entry points
+
+
+def class_of(typ: Any) -> type | None:
+    """The class of named tuples that a type of numba stands for; None where it stands for something else.
+
+    `overload` chooses code by it.
+
+    Touches ``numba.types.NamedTuple.instance_class``.
+    """
+    with needed("numba"):
+        return typ.instance_class if isinstance(typ, types.NamedTuple | types.NamedUniTuple) else None
+
+
+def is_dispatcher(function: Any) -> bool:
+    """Whether numba's `jit` has made a function.
+
+    Touches the class ``numba.core.dispatcher.Dispatcher``.
+    """
+    return isinstance(function, Dispatcher)
+
+
+def entry_point(dispatcher: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
+    """The machine code of a function for arguments of these types, compiled or loaded from the disk cache.
+
+    Called by its name, a compiled function looks at the type of every argument first, at several times the price of a
+    short transition.
+
+    Touches ``Dispatcher.compile``, and that it returns what can be called.  Without that, the function itself is
+    returned, which is slower.
+    """
+    compiler = getattr(dispatcher, "compile", None)
+    found = None if compiler is None else compiler(tuple(arguments))
+    return found if callable(found) else dispatcher
+
+
+def compile_for(dispatcher: Any, arguments: Sequence[Any]) -> None:
+    """Compile a function for arguments of these types, as a call in other compiled code does.
+
+    Touches ``Dispatcher.get_call_template``, in place of which `entry_point` serves too.
+    """
+    if hasattr(dispatcher, "get_call_template"):
+        dispatcher.get_call_template(tuple(arguments), {})
+    else:
+        entry_point(dispatcher, arguments)
+
+
+# Addresses
+
+
+@intrinsic
+def pointer_at(typing_context: Any, address: Any) -> Any:
+    """The pointer that an integer is, in compiled code, for `numba.carray`.
+
+    Touches ``cgutils.voidptr_t``.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        with needed("numba"):
+            return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+def function_at(signature: Any) -> Any:
+    """What makes an address, in compiled code, into a function of `signature` that can be called there.
+
+    A function that is an argument would have its caller compiled anew for each.
+
+    Touches how numba lays out a value of ``types.FunctionType``, as ``c_addr``, ``py_addr`` and ``jit_addr``: where the
+    last one is null, a call goes by the first.
+    """
+    with needed("numba"):
+        function_type = types.FunctionType(signature)
+
+    @intrinsic
+    def at(typing_context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+            with needed("numba"):
+                function = cgutils.create_struct_proxy(function_type)(context, builder)
+                null = cgutils.get_null_value(cgutils.voidptr_t)
+                function.c_addr = builder.inttoptr(args[0], cgutils.voidptr_t)
+                function.py_addr = null
+                function.jit_addr = null
+                return function._getvalue()
+
+        return function_type(types.int64), codegen
+
+    return at
+
+
+# Generators
+
+_generator_type = numba.typeof(np.random.default_rng(0))
+
+
+@intrinsic
+def generator_from(typing_context: Any, state: Any, uint64: Any, uint32: Any, double: Any) -> Any:
+    """A `numpy.random.Generator` in compiled code, from its addresses; nothing in it is counted or owned.
+
+    numba takes one as an argument too, but unpacks it anew at every call, which takes longer than a short transition.
+
+    Touches how numba lays out a generator and its bit generator: ``state_address``, ``state`` and ``fnptr_...``, which
+    are read; ``bit_generator``, ``meminfo`` and ``parent``, which are left null.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        with needed("numba"):
+            generator = cgutils.create_struct_proxy(_generator_type)(context, builder)
+            bits = cgutils.create_struct_proxy(types.NumPyRandomBitGeneratorType("bit_generator"))(context, builder)
+            bits.state_address = bits.state = args[0]
+            for name, address in zip(DRAWING, args[1:], strict=True):
+                setattr(bits, f"fnptr_{name}", address)
+            bits.bit_generator = cgutils.get_null_value(bits.bit_generator.type)
+            bits.parent = cgutils.get_null_value(bits.parent.type)
+            generator.bit_generator = bits._getvalue()
+            generator.meminfo = cgutils.get_null_value(generator.meminfo.type)
+            generator.parent = cgutils.get_null_value(generator.parent.type)
+            return generator._getvalue()
+
+    return _generator_type(state, uint64, uint32, double), codegen
+
+
+# The disk cache
+
+
+@contextmanager
+def cache_in(directory: str) -> Iterator[bool]:
+    """Have numba keep in a directory what is decorated meanwhile; yields whether it does.
+
+    Touches ``numba.config.CACHE_DIR``, of which the manual knows the environment variable, and which is read where a
+    function is decorated.  Without it nothing is kept, and each process compiles anew.
+    """
+    if not hasattr(numba.config, "CACHE_DIR"):
+        _log.warning("numba %s keeps no compiled kernels where it is told to, so none are kept", numba.__version__)
+        yield False
+        return
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = directory
+    try:
+        yield True
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def recompiled(dispatcher: Any) -> Any:
+    """The same function, with the same options and place on disk, of which nothing is compiled or loaded yet.
+
+    Touches ``Dispatcher.targetoptions`` and ``Dispatcher.stats.cache_path``.
+    """
+    with needed("numba"):
+        options, cached = dispatcher.targetoptions, dispatcher.stats.cache_path is not None
+    return numba.jit(**options, cache=cached)(dispatcher.py_func)
+
+
+def from_cache(dispatcher: Any) -> bool:
+    """Whether any of a function's machine code came from the disk.
+
+    Touches ``Dispatcher.stats.cache_hits``.
+    """
+    with needed("numba"):
+        return bool(dispatcher.stats.cache_hits)
+
+
+# Contexts
+
+
+class _OwnContexts(CPUTarget):
+    """numba's target, where a thread may have contexts of its own: what is compiled there is known there alone."""
+
+    own = threading.local()
+
+    @property
+    def typing_context(self) -> Any:
+        return getattr(self.own, "typing", None) or super().typing_context
+
+    @property
+    def target_context(self) -> Any:
+        return getattr(self.own, "target", None) or super().target_context
+
+
+@contextmanager
+def own_contexts() -> Iterator[bool]:
+    """Give this thread contexts of its own, for as long as this lasts; yields whether it has them.
+
+    What is compiled in them knows nothing of what the process has compiled before, nor the other way round.  Other
+    threads see no change.
+
+    Touches the class of ``numba.core.registry.cpu_target``, which is replaced when this is first called, and its
+    properties ``typing_context`` and ``target_context``.  Where they are no longer there, which is logged, a thread has
+    none of its own: the first run of a model may differ, in the last bit, from one that is resumed.
+    """
+    own = _OwnContexts.own
+    try:
+        cpu_target.__class__ = _OwnContexts
+        own.typing = Context()
+        own.target = CPUContext(own.typing)
+    except (AttributeError, TypeError) as error:
+        own.__dict__.clear()
+        _log.warning(
+            "numba %s has no contexts that can be replaced (%s): the first run of a model may differ, in the last bit, "
+            "from one that is resumed",
+            numba.__version__,
+            error,
+        )
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        del own.typing, own.target

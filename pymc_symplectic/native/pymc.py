@@ -1,0 +1,169 @@
+"""What is used of PyMC beyond its manual: hooks of step methods, progress bars, and functions without a page there.
+
+Everything here was seen in PyMC 6.4.  Functions and classes that serve as they are, are imported here and named in
+`__all__`:
+
+- of step methods, ``Competence``, ``StepMethodState``, ``dataclass_state``, ``PointType``, ``StatsType``,
+  ``RandomGenerator`` and ``get_random_generator``;
+- of starts, ``make_initial_point_fn``;
+- of graphs, ``rewrite_pregrad``, and the operations ``MinibatchOp`` and ``SimulatorRV``, which draw at random;
+- of results, ``find_constants`` and ``find_observations`` of a model; ``get_default_varnames``;
+  ``run_convergence_checks``, which reads ``free_RVs`` and ``deterministics`` of a model and nothing else, and
+  ``log_warnings``;
+- of progress bars, ``CustomProgress`` and ``default_progress_theme``.
+"""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import pymc as pm
+from rich.progress import TextColumn
+from rich.table import Column
+
+from .versions import needed, unfit
+
+with needed("pymc"):
+    from pymc.backends.arviz import find_constants, find_observations
+    from pymc.blocking import PointType, StatsType
+    from pymc.data import MinibatchOp
+    from pymc.distributions.simulator import SimulatorRV
+    from pymc.initial_point import make_initial_point_fn
+    from pymc.progress_bar import CustomProgress, ProgressBarManager, default_progress_theme
+    from pymc.pytensorf import rewrite_pregrad
+    from pymc.stats.convergence import log_warnings, run_convergence_checks
+    from pymc.step_methods.compound import BlockedStep, Competence, StepMethodState
+    from pymc.step_methods.state import dataclass_state
+    from pymc.util import RandomGenerator, get_default_varnames, get_random_generator
+
+__all__ = [
+    "BarManager",
+    "Competence",
+    "CustomProgress",
+    "MinibatchOp",
+    "PointType",
+    "RandomGenerator",
+    "SimulatorRV",
+    "StatsType",
+    "Step",
+    "StepMethodState",
+    "dataclass_state",
+    "default_progress_theme",
+    "find_constants",
+    "find_observations",
+    "get_default_varnames",
+    "get_random_generator",
+    "in_second_worker",
+    "laplace_parameters",
+    "log_warnings",
+    "make_initial_point_fn",
+    "rewrite_pregrad",
+    "run_convergence_checks",
+]
+
+_log = logging.getLogger(__name__)
+
+
+class Step(BlockedStep):
+    """A step method, whose hooks of private names are filled from public ones.
+
+    Parameters
+    ----------
+    state : type, keyword of the class
+        What `sampling_state` is made of: a `StepMethodState`.
+
+    Attributes
+    ----------
+    progress_columns : sequence of (str, str, str)
+        Of each column of the progress bar: the statistic in it, its title, and how it is formatted.
+
+    Notes
+    -----
+    Touches ``BlockedStep._state_class``, ``_progressbar_config`` and ``_make_progressbar_update_functions``.  Where
+    PyMC calls the latter two otherwise, its bar has no columns of ours.
+    """
+
+    progress_columns: ClassVar[Sequence[tuple[str, str, str]]] = ()
+
+    def __init_subclass__(cls, *, state: type[StepMethodState] | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if state is not None:
+            cls._state_class = state
+
+    @classmethod
+    def _progressbar_config(cls, n_chains: int = 1) -> tuple[list[TextColumn], dict[str, list[Any]]]:
+        columns = [
+            TextColumn(f"{{task.fields[{name}]{style}}}", table_column=Column(title, ratio=1))
+            for name, title, style in cls.progress_columns
+        ]
+        return columns, {name: [0] * n_chains for name, _, _ in cls.progress_columns}
+
+    @classmethod
+    def _make_progressbar_update_functions(cls) -> tuple[Callable[[Mapping[str, Any]], dict[str, Any]]]:
+        def update(stats: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: stats[name] for name, _, _ in cls.progress_columns} | {"failing": stats["divergences"] > 0}
+
+        return (update,)
+
+
+def in_second_worker() -> bool:
+    """Whether this is the process of the second chain of `pymc.sample`, where chains run in several.
+
+    Touches the name that PyMC gives that process, ``worker_chain_1``.  With another name, a step cannot tell that
+    chains begin at one point where each has a process of its own.
+    """
+    return multiprocessing.current_process().name == "worker_chain_1"
+
+
+class BarManager(ProgressBarManager):
+    """PyMC's progress bars, without its idea of what a chain is.
+
+    Touches ``ProgressBarManager._create_backend`` and ``_backend``, which know terminals from notebooks; and
+    ``combined_progress``, ``full_stats`` and ``step_name``.  Where a backend cannot be made or told of progress as it
+    was, which is logged, no bars are shown.
+    """
+
+    def begin(self, total: int, columns: Sequence[TextColumn], fields: Mapping[str, list[Any]]) -> None:
+        """Make the bars, each up to `total`, with these columns and first values of their fields."""
+        try:
+            self._backend = self._create_backend(total, list(columns), dict(fields))
+        except (AttributeError, TypeError) as error:
+            self._give_up(error)
+
+    def show(self, **told: Any) -> None:
+        """Move a bar: `task_id`, `advance`, `failing`, `stats`, `is_last`, `total`."""
+        try:
+            self._backend.update(**told)
+        except (AttributeError, TypeError) as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        _log.warning("No progress is shown: %s", unfit("pymc", error))
+        with suppress(Exception):  # there may be none yet
+            self._backend.__exit__(None, None, None)
+        self._backend = _NoBars()
+
+
+class _NoBars:
+    """A backend that shows nothing."""
+
+    def __enter__(self) -> "_NoBars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, **_: Any) -> None:
+        pass
+
+
+def laplace_parameters(variable: Any) -> tuple[Any, Any] | None:
+    """Location and scale of a variable, where it is a `pymc.Laplace`.
+
+    Touches ``Laplace.rv_op``, and ``dist_params`` of the operation that makes such a variable.
+    """
+    with needed("pymc"):
+        op = variable.owner.op
+        return tuple(op.dist_params(variable.owner)) if isinstance(op, type(pm.Laplace.rv_op)) else None

@@ -1,0 +1,181 @@
+"""What is used of PyTensor beyond its manual: what compiled functions are made of, and what operations are.
+
+Everything here was seen in PyTensor 3.3.  The classes that are only asked for by `isinstance` are imported here and
+named in `__all__`; PyTensor has no page on them.
+"""
+
+import logging
+from collections.abc import Sequence
+from types import FunctionType
+from typing import Any
+
+from .numba import is_dispatcher
+from .versions import needed, unfit
+
+with needed("pytensor"):
+    from pytensor.compile.mode import get_mode
+    from pytensor.gradient import NullTypeGradError
+    from pytensor.graph.op import HasInnerGraph
+    from pytensor.link.numba.linker import NumbaLinker
+    from pytensor.raise_op import CheckAndRaise
+    from pytensor.tensor.random.op import RNGConsumerOp
+    from pytensor.tensor.shape import Shape, Shape_i
+    from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
+    from pytensor.tensor.type import float_dtypes
+
+__all__ = [
+    "CheckAndRaise",
+    "HasInnerGraph",
+    "NullTypeGradError",
+    "RNGConsumerOp",
+    "Shape",
+    "Shape_i",
+    "compiles_by_numba",
+    "float_dtypes",
+    "index_places",
+    "interprets",
+    "is_indexing",
+    "is_of_dims",
+    "is_of_jax",
+    "is_of_tensors",
+    "linker_of",
+    "machine_code",
+    "shared_storage",
+    "within_blocks",
+]
+
+_log = logging.getLogger(__name__)
+
+# Compiled functions
+
+
+def compiles_by_numba(mode: Any) -> bool:
+    """Whether a mode, or the usual one if it is None, compiles by numba.
+
+    Touches the class ``pytensor.link.numba.linker.NumbaLinker``, and ``Mode.linker``.
+    """
+    with needed("pytensor"):
+        return isinstance(get_mode(mode).linker, NumbaLinker)
+
+
+def linker_of(function: Any) -> Any:
+    """What a function was compiled by.
+
+    Touches ``Function.maker.linker``.
+    """
+    with needed("pytensor"):
+        return function.maker.linker
+
+
+def machine_code(function: Any, required: bool = False) -> Any:
+    """What numba has made of the graph of a function, to be called without PyTensor around it; None without numba.
+
+    It takes all inputs, shared ones too, and returns all outputs.
+
+    Touches ``Function.vm.jit_fn``.  Where that is gone, which is logged, there is none, so that the function is called
+    through Python, which is slower; unless it is `required`, by other compiled code.
+    """
+    dispatcher = getattr(getattr(function, "vm", None), "jit_fn", None)
+    if is_dispatcher(dispatcher):
+        return dispatcher
+    if required or isinstance(linker_of(function), NumbaLinker):
+        error = unfit("pytensor", "its compiled functions have no vm.jit_fn, by which compiled code calls them")
+        if required:
+            raise error
+        _log.warning("%s", error)
+    return None
+
+
+def shared_storage(function: Any, given: int) -> tuple[list[Any], list[list[Any]]]:
+    """Types of the shared variables that a function reads, and lists of one entry, the value of each at any time.
+
+    Parameters
+    ----------
+    function : pytensor function
+    given : int
+        How many arguments it takes; shared variables follow them.
+
+    Notes
+    -----
+    Touches ``Function.input_storage``, ``Container.storage`` and ``Function.maker.fgraph.inputs``.
+    ``SharedVariable.get_value`` is for variables, and after optimisation a function may read others than a graph has.
+    """
+    with needed("pytensor"):
+        types = [variable.type for variable in function.maker.fgraph.inputs[given:]]
+        return types, [container.storage for container in function.input_storage[given:]]
+
+
+def interprets(dispatcher: Any) -> bool:
+    """Whether machine code goes back into the interpreter somewhere (`numba.objmode`), for what numba cannot compile.
+
+    Touches how PyTensor writes the functions that numba compiles: in Python, where one calls another by a global name
+    or from a closure, and ``objmode`` by its name.  PyTensor tells of it by a warning too, but warnings get lost where
+    another thread looks for its own.
+    """
+    seen: set[int] = set()
+    queue = [dispatcher]
+    while queue:
+        python = getattr(current := queue.pop(), "py_func", current)
+        if id(python) in seen or not isinstance(python, FunctionType):
+            continue
+        seen.add(id(python))
+        if "objmode" in python.__code__.co_names:
+            return True
+        queue += [python.__globals__[name] for name in python.__code__.co_names if name in python.__globals__]
+        queue += [cell.cell_contents for cell in python.__closure__ or ()]
+    return False
+
+
+# Operations
+
+_INDEXING = (AdvancedSubtensor, AdvancedIncSubtensor)
+
+
+def is_indexing(op: Any) -> bool:
+    """Whether an operation reads, or writes to, entries of an array by other arrays.
+
+    Touches the classes ``AdvancedSubtensor`` and ``AdvancedIncSubtensor``.
+    """
+    return isinstance(op, _INDEXING)
+
+
+def index_places(node: Any) -> Sequence[slice | int]:
+    """How a node that `is_indexing` indexes each axis: by a slice, or by the input of this number.
+
+    Touches ``op.idx_list``, whose integers count what follows the array, and what is written to it.
+    """
+    with needed("pytensor"):
+        first = 1 if isinstance(node.op, AdvancedSubtensor) else 2
+        return [entry if isinstance(entry, slice) else first + entry for entry in node.op.idx_list]
+
+
+def within_blocks(op: Any) -> Any:
+    """The operation that is applied to each block of its inputs; of any other, the operation itself.
+
+    Touches ``Blockwise.core_op``.
+    """
+    return getattr(op, "core_op", op)
+
+
+def is_of_jax(thing: Any) -> bool:
+    """Whether a linker or an operation calls JAX.
+
+    Touches the place of what does, ``pytensor.link.jax``.
+    """
+    return type(thing).__module__.startswith("pytensor.link.jax")
+
+
+def is_of_dims(op: Any) -> bool:
+    """Whether an operation is one of `pymc.dims`, on arrays with named dimensions.
+
+    Touches their place, ``pytensor.xtensor``.
+    """
+    return type(op).__module__.startswith("pytensor.xtensor.")
+
+
+def is_of_tensors(op: Any) -> bool:
+    """Whether an operation is one of PyTensor's own, on arrays.
+
+    Touches their place, ``pytensor.tensor``.
+    """
+    return type(op).__module__.startswith("pytensor.tensor.")
