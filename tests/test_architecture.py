@@ -110,7 +110,7 @@ OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
     "versions": set(),
     "jax": set(),
     "numpy": {"numpy"},
-    "numba": {"numba", "numpy"},
+    "numba": {"filelock", "numba", "numpy"},
     "pytensor": {"numba", "pytensor"},
     "pymc": {"pymc", "rich"},
 }

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from ..native.numba import SOURCE, cache_in, class_of, entry_point, without_counting
+from ..native.numba import SOURCE, cache_in, class_of, compiled_once, entry_point, without_counting
 from .private import make_private
 
 __all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
@@ -86,7 +86,7 @@ def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
 def kernel(function: Callable) -> Callable:
     """Compile an entry point: cached on disk, and run without the interpreter's lock."""
     with cache_on_disk() as cache:
-        return numba.njit(function, cache=cache, nogil=True, **_OPTIONS)
+        return compiled_once(numba.njit(function, cache=cache, nogil=True, **_OPTIONS))
 
 
 def helper(function: Callable) -> Callable:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from filelock import FileLock, Timeout
 from numba import types
 from numba.extending import intrinsic
 
@@ -20,6 +21,7 @@ from .versions import needed
 
 with needed("numba"):
     from numba.core import cgutils
+    from numba.core.compiler_lock import global_compiler_lock
     from numba.core.cpu import CPUContext
     from numba.core.dispatcher import Dispatcher
     from numba.core.errors import NumbaError
@@ -32,11 +34,13 @@ __all__ = [
     "cache_in",
     "class_of",
     "compile_for",
+    "compiled_once",
     "entry_point",
     "from_cache",
     "function_at",
     "generator_from",
     "is_dispatcher",
+    "one_process",
     "own_contexts",
     "pointer_at",
     "recompiled",
@@ -44,6 +48,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_PATIENCE = 600.0  # seconds, and then a function is compiled all the same
 SOURCE = Path(__file__)
 """This file, whose code is compiled into kernels."""
 
@@ -207,6 +212,52 @@ def cache_in(directory: str) -> Iterator[bool]:
         yield True
     finally:
         numba.config.CACHE_DIR = before
+
+
+@contextmanager
+def one_process(dispatcher: Any) -> Iterator[None]:
+    """While this lasts, no other process compiles the same function into the disk cache, nor another thread.
+
+    Whoever waits here finds the machine code on the disk afterwards.  Without waiting, all workers of a pool compile
+    the same at their first start; and, worse, two processes that do write over each other's code, which need not round
+    in the same way, so that a process might run one version now and another one later.
+
+    Touches ``Dispatcher.stats.cache_path``, ``_cache._impl.filename_base``, by which the cache names its files, and
+    ``global_compiler_lock``, which is taken first, as it is held already where a function is compiled for another one.
+    Where a lock cannot be had, as on some file systems, nobody waits.
+    """
+    with needed("numba"):
+        lock = global_compiler_lock
+    with lock:
+        try:
+            folder = Path(dispatcher.stats.cache_path)
+            held = FileLock(folder / f"{dispatcher._cache._impl.filename_base}.lock")
+            held.acquire(timeout=_PATIENCE)
+        except (AttributeError, NotImplementedError, OSError, Timeout, TypeError):  # TypeError: there is no folder
+            yield
+            return
+        try:
+            yield
+        finally:
+            held.release()
+
+
+def compiled_once(dispatcher: Any) -> Any:
+    """The same function, which waits for other processes that compile it for the same arguments: see `one_process`.
+
+    Touches ``Dispatcher.compile``, by which numba itself comes to new machine code, and ``overloads``.
+    """
+    with needed("numba"):
+        compiler, known = dispatcher.compile, dispatcher.overloads
+
+        def wait_and_compile(signature: Any) -> Any:
+            if signature in known:
+                return compiler(signature)
+            with one_process(dispatcher):
+                return compiler(signature)
+
+        dispatcher.compile = wait_and_compile
+    return dispatcher
 
 
 def recompiled(dispatcher: Any) -> Any:

@@ -13,7 +13,7 @@ from pytensor.compile.mode import get_mode
 
 from ..kernels.address import array_at
 from ..kernels.status import Status
-from ..native.numba import NumbaError, from_cache, own_contexts, recompiled
+from ..native.numba import NumbaError, from_cache, one_process, own_contexts, recompiled
 from ..native.pytensor import compiles_by_numba
 from .indices import hidden
 
@@ -47,9 +47,13 @@ def alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     knows nothing of the parts.  Other threads see nothing of it: what they compile meanwhile, or only decorate, belongs
     to the common context.
 
+    Other processes wait until it is on the disk: parts that were compiled before, for other models, may make the whole
+    another one, and what is on the disk has to be the same for all.
+
     `prime` makes a function compile for the arguments that it will have.
     """
-    prime(raw)  # writes it to disk, where it is not yet there
+    with one_process(raw):
+        prime(raw)  # writes it to disk, where it is not yet there
     with own_contexts() as apart:
         if apart:
             own_code = recompiled(raw)

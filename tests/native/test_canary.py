@@ -21,6 +21,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import rich.progress
+from filelock import FileLock
 from numba.core.errors import TypingError
 from numba.extending import overload
 from operations import Quadratic
@@ -171,6 +172,31 @@ def test_recompiled_and_from_cache():
     assert again.targetoptions == function.targetoptions
     again(np.ones(2))
     assert of_numba.from_cache(again)
+
+
+def test_one_process_compiles_a_function_and_others_wait(tmp_path):
+    with of_numba.cache_in(str(tmp_path)):
+        function = of_numba.compiled_once(numba.njit(lambda x: x + 1, cache=True))
+    held, done, waited = threading.Event(), threading.Event(), []
+
+    def hold():
+        with FileLock(f"{function.stats.cache_path}/{function._cache._impl.filename_base}.lock"):
+            held.set()
+            waited.append(not done.wait(0.3))
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    function(1.0)  # waits
+    done.set()
+    other.join()
+    assert waited == [True], "it was compiled while another one held the lock"
+    assert list(tmp_path.rglob("*.nbc")), "what was compiled is not on the disk"
+
+
+def test_one_process_without_a_place_on_the_disk():
+    function = of_numba.compiled_once(numba.njit(lambda x: x + 1))
+    assert function(1.0) == 2.0
 
 
 def test_own_contexts():
