@@ -7,7 +7,7 @@ from .integrators import ImplicitMidpoint, Integrator
 from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
-from .sampling import sample
+from .run.sample import sample
 from .starts import initial_points
 from .step import HMC
 from .store import StoreError, open_run

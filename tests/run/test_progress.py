@@ -6,9 +6,8 @@ import pytest
 import rich.console
 from pymc.progress_bar import ProgressBarManager
 
-from pymc_symplectic import progress
-from pymc_symplectic.progress import Bars
-from pymc_symplectic.running import Progress
+from pymc_symplectic.run import progress
+from pymc_symplectic.run.progress import Bars, Progress
 
 
 class Backend:
@@ -121,7 +120,7 @@ def test_nonsense_is_refused():
 @pytest.mark.parametrize("quiet", [False, True])
 def test_sample_draws_the_bars_that_it_was_asked_for(kind, quiet, normal_model, monkeypatch):
     import pymc_symplectic as ps
-    from pymc_symplectic import sampling
+    from pymc_symplectic.run import sample
 
     seen = []
 
@@ -130,6 +129,6 @@ def test_sample_draws_the_bars_that_it_was_asked_for(kind, quiet, normal_model, 
             seen.append(progressbar)
             super().__init__(chains, draws, tune, False, *rest)
 
-    monkeypatch.setattr(sampling, "Bars", Watched)
+    monkeypatch.setattr(sample, "Bars", Watched)
     ps.sample(2, tune=2, chains=1, model=normal_model, progressbar=kind, quiet=quiet, compute_convergence_checks=False)
     assert seen[-1] == (False if quiet else kind)
