@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pymc as pm
 
 from .target import LogDensity, user_code, values_function
 
-__all__ = ["SEED", "RecordedVariables", "longest"]
+__all__ = ["SEED", "RecordedVariables", "check_var_names", "longest"]
 
 SEED = (0,)
 """Seed of random variables, where no other is given."""
@@ -48,13 +49,7 @@ class RecordedVariables:
         model = target.model
         outputs = list(model.unobserved_value_vars)
         if names is not None:
-            known = [variable.name for variable in model.unobserved_RVs]
-            if not names:
-                raise ValueError(f"var_names: name at least one variable; the model has {', '.join(known)}")
-            if strangers := [name for name in names if name not in known]:
-                raise ValueError(
-                    f"var_names: the model has no variable {', '.join(map(repr, strangers))}; it has {', '.join(known)}"
-                )
+            check_var_names(model, names)
             chosen = [variable for variable in model.unobserved_RVs if variable.name in names]
             outputs = model.replace_rvs_by_values(chosen)
             for variable, original in zip(outputs, chosen, strict=True):
@@ -101,6 +96,17 @@ class RecordedVariables:
         arrays = self.new(1)
         self.fill(arrays, position[None])
         return {name: array[0] for name, array in arrays.items()}
+
+
+def check_var_names(model: pm.Model, names: Sequence[str]) -> None:
+    """Raise a ValueError unless there are names, and each is of a free or deterministic variable of the model."""
+    known = [variable.name for variable in model.unobserved_RVs]
+    if not names:
+        raise ValueError(f"var_names: name at least one variable; the model has {', '.join(known)}")
+    if strangers := [name for name in names if name not in known]:
+        raise ValueError(
+            f"var_names: the model has no variable {', '.join(map(repr, strangers))}; it has {', '.join(known)}"
+        )
 
 
 def longest(counts: Sequence[int], tune: int) -> tuple[list[int], int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pymc as pm
 
+from ..recorded import check_var_names
 from ..settings import check_names
 
 __all__ = ["check_executor", "check_model", "check_options", "names_of", "processors"]
@@ -74,13 +75,22 @@ def check_executor(executor: Any) -> None:
         )
 
 
-def names_of(var_names: Any) -> list[str] | None:
-    """The names in `var_names`, which may be one; None for all variables."""
-    if var_names is None or isinstance(var_names, str):
-        return None if var_names is None else [var_names]
-    if not isinstance(var_names, Iterable) or not all(isinstance(name, str) for name in var_names):
+def names_of(var_names: Any, model: pm.Model) -> list[str] | None:
+    """The names in `var_names`, which may be a single one; None for all variables.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When they are not names, or not those of variables of the model.
+    """
+    if var_names is None:
+        return None
+    listed = [var_names] if isinstance(var_names, str) else var_names
+    names: list[Any] = list(listed) if isinstance(listed, Iterable) else [None]
+    if not all(isinstance(name, str) for name in names):
         raise TypeError(f"var_names must be a sequence of names, got {var_names!r}")
-    return list(var_names)
+    check_var_names(model, names)
+    return names
 
 
 def processors() -> int:

@@ -143,7 +143,7 @@ def sample(
     draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
     cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
-    names = names_of(var_names)
+    names = names_of(var_names, model)
     conversion = Conversion(model, idata_kwargs, names)
     seeds = Seeds.spawn(random_seed, chains)
     check_executor(executor)
@@ -163,7 +163,7 @@ def sample(
         "keep_warmup": not discard_tuned_samples,
         "var_names": None if names is None else sorted(names),
         "options": describe_settings(settings),
-        "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.moves],
+        "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.chains],
         "value_seeds": seeds.values,
     }
     if existing is None:
@@ -187,7 +187,7 @@ def sample(
 class Seeds:
     """All randomness of a run, chain by chain, as `pymc.sample` makes it from the same seed."""
 
-    moves: list[np.random.Generator]
+    chains: list[np.random.Generator]
     """Generators of all that the chains draw."""
     starts: list[np.random.Generator]
     """Generators of the places where the chains begin."""
@@ -202,16 +202,15 @@ class Seeds:
                 f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time"
             )
         try:
-            moves = get_random_generator(random_seed).spawn(chains)
+            generators = get_random_generator(random_seed).spawn(chains)
         except (TypeError, ValueError) as error:
             raise type(error)(
                 f"random_seed must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got "
                 f"{random_seed!r} ({error})"
             ) from error
-        starts = [
-            np.random.default_rng(int(rng.integers(2**30))) for rng in moves
-        ]  # as many draws as pymc.sample takes
-        return cls(moves, starts, [_value_seed(rng) for rng in moves])
+        # pymc.sample takes one such number from each generator, too
+        starts = [np.random.default_rng(int(rng.integers(2**30))) for rng in generators]
+        return cls(generators, starts, [_value_seed(rng) for rng in generators])
 
 
 def _value_seed(rng: np.random.Generator) -> list[int]:
@@ -233,15 +232,12 @@ def _begun(
     """The sink of a new run, in memory or at a path, and the states that its chains begin from."""
     starts = positions(setup.target, initvals, seeds.starts)
     states: list[Mapping[str, Any]] = [
-        {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.moves, starts, strict=True)
+        {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.chains, starts, strict=True)
     ]
     template = conversion.template(setup.variables, starts[0])
     if path is None:
-        keep_warmup = description["keep_warmup"]
-        yield (
-            MemorySink(setup.variables, conversion, len(states), setup.tune, setup.draws, keep_warmup, seeds.values),
-            states,
-        )
+        sizes = len(states), setup.tune, setup.draws
+        yield MemorySink(setup.variables, conversion, *sizes, description["keep_warmup"], seeds.values), states
         return
     model = describe_model(setup.target, setup.variables, starts[0])
     store = Store.create(path, {**description, "model": model, "start": starts[0].tolist()}, template, states)

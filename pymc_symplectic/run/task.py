@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -197,7 +198,7 @@ def run_task(payload: bytes, job: Job, open_sink: OpenInTask) -> Outcome:
         with _compiling:
             return setup.variables
 
-    latest = [Progress()]
+    latest = deque([Progress()], maxlen=1)
     with threadpool_limits(1):
         try:
             sink = open_sink(variables)
