@@ -8,7 +8,7 @@ from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
 from .policy import Policy
-from .sampling import sample
+from .run.sample import sample
 from .starts import initial_points
 from .step import HMC
 from .store import StoreError, open_run

@@ -7,6 +7,8 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
+from pymc_symplectic.recorded import RecordedVariables
+from pymc_symplectic.target import LogDensity
 
 # From Rubin (1981), by way of Gelman et al., Bayesian Data Analysis.
 SCHOOLS_EFFECT = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -105,3 +107,14 @@ def unconstrained():
         return [point for point, _ in seen], [stats for _, stats in seen]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def recorded():
+    """Variables of three free parameters, with deterministic ones of other shapes and dtypes."""
+    with pm.Model() as model:
+        x = pm.Normal("x", shape=2)
+        s = pm.HalfNormal("s")
+        pm.Deterministic("product", s * x)
+        pm.Deterministic("sign", x.sum() > 0)
+    return RecordedVariables(LogDensity(model=model))

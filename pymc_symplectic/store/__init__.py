@@ -2,9 +2,9 @@
 
 from .base import Store, is_free
 from .draws import Draws
-from .errors import Damage, StoreError, some
+from .errors import StoreError, some
 from .places import local_path
 from .reading import open_run
-from .writer import Writer
+from .sink import StoreSink
 
-__all__ = ["Damage", "Draws", "Store", "StoreError", "Writer", "is_free", "local_path", "open_run", "some"]
+__all__ = ["Draws", "Store", "StoreError", "StoreSink", "is_free", "local_path", "open_run", "some"]

@@ -1,12 +1,12 @@
 """Runs on disk: draws and statistics as a zarr hierarchy that xarray opens, and beside them the state of each chain.
 
 A store is a directory.  Its groups are those of the DataTree that sampling returns; ``.run`` holds one JSON file that
-says of what model and with what options it is, a lock, and for each chain one file of arrays from which it goes on.
+describes the run by its model, options and sizes, a lock, and for each chain one file of arrays from which it goes on.
 Everything is arrays or JSON, so that opening a store runs no code.
 
 A block is committed by writing its draws, and then the state that follows them, with checksums of all draws so far.
 Each file is replaced as a whole, so a process may be killed at any instant: draws beyond the count of the state do not
-count, and are made again.  What does not change is told by its digest in the JSON file, which is written last when a
+count, and are made again.  Files that do not change have their digests in the JSON file, which is written last when a
 store is made, and both before and after anything else when it is enlarged.
 """
 
@@ -28,7 +28,7 @@ from .errors import StoreError
 from .files import digest, read_json, read_state, read_tree, replace_file, write_json, write_state
 from .layout import STATE_FOLDER, lay_out, open_group, resized, zarr_module
 from .places import check_names, local_path
-from .validation import check_about, check_count, check_state, sampled_groups
+from .validation import check_count, check_description, check_state, sampled_groups
 
 if TYPE_CHECKING:
     import zarr
@@ -48,51 +48,51 @@ class Store:
     Attributes
     ----------
     path : pathlib.Path
-    about : dict
-        What the run is: its options, model, and sizes, as JSON has them.
+    description : dict
+        The options, model and sizes of the run, as JSON has them.
     token : str
         Of the call that holds the store for writing, while one does.
     """
 
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self.path, self.about = path, about
+    def __init__(self, path: Path, description: dict[str, Any]) -> None:
+        self.path, self.description = path, description
         self.token = ""
 
     @property
     def chains(self) -> int:
         """How many chains there are."""
-        return int(self.about["chains"])
+        return int(self.description["chains"])
 
     @property
     def tune(self) -> int:
         """Draws of warm-up."""
-        return int(self.about["tune"])
+        return int(self.description["tune"])
 
     @property
     def draws(self) -> int:
         """Draws of each chain beyond warm-up, when the run is finished."""
-        return int(self.about["draws"])
+        return int(self.description["draws"])
 
     @classmethod
     def create(
-        cls, path: Path, about: dict[str, Any], template: xr.DataTree, states: Sequence[Mapping[str, Any]]
+        cls, path: Path, description: dict[str, Any], template: xr.DataTree, states: Sequence[Mapping[str, Any]]
     ) -> Self:
         """Make a store without draws.
 
         Parameters
         ----------
         path : Path
-            Where nothing is yet, or an empty directory, or what a call that was killed has begun to make.
-        about : dict
-            What `about` is to be; JSON.
+            Where nothing is yet, or an empty directory, or a store that a call has begun to make and was killed.
+        description : dict
+            The options, model and sizes of the run; JSON.
         template : DataTree
             The result of a run of any number of draws, from which groups, names, dimensions and dtypes are taken.
         states : sequence of dict
-            What each chain begins from.
+            The state that each chain begins from.
         """
         zarr_module()
         path, folder = path.absolute(), path.absolute() / STATE_FOLDER
-        store = cls(path, {"format": FORMAT, "id": uuid.uuid4().hex, **about})
+        store = cls(path, {"format": FORMAT, "id": uuid.uuid4().hex, **description})
         existed = path.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,10 +102,10 @@ class Store:
                 try:
                     _clear(path)
                     replace_file(folder / _CREATING, json.dumps(list(template.children)).encode())
-                    lay_out(path, store.about, template)
+                    lay_out(path, store.description, template)
                     for chain, state in enumerate(states):
                         store.save_state(chain, state)
-                    store._save_about()  # now it is a store
+                    store._save_description()  # now it is a store
                     (folder / _CREATING).unlink()
                 except BaseException:
                     with suppress(OSError):
@@ -129,7 +129,7 @@ class Store:
         FileNotFoundError
             When there is nothing at `path`.
         StoreError
-            When what is there is a file, another kind of directory, half a store, or of another version.
+            When there is a file, another kind of directory, half a store, or one of another version.
         """
         path = local_path(path)
         if not path.exists():
@@ -143,14 +143,14 @@ class Store:
             missing = f"it has no {STATE_FOLDER}/run.json"
             raise StoreError(f"store: {path} is not a whole store of this package: {missing}; give another name")
         try:
-            about = read_json(file, sealed=False)
-            found = about["format"]
-            if found == FORMAT or (found == 1 and "files" in about):
-                about = read_json(file)
+            description = read_json(file, sealed=False)
+            found = description["format"]
+            if found == FORMAT or (found == 1 and "files" in description):
+                description = read_json(file)
             if found in formats:
-                check_about(about)
-            if found in formats and found == 1 and len(list(file.parent.glob("chain-*.npz"))) != about["chains"]:
-                raise ValueError(f"it tells of {about['chains']} chains, which there are not")
+                check_description(description)
+            if found in formats and found == 1 and len(list(file.parent.glob("chain-*.npz"))) != description["chains"]:
+                raise ValueError(f"it describes {description['chains']} chains, which there are not")
         except OSError as error:
             raise StoreError(f"store: {file} cannot be read: {error.strerror or error}") from error
         except _UNFIT as error:
@@ -158,16 +158,16 @@ class Store:
         if found not in formats:
             raise StoreError(
                 f"store: {path} has format {found}, and this version of pymc_symplectic goes on with format {FORMAT}; "
-                f"use the version that made it ({about.get('version', 'unknown')}), or give another name"
+                f"use the version that made it ({description.get('version', 'unknown')}), or give another name"
             )
-        return cls(path, about)
+        return cls(path, description)
 
     def state_file(self, chain: int) -> Path:
-        """Where the state of a chain is."""
+        """The file with the state of a chain."""
         return self.path / STATE_FOLDER / f"chain-{chain}.npz"
 
-    def _save_about(self) -> None:
-        write_json(self.path / STATE_FOLDER / "run.json", self.about)
+    def _save_description(self) -> None:
+        write_json(self.path / STATE_FOLDER / "run.json", self.description)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -199,7 +199,7 @@ class Store:
         """
         zarr_module()
         with self._held():
-            self.about = Store.open(self.path).about  # another run may have extended it in between
+            self.description = Store.open(self.path).description  # another run may have extended it in between
             try:
                 for scratch in self.path.rglob("*.partial"):  # of a process that was killed
                     if scratch.is_file():
@@ -233,11 +233,11 @@ class Store:
         StoreError
             When it cannot be written.
         """
-        if self.about["version"] == version:
+        if self.description["version"] == version:
             return
-        self.about["version"] = version
+        self.description["version"] = version
         try:
-            self._save_about()
+            self._save_description()
         except OSError as error:
             raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
 
@@ -246,8 +246,8 @@ class Store:
     def extend(self, draws: int) -> None:
         """Make room for more draws of each chain.
 
-        What files are to hold is told before the first of them is replaced, so that none is taken for damaged when this
-        is cut short; it is begun anew then.
+        The digests of the new files are written before the first of them is replaced, so that none is taken for damaged
+        when this is cut short; it is begun anew then.
 
         Raises
         ------
@@ -255,16 +255,16 @@ class Store:
             When it cannot be written.
         """
         try:
-            if "extending" in self.about:
-                self._replace(resized(self.path, self.about, self.draws))
-            files = resized(self.path, self.about, draws)
+            if "extending" in self.description:
+                self._replace(resized(self.path, self.description, self.draws))
+            files = resized(self.path, self.description, draws)
             digests = {file: digest(content) for file, content in files.items()}
-            self.about["extending"] = {"draws": draws, "files": digests}
-            self._save_about()
+            self.description["extending"] = {"draws": draws, "files": digests}
+            self._save_description()
             self._replace(files)
-            del self.about["extending"]
-            self.about["draws"], self.about["files"] = draws, {**self.about["files"], **digests}
-            self._save_about()
+            del self.description["extending"]
+            self.description["draws"], self.description["files"] = draws, {**self.description["files"], **digests}
+            self._save_description()
         except OSError as error:
             raise StoreError(f"store: {self.path} cannot be written: {error.strerror or error}") from error
 
@@ -274,23 +274,27 @@ class Store:
 
     def paths(self) -> dict[str, int]:
         """Draws in a block of each variable, by its path."""
-        arrays = self.about["arrays"]
-        return {f"{group}/{name}": size for group in sampled_groups(self.about) for name, size in arrays[group].items()}
+        arrays = self.description["arrays"]
+        return {
+            f"{group}/{name}": size
+            for group in sampled_groups(self.description)
+            for name, size in arrays[group].items()
+        }
 
     def arrays(self, group: str) -> dict[str, zarr.Array]:
         """The arrays of a group, to be written to."""
         found = open_group(self.path, group).arrays()
-        # a block of zeros is written too, so that one that is gone can be told from one that is zero
+        # a block of zeros is written too, so that one that is gone is not taken for zeros
         return {name: array.with_config({"write_empty_chunks": True}) for name, array in found}
 
     # States
 
     def save_state(self, chain: int, state: Mapping[str, Any]) -> None:
-        """Replace what a chain goes on from."""
-        write_state(self.state_file(chain), {"store": self.about["id"], "chain": chain, **state})
+        """Replace the state that a chain goes on from."""
+        write_state(self.state_file(chain), {"store": self.description["id"], "chain": chain, **state})
 
     def state(self, chain: int) -> dict[str, Any]:
-        """What a chain goes on from, as it was last saved.
+        """The state that a chain goes on from, as it was last saved.
 
         Raises
         ------
@@ -301,18 +305,18 @@ class Store:
         try:
             if not file.exists():
                 raise ValueError("it is gone")
-            if self.about["format"] == 1:
+            if self.description["format"] == 1:
                 state = read_state(file, sealed=False)
-                check_count(state, self.about)
+                check_count(state, self.description)
             else:
                 state = read_state(file)
-                check_state(state, chain, self.about, self.paths())
+                check_state(state, chain, self.description, self.paths())
         except Exception as error:  # of bytes that make no sense anything may come
             raise StoreError(f"store: the state of chain {chain}, {file}, cannot be used: {error}") from error
         return state
 
     def states(self) -> tuple[dict[int, dict[str, Any]], dict[int, StoreError]]:
-        """What each chain goes on from; and of each whose state is damaged, what is wrong with it."""
+        """The state of each chain; and of each whose state is damaged, the error that says how."""
         found, lost = {}, {}
         for chain in range(self.chains):
             try:
@@ -322,11 +326,11 @@ class Store:
         return found, lost
 
     def counts(self) -> list[int]:
-        """How many draws of each chain are stored, warm-up's too."""
+        """Number of draws of each chain that are stored, those of warm-up included."""
         return [int(self.state(chain).get("count", 0)) for chain in range(self.chains)]
 
     def glance(self, chain: int) -> int | None:
-        """How many draws of a chain are stored, by a file that may be anything, and is not read as a whole."""
+        """Number of draws of a chain that are stored, without reading its whole state; None where that fails."""
         try:
             return int(read_tree(self.state_file(chain)).get("count", 0))
         except Exception:
@@ -336,13 +340,13 @@ class Store:
         """Add to the time that sampling has taken, where this call has sampled."""
         if not self.token:
             return
-        self.about["seconds"] = self.about.get("seconds", 0.0) + seconds
+        self.description["seconds"] = self.description.get("seconds", 0.0) + seconds
         with suppress(OSError):  # draws are stored by now, and worth more than their time
-            self._save_about()
+            self._save_description()
 
     def tree(self, chains: Sequence[int], length: int) -> xr.DataTree:
-        """The first draws, warm-up's too, of some chains; read when they are looked at."""
-        return Draws(self.path, self.about, {}).tree(chains, length)
+        """The first draws, so many with those of warm-up, of some chains; read when they are looked at."""
+        return Draws(self.path, self.description, {}).tree(chains, length)
 
 
 def is_free(path: Path) -> bool:
@@ -358,7 +362,7 @@ def is_free(path: Path) -> bool:
 
 
 def _begun(path: Path) -> list[str]:
-    """What a creation that was not finished may have made at `path`, besides the folder of states."""
+    """Names that a creation which was not finished may have made at `path`, besides the folder of states."""
     try:
         groups = json.loads((path / STATE_FOLDER / _CREATING).read_bytes())
         check_names("group", groups)
@@ -368,7 +372,7 @@ def _begun(path: Path) -> list[str]:
 
 
 def _clear(path: Path) -> None:
-    """Take away what a creation that was not finished has made at `path`, but for the lock."""
+    """Remove everything that a creation which was not finished has made at `path`, but for the lock."""
     for name in _begun(path):
         if (path / name).is_dir():
             shutil.rmtree(path / name)

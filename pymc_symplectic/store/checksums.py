@@ -1,8 +1,8 @@
 """Checksums of the draws that are committed, block by block.
 
 They are of the draws, and not of the files: the last file of a variable is written again at every commit, and a process
-that is killed in between leaves one with more draws than the state of the chain tells of.  So what is checked is what
-the state tells of, whatever stands behind it.
+that is killed in between leaves one with more draws than the state of the chain counts.  So those draws are checked
+that the state counts, whatever follows them.
 """
 
 from __future__ import annotations

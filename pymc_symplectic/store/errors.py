@@ -1,4 +1,4 @@
-"""What is wrong with a store, in words."""
+"""Errors of stores, and damage to them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ class Damage(NamedTuple):
 
 
 def some(found: Sequence[Any]) -> str:
-    """The first few, in words."""
+    """The first few of them, in words."""
     shown = "; ".join(map(str, found[:3]))
     return shown if len(found) <= 3 else f"{shown}; and {len(found) - 3} more"

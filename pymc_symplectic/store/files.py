@@ -24,7 +24,7 @@ _UNPARSABLE = (ValueError, TypeError, KeyError, RecursionError)  # what json rai
 
 
 def digest(content: bytes) -> str:
-    """What tells a content from any other, 64 characters."""
+    """The SHA-256 of a content, 64 characters."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -48,7 +48,7 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(file: Path, sealed: bool = True) -> dict[str, Any]:
-    """What `write_json` has written; without `sealed`, whatever dictionary there is.
+    """Read a dictionary that `write_json` has written; without `sealed`, whatever dictionary there is.
 
     Raises
     ------
@@ -57,10 +57,10 @@ def read_json(file: Path, sealed: bool = True) -> dict[str, Any]:
     """
     try:
         content = json.loads(file.read_bytes())
-        told = content.pop("digest", None)
+        written = content.pop("digest", None)
     except (*_UNPARSABLE, AttributeError) as error:
         raise ValueError(str(error)) from error
-    if sealed and told != _digest_of(content):
+    if sealed and written != _digest_of(content):
         raise ValueError("its content does not match its digest")
     return content
 
@@ -84,7 +84,7 @@ def write_state(file: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(file: Path, sealed: bool = True) -> dict[str, Any]:
-    """What `write_state` has written; without `sealed`, whatever archive of its form there is.
+    """Read a state that `write_state` has written; without `sealed`, whatever archive of its form there is.
 
     Raises
     ------

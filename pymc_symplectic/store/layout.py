@@ -39,8 +39,8 @@ def zarr_module() -> Any:
     return zarr
 
 
-def lay_out(path: Path, about: dict[str, Any], template: xr.DataTree) -> None:
-    """Write all groups, those with draws empty, and say in `about` which there are and what is in each file.
+def lay_out(path: Path, description: dict[str, Any], template: xr.DataTree) -> None:
+    """Write all groups, those with draws empty, and add to `description` their names and the digests of their files.
 
     Raises
     ------
@@ -51,27 +51,27 @@ def lay_out(path: Path, about: dict[str, Any], template: xr.DataTree) -> None:
     kept = {
         name: group.to_dataset()
         for name, group in template.children.items()
-        if name not in SAMPLED or name in sampled_groups(about)
+        if name not in SAMPLED or name in sampled_groups(description)
     }
-    about["groups"], about["arrays"] = list(kept), {}
+    description["groups"], description["arrays"] = list(kept), {}
     for name, data in kept.items():
         check_names("variable", map(str, data.data_vars))
         check_names("coordinate", map(str, {**data.coords, **data.sizes}))
         static = data
         if name in SAMPLED:
-            length = about["tune"] if SAMPLED[name] else about["draws"]
+            length = description["tune"] if SAMPLED[name] else description["draws"]
             static = data.coords.to_dataset().drop_vars(["chain", "draw"], errors="ignore").assign_attrs(data.attrs)
-            about["arrays"][name] = {str(key): _block(values, length) for key, values in data.data_vars.items()}
+            description["arrays"][name] = {str(key): _block(values, length) for key, values in data.data_vars.items()}
         _write(path, name, static)
         if name in SAMPLED:
-            _write_arrays(path, about, name, length, data)
+            _write_arrays(path, description, name, length, data)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata", UserWarning)
         warnings.filterwarnings("ignore", f"Object at {re.escape(STATE_FOLDER)} is not", UserWarning)
         zarr_module().consolidate_metadata(str(path), zarr_format=3)
-    for file, content in resized(path, about, about["draws"]).items():
+    for file, content in resized(path, description, description["draws"]).items():
         (path / file).write_bytes(content)
-    about["files"] = {file: digest((path / file).read_bytes()) for file in _found(path)}
+    description["files"] = {file: digest((path / file).read_bytes()) for file in _found(path)}
 
 
 def _write(path: Path, group: str, data: xr.Dataset) -> None:
@@ -120,7 +120,7 @@ def _block(values: xr.DataArray, length: int) -> int:
     return int(np.clip(_CHUNK_BYTES // max(size, 1), 1, min(_CHUNK_DRAWS, length)))
 
 
-def _write_arrays(path: Path, about: Mapping[str, Any], name: str, length: int, data: xr.Dataset) -> None:
+def _write_arrays(path: Path, description: Mapping[str, Any], name: str, length: int, data: xr.Dataset) -> None:
     """Make the variables of a group, without draws, and number its chains and draws."""
     zarr = zarr_module()
     group = zarr.open_group(path / name, mode="r+")
@@ -128,15 +128,15 @@ def _write_arrays(path: Path, about: Mapping[str, Any], name: str, length: int, 
         event = variable.shape[2:]
         group.create_array(
             str(key),
-            shape=(about["chains"], length, *event),
-            chunks=(1, about["arrays"][name][key], *(max(n, 1) for n in event)),
+            shape=(description["chains"], length, *event),
+            chunks=(1, description["arrays"][name][key], *(max(n, 1) for n in event)),
             dtype=variable.dtype,
             fill_value=np.nan if variable.dtype.kind == "f" else 0,
             compressors=[zarr.codecs.ZstdCodec(level=1, checksum=True)],
             dimension_names=[str(dim) for dim in variable.dims],
             attributes=dict(variable.attrs),
         )
-    for key, size in (("chain", about["chains"]), ("draw", length)):
+    for key, size in (("chain", description["chains"]), ("draw", length)):
         block = min(size, _CHUNK_DRAWS)
         group.create_array(key, shape=(size,), chunks=(block,), dtype=_INDEX, compressors=None, dimension_names=[key])
         for file, content in _numbers(f"{name}/{key}", block, size).items():
@@ -152,15 +152,15 @@ def _numbers(array: str, block: int, size: int) -> dict[str, bytes]:
     }
 
 
-def resized(path: Path, about: Mapping[str, Any], draws: int) -> dict[str, bytes]:
-    """What has to be in which files for a store to have room for so many draws of each chain."""
+def resized(path: Path, description: Mapping[str, Any], draws: int) -> dict[str, bytes]:
+    """The files that make room for so many draws of each chain, and their contents."""
     files: dict[str, bytes] = {}
     root = _read(path / _METADATA)
     members = root["consolidated_metadata"]["metadata"]
-    for group in sampled_groups(about):
+    for group in sampled_groups(description):
         if SAMPLED[group]:
             continue
-        for name in ("draw", *about["arrays"][group]):
+        for name in ("draw", *description["arrays"][group]):
             array = f"{group}/{name}"
             metadata = _read(path / array / _METADATA)
             for found in (metadata, members[array]):
@@ -186,19 +186,19 @@ def _found(path: Path) -> Iterator[str]:
             yield name.as_posix()
 
 
-def static_files(path: Path, about: Mapping[str, Any]) -> dict[str, str]:
+def static_files(path: Path, description: Mapping[str, Any]) -> dict[str, str]:
     """Files besides those of draws and states that are not as they were written, and what is wrong with each."""
     wrong: dict[str, str] = {}
-    if about["format"] == 1:  # which has no digests
+    if description["format"] == 1:  # which has no digests
         return wrong
-    later = about.get("extending", {"files": {}})["files"]
-    for name, told in about["files"].items():
+    later = description.get("extending", {"files": {}})["files"]
+    for name, written in description["files"].items():
         try:
             found = digest((path / name).read_bytes())
         except OSError as error:
             wrong[name] = f"it cannot be read: {error.strerror or error}"
             continue
-        if found not in (told, later.get(name)):
+        if found not in (written, later.get(name)):
             wrong[name] = "its content does not match its digest"
     return wrong
 
@@ -209,5 +209,5 @@ def open_group(path: Path, group: str, mode: str = "r+") -> Any:
 
 
 def chunk_file(path: Path, array: str, chain: int, block: int, ndim: int) -> Path:
-    """Where the draws of a block are."""
+    """The file with the draws of a block."""
     return path.joinpath(array, "c", str(chain), str(block), *["0"] * (ndim - 2))

@@ -25,15 +25,15 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     StoreError
         When it is a URL, or empty.
     """
-    if not isinstance(path, str | os.PathLike) or not isinstance(told := os.fspath(path), str):
+    if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
         raise TypeError(f"store must be the path of a directory, got {path!r}")
-    if _URL.match(told):
+    if _URL.match(text):
         raise StoreError(
-            f"store: {told!r} is a URL, and only local paths work; give one, and copy the directory when the run is "
+            f"store: {text!r} is a URL, and only local paths work; give one, and copy the directory when the run is "
             "finished"
         )
-    if not told or "\0" in told:
-        raise StoreError(f"store: {told!r} is no path; give the name of a directory, such as 'run.zarr'")
+    if not text or "\0" in text:
+        raise StoreError(f"store: {text!r} is no path; give the name of a directory, such as 'run.zarr'")
     return Path(path)
 
 

@@ -1,4 +1,4 @@
-"""Opening what a run has stored, finished or not, whole or damaged."""
+"""Opening the store of a run, finished or not, whole or damaged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..trace import longest
+from ..recorded import longest
 from .base import FORMAT, Store
 from .draws import Draws
 from .errors import Damage, StoreError, some
@@ -54,18 +54,18 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     chains, length = longest([states[n].get("count", 0) if n in states else 0 for n in range(store.chains)], store.tune)
     if not length and lost:
         raise StoreError(f"store: {store.path} cannot be read: {some(list(lost.values()))}")
-    if not length or (length <= store.tune and not store.about["keep_warmup"]):
+    if not length or (length <= store.tune and not store.description["keep_warmup"]):
         raise StoreError(f"store: {store.path} holds no draws yet")
     tree = draws.tree(chains, length)
     damage = draws.damage(states)
     if damage:
         tree = _mended(tree, draws, states, damage)
-    told = [f"{len(damage)} blocks cannot be read, and are NaN (or 0): {some(damage)}"] if damage else []
-    told += [f"{error}, so the chain is left out" for error in lost.values()][:3]
+    faulty = [f"{len(damage)} blocks cannot be read, and are NaN (or 0): {some(damage)}"] if damage else []
+    faulty += [f"{error}, so the chain is left out" for error in lost.values()][:3]
     if faults := draws.lost():
-        told.append(some(faults))
-    if told:
-        warnings.warn(f"{store.path} is damaged. {'; '.join(told)}", UserWarning, stacklevel=2)
+        faulty.append(some(faults))
+    if faulty:
+        warnings.warn(f"{store.path} is damaged. {'; '.join(faulty)}", UserWarning, stacklevel=2)
     return tree
 
 
@@ -73,8 +73,8 @@ def _opened(path: str | os.PathLike[str]) -> tuple[Store, Draws]:
     """A store, and its draws by the metadata that were its own at one moment, as a run may be extending it."""
     for _ in range(_TRIES):
         store = Store.open(path, _READABLE)
-        draws = Draws(store.path, store.about)
-        if not draws.faults or Store.open(path, _READABLE).about == store.about:
+        draws = Draws(store.path, store.description)
+        if not draws.faults or Store.open(path, _READABLE).description == store.description:
             break
     return store, draws
 

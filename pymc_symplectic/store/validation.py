@@ -1,6 +1,6 @@
-"""What is read from a store is checked against itself before any of it is used.
+"""Checks that the files of a store agree with each other, made before any of them is used.
 
-A file that does not match its digest is refused where it is read.  What is checked here holds of every file that this
+A file that does not match its digest is refused where it is read.  The checks here are passed by every file that this
 package writes, so that one which somebody else has written, digest and all, can neither be run nor read beyond.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .places import check_names
 
-__all__ = ["SAMPLED", "blocks_of", "check_about", "check_array", "check_count", "check_state", "sampled_groups"]
+__all__ = ["SAMPLED", "blocks_of", "check_array", "check_count", "check_description", "check_state", "sampled_groups"]
 
 SAMPLED: Mapping[str, bool] = {
     "posterior": False,
@@ -45,59 +45,63 @@ _NEEDED_SINCE_2: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def sampled_groups(about: Mapping[str, Any]) -> list[str]:
+def sampled_groups(description: Mapping[str, Any]) -> list[str]:
     """Names of the groups of a run that have draws."""
-    return [name for name, warmup in SAMPLED.items() if not warmup or (about["keep_warmup"] and about["tune"])]
+    return [
+        name for name, warmup in SAMPLED.items() if not warmup or (description["keep_warmup"] and description["tune"])
+    ]
 
 
-def check_about(about: Mapping[str, Any]) -> None:
-    """Raise a ValueError unless this can be what ``run.json`` says of a run."""
-    first_format = about["format"] == 1
+def check_description(description: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless this can be the content of a ``run.json``."""
+    first_format = description["format"] == 1
     needed = _NEEDED if first_format else {**_NEEDED, **_NEEDED_SINCE_2}
-    if lacking := [name for name in needed if name not in about]:
+    if lacking := [name for name in needed if name not in description]:
         raise ValueError(f"it lacks {', '.join(lacking)}")
     for name, kind in needed.items():
-        if not isinstance(about[name], kind) or (kind is int and isinstance(about[name], bool)):
-            raise ValueError(f"{name} is {_short(about[name])}")
+        if not isinstance(description[name], kind) or (kind is int and isinstance(description[name], bool)):
+            raise ValueError(f"{name} is {_short(description[name])}")
     for name, least in (("chains", 1), ("tune", 0), ("draws", 1)):
-        if about[name] < least:
-            raise ValueError(f"{name} is {about[name]}")
-    if not _texts(about["var_names"] or []) or not _texts(about["options"].values()):
+        if description[name] < least:
+            raise ValueError(f"{name} is {description[name]}")
+    if not _texts(description["var_names"] or []) or not _texts(description["options"].values()):
         raise ValueError("its options are not in words")
-    if not all(_number(value) for value in about["start"]):
+    if not all(_number(value) for value in description["start"]):
         raise ValueError("start is not a list of finite numbers")
-    seconds = about.get("seconds", 0.0)
+    seconds = description.get("seconds", 0.0)
     if not _number(seconds) or seconds < 0:
         raise ValueError(f"seconds is {_short(seconds)}")
-    groups = sampled_groups(about)
+    groups = sampled_groups(description)
     for group in groups:
-        if group not in about["arrays"]:
-            raise ValueError(f"it tells of no variables in {group}")
-        check_names("variable", about["arrays"][group])
-    _check_model(about["model"])
+        if group not in description["arrays"]:
+            raise ValueError(f"it has no variables in {group}")
+        check_names("variable", description["arrays"][group])
+    _check_model(description["model"])
     if not first_format:
-        _check_second(about, groups)
+        _check_second(description, groups)
 
 
-def _check_second(about: Mapping[str, Any], groups: Iterable[str]) -> None:
-    seeds = about["value_seeds"]
-    if len(seeds) != about["chains"] or not all(_seed(seed) for seed in seeds):
-        raise ValueError(f"it has {len(seeds)} seeds for the values of {about['chains']} chains")
-    if about["seeds"] is not None and (len(about["seeds"]) != about["chains"] or not _texts(about["seeds"])):
-        raise ValueError(f"it has {len(about['seeds'])} seeds of {about['chains']} chains")
-    check_names("group", about["groups"])
+def _check_second(description: Mapping[str, Any], groups: Iterable[str]) -> None:
+    seeds = description["value_seeds"]
+    if len(seeds) != description["chains"] or not all(_seed(seed) for seed in seeds):
+        raise ValueError(f"it has {len(seeds)} seeds for the values of {description['chains']} chains")
+    if description["seeds"] is not None and (
+        len(description["seeds"]) != description["chains"] or not _texts(description["seeds"])
+    ):
+        raise ValueError(f"it has {len(description['seeds'])} seeds of {description['chains']} chains")
+    check_names("group", description["groups"])
     for group in groups:
-        blocks = about["arrays"][group]
+        blocks = description["arrays"][group]
         if not isinstance(blocks, dict) or not all(_whole(size, 1) for size in blocks.values()):
             raise ValueError(f"the blocks of {group} have no length")
-        if group not in about["groups"]:
+        if group not in description["groups"]:
             raise ValueError(f"there is no group {group}")
-    for files in (about["files"], about.get("extending", {"files": {}})["files"]):
+    for files in (description["files"], description.get("extending", {"files": {}})["files"]):
         if not _texts(files.values()):
             raise ValueError("files have no digests")
         for file in files:
             check_names("file", (part for part in file.split("/") if part != "zarr.json"))
-    if "extending" in about and not _whole(about["extending"]["draws"], 1):
+    if "extending" in description and not _whole(description["extending"]["draws"], 1):
         raise ValueError("it was to have another number of draws, and does not say which")
 
 
@@ -113,10 +117,10 @@ def _check_model(model: Mapping[str, Any]) -> None:
         raise ValueError("the model has no variables or data in words")
 
 
-def check_array(array: Any, about: Mapping[str, Any], group: str, name: str, length: int) -> None:
+def check_array(array: Any, description: Mapping[str, Any], group: str, name: str, length: int) -> None:
     """Raise a ValueError unless a zarr array can hold the draws of a variable."""
-    chains, event, block = about["chains"], array.shape[2:], about["arrays"][group][name]
-    lengths = {length} if SAMPLED[group] else {length, about.get("extending", {}).get("draws", length)}
+    chains, event, block = description["chains"], array.shape[2:], description["arrays"][group][name]
+    lengths = {length} if SAMPLED[group] else {length, description.get("extending", {}).get("draws", length)}
     if array.ndim < 2 or tuple(array.metadata.dimension_names[:2]) != ("chain", "draw"):
         raise ValueError(f"its dimensions are {array.metadata.dimension_names}, and begin with chain and draw")
     if array.shape[0] != chains or array.shape[1] not in lengths:
@@ -125,21 +129,25 @@ def check_array(array: Any, about: Mapping[str, Any], group: str, name: str, len
         raise ValueError(f"its blocks are of shape {array.chunks}, and hold {block} draws of one chain")
 
 
-def check_state(state: Any, chain: int, about: Mapping[str, Any], paths: Mapping[str, int]) -> None:
-    """Raise a ValueError unless this can be the state of a chain; what only the model can tell is left to `Chain`."""
-    if state.get("store") != about["id"] or state.get("chain") != chain:
+def check_state(state: Any, chain: int, description: Mapping[str, Any], paths: Mapping[str, int]) -> None:
+    """Raise a ValueError unless this can be the state of a chain; checks that need the model are left to `Chain`."""
+    if state.get("store") != description["id"] or state.get("chain") != chain:
         raise ValueError(f"it is of chain {state.get('chain')!r} of another run, or of another chain")
     position = state.get("position")
-    if not isinstance(position, np.ndarray) or position.dtype != float or position.shape != (len(about["start"]),):
-        raise ValueError(f"position is {_short(position)}, and must be {len(about['start'])} numbers")
+    if (
+        not isinstance(position, np.ndarray)
+        or position.dtype != float
+        or position.shape != (len(description["start"]),)
+    ):
+        raise ValueError(f"position is {_short(position)}, and must be {len(description['start'])} numbers")
     if not np.all(np.isfinite(position)):
         raise ValueError("position is not finite")
     if not isinstance(state.get("rng"), dict) or not isinstance(state["rng"].get("bit_generator"), str):
         raise ValueError(f"rng is {_short(state.get('rng'))}")
-    check_count(state, about)
+    check_count(state, description)
     if "count" not in state:
         return
-    count, tune = state["count"], about["tune"]
+    count, tune = state["count"], description["tune"]
     if not _whole(state.get("divergences"), 0) or state["divergences"] > max(count - tune, 0):
         raise ValueError(f"divergences is {_short(state.get('divergences'))} after {count} draws")
     sums = state.get("checksums")
@@ -152,11 +160,13 @@ def check_state(state: Any, chain: int, about: Mapping[str, Any], paths: Mapping
             raise ValueError(f"there are not {needed} checksums of {path}")
 
 
-def check_count(state: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+def check_count(state: Mapping[str, Any], description: Mapping[str, Any]) -> None:
     """Raise a ValueError unless a chain can have made so many draws as its state says."""
     count = state.get("count", 0)
-    if not _whole(count, 0) or count > about["tune"] + about["draws"]:
-        raise ValueError(f"count is {_short(count)}, and must be from 0 to {about['tune']} + {about['draws']}")
+    if not _whole(count, 0) or count > description["tune"] + description["draws"]:
+        raise ValueError(
+            f"count is {_short(count)}, and must be from 0 to {description['tune']} + {description['draws']}"
+        )
 
 
 def blocks_of(count: int, tune: int, path: str, size: int) -> int:

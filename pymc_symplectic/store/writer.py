@@ -1,4 +1,4 @@
-"""Appending to a store what one chain draws."""
+"""Appending the draws of one chain to a store."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 
 from ..chain import Chain
+from ..recorded import RecordedVariables
 from ..statistics import RENAMED, table
-from ..trace import Variables
 from .base import Store
 from .checksums import Checksums
 from .errors import StoreError
@@ -25,21 +25,30 @@ _LEAST_REST = 10.0  # between two commits, over what the first took, as some dis
 
 
 class Writer:
-    """Appends to a store what one chain draws; as a context, commits at its end.
+    """Appends the draws of one chain to a store; as a context, commits at its end.
 
     Draws are committed about once a second, since each commit writes a file for every variable and statistic.  All of
-    them are on the disk before the state that tells of them is, so that no more is lost with the power than with the
+    them are on the disk before the state that counts them is, so that no more is lost with the power than with the
     process.
+
+    Parameters
+    ----------
+    store : Store
+        Held for writing by the call that it has the token of.
+    index : int
+        Number of the chain.
+    chain : Chain
+    variables : RecordedVariables
     """
 
-    def __init__(self, store: Store, index: int, chain: Chain, variables: Variables, token: str) -> None:
+    def __init__(self, store: Store, index: int, chain: Chain, variables: RecordedVariables) -> None:
         self._store, self._index, self._chain, self._variables = store, index, chain, variables
-        self._token = token
-        self._arrays = {name: store.arrays(name) for name in sampled_groups(store.about)}
+        self._token = store.token
+        self._arrays = {name: store.arrays(name) for name in sampled_groups(store.description)}
         state = store.state(index)
         self._divergences = int(state.get("divergences", 0))
         self._checksums = Checksums(store.paths(), state.get("checksums"))
-        self._seed = store.about["value_seeds"][index]
+        self._seed = store.description["value_seeds"][index]
         self._pending: list[tuple[bool, np.ndarray, np.ndarray]] = []
         self._committed, self._bytes, self._due = chain.count, 0, time.monotonic() + _COMMIT_SECONDS
 
@@ -58,7 +67,7 @@ class Writer:
             self.commit()
 
     def commit(self) -> None:
-        """Write what is pending, and the state of the chain after it."""
+        """Write the draws that are pending, and the state of the chain after them."""
         if not self._pending:
             return
         self._store.check_owner(self._token)
@@ -68,8 +77,8 @@ class Writer:
                 blocks = [block for warmup, *block in self._pending if warmup is tuning]
                 if blocks:
                     self._write_blocks(tuning, first, *map(np.concatenate, zip(*blocks, strict=True)))
-            told = {"divergences": self._divergences, "checksums": self._checksums.table}
-            self._store.save_state(self._index, {**self._chain.snapshot(), **told})
+            sums = {"divergences": self._divergences, "checksums": self._checksums.table}
+            self._store.save_state(self._index, {**self._chain.snapshot(), **sums})
         except OSError as error:
             raise StoreError(
                 f"store: {self._store.path} cannot be written: {error.strerror or error}; chain {self._index} is kept "

@@ -493,13 +493,13 @@ def test_functions_that_are_taken_as_they_are():
 
 
 def test_traces_of_ours_are_converted():
-    """`pymc.to_inference_data` asks `trace.Trace` no more than it has."""
-    from pymc_symplectic.trace import Trace
+    """`pymc.to_inference_data` asks `run.multitrace.MultiTraceView` no more than it has."""
+    from pymc_symplectic.run.multitrace import MultiTraceView
 
     values, stats = {"x": np.zeros((2, 5))}, {"diverging": np.zeros((2, 5), bool)}
     with pm.Model() as model:
         pm.Normal("x")
-    idata = pm.to_inference_data(Trace(values, stats, 2, 1.0), model=model, save_warmup=True)
+    idata = pm.to_inference_data(MultiTraceView(values, stats, 2, 1.0), model=model, save_warmup=True)
     assert {"posterior", "sample_stats", "warmup_posterior"} <= set(idata.children)
     assert idata["posterior"].sizes == {"chain": 2, "draw": 3}
 

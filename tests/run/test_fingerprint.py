@@ -7,16 +7,16 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
-from pymc_symplectic.identity import describe_model, describe_settings, differences, digest
+from pymc_symplectic.recorded import RecordedVariables
+from pymc_symplectic.run.fingerprint import describe_model, describe_settings, differences, digest
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.trace import Variables
 
 
 def described(model, position=None):
     target = LogDensity(model=model)
     position = np.full(target.dim, 0.3) if position is None else position
-    return json.loads(json.dumps(describe_model(target, Variables(target), position)))
+    return json.loads(json.dumps(describe_model(target, RecordedVariables(target), position)))
 
 
 def linear(order=1.0, swap=False, tiny=1.0):

@@ -15,8 +15,8 @@ import pytest
 from pymc.exceptions import SamplingError
 
 import pymc_symplectic as ps
-from pymc_symplectic import driver
-from pymc_symplectic.progress import Bars
+from pymc_symplectic.run import runner, task
+from pymc_symplectic.run.progress import Bars
 
 from . import assert_same_draws, run
 
@@ -42,7 +42,7 @@ def interrupted(monkeypatch):
             monkeypatch.setattr(Bars, "update", update)
         else:
             kept = {name: getattr(futures, name) for name in ("ThreadPoolExecutor", "Executor", "FIRST_COMPLETED")}
-            monkeypatch.setattr(driver, "futures", SimpleNamespace(wait=wait, **kept))
+            monkeypatch.setattr(runner, "futures", SimpleNamespace(wait=wait, **kept))
 
     return after
 
@@ -99,7 +99,7 @@ def test_in_warmup_where_log_likelihoods_were_wanted(interrupted, rich_model):
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_before_the_first_draw(stored, interrupted, rich_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver.Run, "_chain", lambda self, job: time.sleep(0.02))
+    monkeypatch.setattr(runner.Runner, "_chain", lambda self, job: time.sleep(0.02))
     interrupted(0)
     store = {"store": tmp_path / "r"} if stored else {}
     with warnings.catch_warnings(), pytest.raises((KeyboardInterrupt, SamplingError)):
@@ -229,14 +229,14 @@ def test_all_chains_fail(how, python_model, request):
 
 def test_error_that_is_not_of_the_log_density(rich_model, monkeypatch):
     """Whatever ends a chain is told, even what is no Exception."""
-    real = driver.begin
+    real = task.begin
 
-    def begin(target, settings, tune, job):
+    def begin(setup, job):
         if job.index == 1:
             raise RuntimeError("out of luck")
-        return real(target, settings, tune, job)
+        return real(setup, job)
 
-    monkeypatch.setattr(driver, "begin", begin)
+    monkeypatch.setattr(task, "begin", begin)
     with pytest.warns(UserWarning, match="Chain 1 failed after 0 draws, and is left out: out of luck"):
         assert run(rich_model).posterior["chain"].values.tolist() == [0, 2, 3]
 

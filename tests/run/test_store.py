@@ -19,7 +19,8 @@ import pytest
 import xarray as xr
 
 import pymc_symplectic as ps
-from pymc_symplectic import driver
+from pymc_symplectic.run import task
+from pymc_symplectic.run.runner import Runner
 from pymc_symplectic.store import Store, files, layout
 
 from . import SHORT, assert_same_draws, run
@@ -57,7 +58,7 @@ def content(path):
 
 
 def test_same_call_on_a_finished_run_draws_nothing(rich_model, arguments, expected, copy, monkeypatch):
-    monkeypatch.setattr(driver, "advance_to", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(task, "advance_to", lambda *_: pytest.fail("it draws"))
     before = {file: bytes_ for file, bytes_ in content(copy).items() if ".run" not in str(file)}
     assert_same_draws(run(rich_model, store=copy, **arguments), expected)
     after = content(copy)
@@ -116,7 +117,7 @@ def test_no_model_of_the_first_call_is_needed(rich_model, arguments, expected, t
 
 def test_killed_while_room_is_made(rich_model, arguments, copy, monkeypatch):
     longer = run(rich_model, **{**arguments, "draws": 40})
-    for method in ("_save_about", "_replace"):
+    for method in ("_save_description", "_replace"):
         path = shutil.copytree(copy, copy.with_name(method))
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Store, method, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -219,14 +220,14 @@ def test_nothing_is_left_behind(finished):
 
 
 def test_open_run_of_a_run_that_is_not_finished(rich_model, arguments, expected, tmp_path, monkeypatch):
-    begin = driver.begin
+    begin = task.begin
 
-    def some(target, settings, tune, job):
+    def some(setup, job):
         if job.index >= 2:
             raise RuntimeError("not today")
-        return begin(target, settings, tune, job)
+        return begin(setup, job)
 
-    monkeypatch.setattr(driver, "begin", some)
+    monkeypatch.setattr(task, "begin", some)
     with pytest.warns(UserWarning, match="Chain 3 failed"):
         run(rich_model, store=tmp_path / "r", **arguments)
     opened = ps.open_run(tmp_path / "r")
@@ -237,7 +238,7 @@ def test_open_run_of_a_run_that_is_not_finished(rich_model, arguments, expected,
 
 
 def test_open_run_before_the_first_draw(rich_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(rich_model, store=tmp_path / "r")
     with pytest.raises(ps.StoreError, match="no draws yet"):

@@ -204,7 +204,7 @@ def test_convergence_is_checked_as_by_pymc(caplog):
 
 
 def test_thinned_convergence_checks_read_draws_of_equal_distance(rich_model, monkeypatch):
-    from pymc_symplectic import results
+    from pymc_symplectic.run import results
 
     seen = []
     monkeypatch.setattr(results, "_MOST_CHECKED", 4 * 25 * 8 * 6 // 5)  # a fifth of 6 numbers for each draw
@@ -217,7 +217,7 @@ def test_thinned_convergence_checks_read_draws_of_equal_distance(rich_model, mon
 
 
 def test_interrupt_of_the_checks_loses_no_draws(rich_model, monkeypatch):
-    from pymc_symplectic import results
+    from pymc_symplectic.run import results
 
     monkeypatch.setattr(results, "run_convergence_checks", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert run(rich_model, compute_convergence_checks=True).posterior.sizes["draw"] == 25

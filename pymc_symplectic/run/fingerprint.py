@@ -1,4 +1,4 @@
-"""What tells one run from another: its options, and its model by names, data and numbers."""
+"""Fingerprints of runs: options in words, and the model by names, digests of data, and values at a point."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from . import trajectories
-from .kernels.kinetic import kinetic_energy
-from .native.pymc import find_constants, find_observations
-from .policy import Policy
-from .settings import Settings
-from .target import LogDensity
-from .trace import Variables
+from .. import trajectories
+from ..kernels.kinetic import kinetic_energy
+from ..native.pymc import find_constants, find_observations
+from ..policy import Policy
+from ..recorded import RecordedVariables
+from ..settings import Settings
+from ..target import LogDensity
 
-__all__ = ["describe_model", "describe_settings", "differences", "differences_at_last", "digest"]
+__all__ = ["describe_model", "describe_settings", "differences", "differences_at_last", "digest", "library_version"]
 
 _PROBE = np.array([[0.1, -0.2], [1.0, 0.5], [-2.5, 4.0]])  # momenta
 _TOLERANCE = 1e-9  # between machines, which do not sum in the same order
@@ -26,29 +26,29 @@ _TOLERANCE_SINGLE = 1e-4  # of numbers of single precision
 
 def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
-    told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
-    del told["accept_given"]
-    del told["policy"]
+    words = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+    del words["accept_given"]
+    del words["policy"]
     usual = Policy()
     for field in fields(Policy):
         if (value := getattr(settings.policy, field.name)) != getattr(usual, field.name):
-            told[f"policy.{field.name}"] = _text(value)
+            words[f"policy.{field.name}"] = _text(value)
     # an acceptance that is given makes other draws than the same one by default only where warm-up may choose another
     plain = settings.target_accept == settings.integrator.target_accept
     if settings.accept_given and plain and isinstance(settings.trajectory, trajectories.Auto):
-        told["target_accept"] += ", given"
+        words["target_accept"] += ", given"
     kinetic: Any = settings.kinetic
     if any(callable(getattr(kinetic, field.name)) for field in fields(kinetic)):
-        # functions are told apart by what they compute
+        # functions are distinguished by what they compute
         record = kinetic.record(_PROBE.shape[1])
-        told["kinetic"] += " of energies " + ", ".join(f"{kinetic_energy(record, r):.12g}" for r in _PROBE)
-    return told
+        words["kinetic"] += " of energies " + ", ".join(f"{kinetic_energy(record, r):.12g}" for r in _PROBE)
+    return words
 
 
 def _text(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
-        told = [field.name for field in fields(value) if field.repr and field.name != "reference"]  # a citation
-        inside = ", ".join(f"{name}={_text(getattr(value, name))}" for name in told)
+        names = [field.name for field in fields(value) if field.repr and field.name != "reference"]  # a citation
+        inside = ", ".join(f"{name}={_text(getattr(value, name))}" for name in names)
         return f"{type(value).__name__}({inside})"
     if isinstance(value, np.ndarray):
         return f"array{value.shape}:{digest(value)}"
@@ -65,7 +65,7 @@ def digest(array: Any) -> str:
     return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + content).hexdigest()[:16]
 
 
-def describe_model(target: LogDensity, variables: Variables, position: np.ndarray) -> dict[str, Any]:
+def describe_model(target: LogDensity, variables: RecordedVariables, position: np.ndarray) -> dict[str, Any]:
     """A model by the names of its variables, the digests of its data, and its values at one position (d,)."""
     model = target.model
     free = {
@@ -88,26 +88,26 @@ def describe_model(target: LogDensity, variables: Variables, position: np.ndarra
 
 
 def _weighed(array: Any) -> list[float]:
-    """Two numbers for an array: a sum that tells the order of its entries too, and their size."""
+    """Two numbers for an array: a sum that depends on the order of its entries too, and their norm."""
     flat = np.asarray(array, dtype=float).ravel()
     return [float(flat @ np.cos(np.arange(flat.size))), float(np.linalg.norm(flat))]
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Whether two arrays, as `_weighed` tells of them, are the same but for rounding; random ones, if of one shape."""
+    """Whether two arrays, described by `_weighed`, are equal but for rounding; random ones, whether of one shape."""
     if isinstance(old, str) or isinstance(new, str):
         return bool(old == new)
     return _close(old, new, _TOLERANCE, old[1])
 
 
 def _close(old: Any, new: Any, tolerance: float, size: float) -> bool:
-    """Whether numbers are the same but for rounding, of sums that are of some size."""
+    """Whether numbers are equal but for rounding, given the size of what was summed."""
     least = tolerance * abs(size) if np.isfinite(size) else 0.0
     return bool(np.allclose(old, new, rtol=tolerance, atol=least, equal_nan=True))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two descriptions of a run, in words."""
+    """Differences between two descriptions of a run, in words."""
     found = [
         f"{name} was {old[name]!r} and is {new[name]!r}"
         for name in ("chains", "tune", "keep_warmup", "var_names")
@@ -118,7 +118,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         found.append("random_seed is another (leave it out, to go on)")
     before, now = old["model"], new["model"]
     found += _by_name("the variable ", before["variables"], now["variables"])
-    data = _by_name("data ", before["data"], now["data"], told=False)
+    data = _by_name("data ", before["data"], now["data"], with_values=False)
     found += data
     close = _same(before["log_density"], now["log_density"])
     if not (close or data or before["variables"] != now["variables"]):
@@ -141,20 +141,20 @@ def differences_at_last(
     states: Sequence[Mapping[str, Any]],
     last: Sequence[Mapping[str, np.ndarray]],
     target: LogDensity,
-    variables: Variables,
+    variables: RecordedVariables,
 ) -> list[str]:
-    """What the model makes of the last draws in another way than the one that made them, in words.
+    """Differences between the model and the one that made the last draws, in words.
 
-    At its start a model may look like another one that differs from it only elsewhere.
+    Two models that are equal where the chains begin may differ elsewhere.
 
     Parameters
     ----------
     states : sequence of dict
-        Of each chain, as `Chain.snapshot` makes it; those of chains without draws are passed over.
+        Snapshot of each chain, by `Chain.snapshot`; those of chains without draws are passed over.
     last : sequence of dict
-        Of each chain, the variables at its last draw, as they were stored.
+        Recorded variables of each chain at its last draw, as they were stored.
     target : LogDensity
-    variables : Variables
+    variables : RecordedVariables
     """
     tolerance = _TOLERANCE if target.lossless else _TOLERANCE_SINGLE
     for chain, (state, stored) in enumerate(zip(states, last, strict=True)):
@@ -178,10 +178,17 @@ def differences_at_last(
     return []
 
 
-def _by_name(kind: str, old: Mapping[str, str], new: Mapping[str, str], told: bool = True) -> list[str]:
+def _by_name(kind: str, old: Mapping[str, str], new: Mapping[str, str], with_values: bool = True) -> list[str]:
     found = [f"{kind}{name} is new" for name in new if name not in old]
     found += [f"{kind}{name} is gone" for name in old if name not in new]
     for name in old:
         if name in new and old[name] != new[name]:
-            found.append(f"{kind}{name} was {old[name]} and is {new[name]}" if told else f"{kind}{name} differs")
+            found.append(f"{kind}{name} was {old[name]} and is {new[name]}" if with_values else f"{kind}{name} differs")
     return found
+
+
+def library_version() -> str:
+    """Version of this package."""
+    from .. import __version__
+
+    return __version__

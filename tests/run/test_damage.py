@@ -13,11 +13,12 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
-from pymc_symplectic import sampling
+from pymc_symplectic.recorded import RecordedVariables
+from pymc_symplectic.run import sample as sampling
+from pymc_symplectic.run import task
 from pymc_symplectic.store import Store, base, files, layout
 from pymc_symplectic.store.checksums import Checksums, checksum
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.trace import Variables
 
 from .damages import Harm, harms, outcome, try_all
 
@@ -34,7 +35,7 @@ def compiled():
         pm.Data("covariate", np.arange(1.0, 3.0), dims="year")
         pm.Normal("y", x.sum(), 1.0, observed=[0.5, 1.0])
     target = LogDensity(model=model)
-    return target, Variables(target)
+    return target, RecordedVariables(target)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def sample(compiled):
     def run(path=None, draws=DRAWS):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sampling, "LogDensity", lambda **_: target)
-            patch.setattr(sampling, "Variables", lambda *_: variables)
+            patch.setattr(task, "RecordedVariables", lambda *_: variables)
             patch.setattr(layout, "_CHUNK_DRAWS", 8)
             return ps.sample(
                 draws,
@@ -353,7 +354,7 @@ def test_a_store_of_a_later_version_is_not_gone_on_with(copy, sample, monkeypatc
         sample(copy, MORE)
     monkeypatch.setattr(sampling, "library_version", lambda: "99.1")
     np.testing.assert_array_equal(sample(copy, MORE).posterior["x"], longer.posterior["x"])
-    assert Store.open(copy).about["version"] == "99.1"
+    assert Store.open(copy).description["version"] == "99.1"
 
 
 # Making one.
@@ -367,12 +368,12 @@ from pymc_symplectic.store import Store, base
 data = xr.Dataset({"x": (("chain", "draw"), np.zeros((1, 1)))}, coords={"chain": [0], "draw": [0]})
 template = xr.DataTree.from_dict({"/posterior": data, "/sample_stats": data})
 setattr(Store if hasattr(Store, sys.argv[2]) else base, sys.argv[2], lambda *_: os._exit(9))
-about = {"chains": 1, "tune": 3, "draws": 4, "keep_warmup": False}
-Store.create(base.Path(sys.argv[1]), about, template, [{}])
+description = {"chains": 1, "tune": 3, "draws": 4, "keep_warmup": False}
+Store.create(base.Path(sys.argv[1]), description, template, [{}])
 """
 
 
-@pytest.mark.parametrize("where", ["lay_out", "_save_about"])
+@pytest.mark.parametrize("where", ["lay_out", "_save_description"])
 def test_a_creation_that_is_killed_is_begun_again(where, sample, expected, tmp_path):
     path = tmp_path / "run.zarr"
     code = subprocess.run([sys.executable, "-c", textwrap.dedent(KILLED), str(path), where], check=False).returncode

@@ -1,17 +1,17 @@
-"""Progress bars as PyMC draws them, in terminals and notebooks."""
+"""How far chains have come, and the bars that show it as PyMC does, in terminals and notebooks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.progress import TextColumn
 from rich.table import Column
 
-from .native.pymc import BarManager
-from .running import Progress
+from ..native.pymc import BarManager
 
-__all__ = ["Bars"]
+__all__ = ["Bars", "Progress"]
 
 _MOST_BARS = 16  # a terminal shows no more rows: beyond, all chains share one
 _COLUMNS = (
@@ -19,6 +19,20 @@ _COLUMNS = (
     ("step_size", "Step size", ":0.3f"),
     ("n_gradients", "Grad evals", ":0.1f"),
 )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a chain has come, after its latest block of draws."""
+
+    count: int = 0
+    """Draws so far, those of warm-up included."""
+    divergences: int = 0
+    """After warm-up, so far."""
+    step_size: float = 0.0
+    """Of the latest draw."""
+    gradients: float = 0.0
+    """Evaluations for each draw of the block, on average."""
 
 
 class Bars(BarManager):
@@ -50,7 +64,7 @@ class Bars(BarManager):
             progressbar = "combined+stats"
         super().__init__(n_bars=chains, progressbar=progressbar, progressbar_theme=theme)
         begun = list(begun) or [0] * chains
-        self._latest = [Progress(count, 0, 0.0, 0.0) for count in begun]
+        self._latest = [Progress(count) for count in begun]
         # a bar is of what is left to do, so that its speed and the time left are right
         self._shown, each = ([sum(begun)], draws + tune) if self.combined_progress else (list(begun), draws + tune)
         share = chains if self.combined_progress else 1
@@ -89,7 +103,7 @@ class Bars(BarManager):
 
 
 def _summary(chains: list[Progress]) -> Progress:
-    """Of all chains: sums of what is counted, and means over those that have begun of what is not."""
+    """The progress of all chains together: sums of counts, and means over those chains that have begun."""
     begun = [progress for progress in chains if progress.count]
     mean_step = sum(progress.step_size for progress in begun) / max(len(begun), 1)
     mean_gradients = sum(progress.gradients for progress in begun) / max(len(begun), 1)

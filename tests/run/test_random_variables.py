@@ -7,8 +7,8 @@ from pymc.exceptions import SamplingError
 
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
+from pymc_symplectic.recorded import RecordedVariables
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.trace import Variables
 
 from . import SHORT, assert_same_draws, run
 from .conftest import PythonNormal
@@ -93,7 +93,7 @@ def test_variables_through_python_are_gone_on_with(tmp_path):
 
 
 def test_which_variables_are_random(model):
-    variables = Variables(LogDensity(model=model))
+    variables = RecordedVariables(LogDensity(model=model))
     assert variables.random == {"prediction", "later"}
     position = np.array([1.0, -1.0])
     one, two = variables.at(position), variables.at(position)

@@ -16,7 +16,7 @@ from pymc_symplectic.store.places import check_names, local_path
 
 from . import run
 
-ABOUT = {"version": "0", "chains": 1, "tune": 0, "draws": 2, "keep_warmup": False}
+DESCRIPTION = {"version": "0", "chains": 1, "tune": 0, "draws": 2, "keep_warmup": False}
 
 
 def stored(path, name="x", **coords):
@@ -24,10 +24,11 @@ def stored(path, name="x", **coords):
     sizes = [len(values) for values in coords.values()]
     data = xr.Dataset({name: (("chain", "draw", *coords), np.zeros((1, 2, *sizes)))}, coords=coords)
     template = xr.DataTree.from_dict({"/posterior": data, "/sample_stats": data})
-    about = {**ABOUT, "value_seeds": [[0] * 4], "var_names": None, "options": {}, "seeds": None, "start": [0.0]}
-    store = Store.create(path, about, template, [{"rng": {}, "position": np.zeros(1)}])
+    description = {**DESCRIPTION, "var_names": None, "options": {}, "seeds": None, "value_seeds": [[0] * 4]}
+    description["start"] = [0.0]
+    store = Store.create(path, description, template, [{"rng": {}, "position": np.zeros(1)}])
     store.arrays("posterior")[name][:] = 0.0
-    return Draws(store.path, store.about).tree([0], 2)["posterior"].to_dataset(), data
+    return Draws(store.path, store.description).tree([0], 2)["posterior"].to_dataset(), data
 
 
 @pytest.mark.parametrize("name", ["c", " padded ", "__mine", "a:b*?", "größe", "chain-0.npz", "x" * 200])
@@ -128,9 +129,9 @@ def test_variables_behind_a_dimension(name):
 
 
 def test_refused_before_anything_is_sampled(tmp_path, monkeypatch):
-    from pymc_symplectic import driver
+    from pymc_symplectic.run.runner import Runner
 
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it samples"))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it samples"))
     with pm.Model() as model:
         pm.Normal("a\\b")
     with pytest.raises(ps.StoreError, match="the variable 'a"):

@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from pymc_symplectic import results
+from pymc_symplectic.run import conversion, results
 
 from . import SHORT, assert_same_draws, pymc_run, run
 
@@ -54,8 +54,8 @@ def test_draws_that_cannot_be_converted_are_returned(error, words, kept, rich_mo
 def test_draws_of_which_nothing_can_be_computed_are_returned(
     error, words, stored, rich_model, expected, monkeypatch, tmp_path
 ):
-    compute = fail_later(results.compute_log_likelihood, error)
-    monkeypatch.setitem(results._OF_DRAWS, "log_likelihood", compute)
+    compute = fail_later(conversion.compute_log_likelihood, error)
+    monkeypatch.setitem(conversion._COMPUTED, "log_likelihood", compute)
     store = {"store": tmp_path / "r"} if stored else {}
     with pytest.warns(UserWarning, match=rf"log_likelihood {words}: .*added by pm.compute_log_likelihood\(idata\)"):
         idata = run(

@@ -8,10 +8,12 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
-from pymc_symplectic import driver, results
+from pymc_symplectic.recorded import RecordedVariables
+from pymc_symplectic.run import conversion
+from pymc_symplectic.run.conversion import Conversion
+from pymc_symplectic.run.runner import Runner
 from pymc_symplectic.starts import positions
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.trace import Variables
 
 from . import pymc_run, run
 
@@ -74,7 +76,7 @@ def test_named_in_the_message(arguments, error, words, rich_model):
 
 
 def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, tmp_path):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
     for arguments in (
         {"idata_kwargs": {"nix": 1}},
         {"progressbar": "nonsense", "quiet": False},
@@ -90,7 +92,7 @@ def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, 
 @pytest.fixture(scope="module")
 def one_draw(rich_model):
     target = LogDensity(model=rich_model)
-    return Variables(target), target.default_start
+    return RecordedVariables(target), target.default_start
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def one_draw(rich_model):
 )
 def test_what_results_are_made_with(arguments, error, words, rich_model, one_draw):
     with pytest.raises(error, match=f"^idata_kwargs: {words}"):
-        results.template(*one_draw, results.conversion(rich_model, arguments, None))
+        Conversion(rich_model, arguments, None).template(*one_draw)
 
 
 @pytest.mark.parametrize("arguments", [{"coords": {"place": ["a"]}}, {"log_likelihood": ["nope"]}], ids=str)
@@ -130,7 +132,7 @@ def test_what_results_are_made_with(arguments, error, words, rich_model, one_dra
 def test_what_results_are_made_with_is_checked_before_anything_is_drawn(
     arguments, stored, rich_model, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
     store = {"store": tmp_path / "r"} if stored else {}
     with pytest.raises(ValueError, match=f"^idata_kwargs: {next(iter(arguments))}"):
         run(rich_model, idata_kwargs=arguments, **store)
@@ -139,22 +141,22 @@ def test_what_results_are_made_with_is_checked_before_anything_is_drawn(
 
 @pytest.mark.parametrize("name", ["log_likelihood", "log_prior"])
 def test_what_is_computed_of_variables_that_are_left_out(name, rich_model, monkeypatch):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
     words = f"idata_kwargs: {name} is computed of all free variables, and var_names leaves slope, sigma out"
     with pytest.raises(ValueError, match=words):
         run(rich_model, var_names=["mean"], idata_kwargs={name: True})
 
 
 def test_a_log_likelihood_that_fails_is_told_before_anything_is_drawn(rich_model, monkeypatch):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
-    monkeypatch.setitem(results._OF_DRAWS, "log_likelihood", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setitem(conversion._COMPUTED, "log_likelihood", lambda *_, **__: 1 / 0)
     with pytest.raises(ValueError, match=r"idata_kwargs: log_likelihood cannot be computed \(ZeroDivisionError"):
         run(rich_model, idata_kwargs={"log_likelihood": True})
 
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_coordinates_of_the_model_that_do_not_fit(stored, monkeypatch, tmp_path):
-    monkeypatch.setattr(driver.Run, "on_threads", lambda *_: pytest.fail("it draws"))
+    monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
     with pm.Model(coords={"place": ["a", "b"]}) as model:
         pm.Deterministic("d", pm.Normal("x", shape=3) + 1, dims="place")
     store = {"store": tmp_path / "r"} if stored else {}

@@ -1,0 +1,143 @@
+"""Variables of a model that are recorded at each draw, and the draws that are kept of chains of unequal lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pymc as pm
+
+from .target import LogDensity, user_code, values_function
+
+__all__ = ["SEED", "RecordedVariables", "check_var_names", "longest"]
+
+SEED = (0,)
+"""Seed of random variables, where no other is given."""
+
+
+class RecordedVariables:
+    """Variables that are recorded at each draw, as functions of the unconstrained flat vector.
+
+    Parameters
+    ----------
+    target : LogDensity
+        Of all free variables of a model.
+    names : sequence of str, optional
+        Which free and deterministic variables; by default all, and free ones in unconstrained space too.
+
+    Attributes
+    ----------
+    layout : dict
+        Shape and dtype of each variable.
+    random : frozenset of str
+        Names of those that are not functions of the draw alone, such as a deterministic variable made from
+        ``pm.Normal.dist()``.
+
+    Raises
+    ------
+    ValueError
+        When no variable is named, or the model has no variable of such a name.
+
+    Notes
+    -----
+    The function is the one that `pymc.sample` compiles, called for one draw at a time as there, so that the numbers
+    are the same to the last bit.  Random variables are drawn from a stream of their own for each chain and each draw,
+    so that they depend on nothing but a seed.
+    """
+
+    def __init__(self, target: LogDensity, names: Sequence[str] | None = None) -> None:
+        model = target.model
+        outputs = list(model.unobserved_value_vars)
+        if names is not None:
+            check_var_names(model, names)
+            chosen = [variable for variable in model.unobserved_RVs if variable.name in names]
+            outputs = model.replace_rvs_by_values(chosen)
+            for variable, original in zip(outputs, chosen, strict=True):
+                variable.name = original.name
+        self._target = target
+        start = tuple(target.to_point(target.default_start).values())
+        self._call, self._streams, random = values_function(model, outputs, start)
+        self.random = frozenset(
+            str(output.name) for output, is_random in zip(outputs, random, strict=True) if is_random
+        )
+        with user_code:
+            values = self._call(*start, *self._generators(SEED, 0))
+        self.layout = {
+            str(output.name): (np.shape(value), np.asarray(value).dtype)
+            for output, value in zip(outputs, values, strict=True)
+        }
+
+    def new(self, *sizes: int) -> dict[str, np.ndarray]:
+        """Arrays for draws, of shape (*sizes, ...)."""
+        return {name: np.empty((*sizes, *shape), dtype) for name, (shape, dtype) in self.layout.items()}
+
+    def fill(
+        self, arrays: Mapping[str, np.ndarray], draws: np.ndarray, seed: Sequence[int] = SEED, first: int = 0
+    ) -> None:
+        """Write the variables at `draws` (n, d) to arrays of shape (n, ...).
+
+        `seed` is of the chain, and `first` the number of the first of these draws in it, from the start of warm-up.
+        """
+        function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
+        with user_code:  # a PyTensor function may have one storage for its inputs, too
+            for i, position in enumerate(draws):
+                values = function(*to_point(position).values(), *self._generators(seed, first + i))
+                for array, value in zip(columns, values, strict=True):
+                    array[i] = value
+
+    def _generators(self, seed: Sequence[int], draw: int) -> list[np.random.Generator]:
+        return [
+            np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw, stream))))
+            for stream in self._streams
+        ]
+
+    def at(self, position: np.ndarray) -> dict[str, np.ndarray]:
+        """The variables at one position (d,)."""
+        arrays = self.new(1)
+        self.fill(arrays, position[None])
+        return {name: array[0] for name, array in arrays.items()}
+
+
+def check_var_names(model: pm.Model, names: Sequence[str]) -> None:
+    """Raise a ValueError unless there are names, and each is of a free or deterministic variable of the model."""
+    known = [variable.name for variable in model.unobserved_RVs]
+    if not names:
+        raise ValueError(f"var_names: name at least one variable; the model has {', '.join(known)}")
+    if strangers := [name for name in names if name not in known]:
+        raise ValueError(
+            f"var_names: the model has no variable {', '.join(map(repr, strangers))}; it has {', '.join(known)}"
+        )
+
+
+def longest(counts: Sequence[int], tune: int) -> tuple[list[int], int]:
+    """Choose which chains to keep, and how many draws of each, so that most draws are kept.
+
+    Draws of warm-up are only counted where there are no others.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Number of draws that each chain has made, those of warm-up included.
+    tune : int
+        Draws of warm-up.
+
+    Returns
+    -------
+    chains : list of int
+        Numbers of the chains to keep.
+    length : int
+        Number of draws to keep of each, those of warm-up included.
+
+    Examples
+    --------
+    >>> longest([1500, 1400, 1010], tune=1000)
+    ([0, 1], 1400)
+    >>> longest([20, 30], tune=1000)
+    ([0, 1], 20)
+    """
+    beyond = [max(count - tune, 0) for count in counts]
+    ranked = beyond if any(beyond) else list(counts)
+    order = sorted(range(len(counts)), key=lambda chain: -ranked[chain])
+    kept = max(range(1, len(order) + 1), key=lambda n: (n * ranked[order[n - 1]], n))
+    chains = sorted(order[:kept])
+    return chains, min(counts[chain] for chain in chains)

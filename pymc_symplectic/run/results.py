@@ -1,0 +1,142 @@
+"""The result of a run: a DataTree as `pymc.sample` returns it, and warnings where something went wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from pymc.exceptions import SamplingError
+
+from ..adaptation.tuner import in_words
+from ..native.pymc import log_warnings, run_convergence_checks
+from ..recorded import longest
+from ..store import StoreError
+from .conversion import Conversion
+from .fingerprint import describe_settings, library_version
+from .runner import Runner
+from .task import Setup
+from .warn import attempt, warn
+
+__all__ = ["result_of"]
+
+_log = logging.getLogger(__name__)
+_MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
+
+
+def result_of(runner: Runner, seconds: float, conversion: Conversion, check: bool, quiet: bool) -> xr.DataTree:
+    """The result of a run, after warnings where something went wrong with it.
+
+    Parameters
+    ----------
+    runner : Runner
+        After its chains have ended.
+    seconds : float
+        Time that they took.
+    conversion : Conversion
+    check : bool
+        Whether to check convergence.
+    quiet : bool
+        Whether to log nothing.
+    """
+    sink, tune = runner.sink, runner.setup.tune
+    counts = [min(count, runner.setup.total) for count in sink.counts()]
+    _raise_or_warn(runner, counts)
+    healthy = [0 if chain in runner.errors else count for chain, count in enumerate(counts)]
+    chains, length = longest(healthy if any(healthy) else counts, tune)
+    in_warmup = length <= tune
+    if runner.interrupted:
+        if not length:
+            raise KeyboardInterrupt
+        made = f"{length} draws of warm-up" if in_warmup else f"{length - tune} draws"
+        kept = "kept" if in_warmup and not sink.returns_warmup else "returned"
+        kept += ", and the same call goes on from here" if sink.resumable else ""
+        warn(f"Sampling was interrupted: {made} of {len(chains)} chains are {kept}.")
+    sink.add_seconds(seconds)
+    idata = sink.tree(chains, length)
+    if not in_warmup:  # draws of warm-up have nothing computed of them
+        idata = conversion.complete(idata)
+    adapted = attempt("The description of the run", "the draws are returned", _describe, idata, runner, chains)
+    if not quiet:
+        _log.info("%d chains of %d + %d draws took %.1f seconds.", len(chains), tune, length - tune, seconds)
+        _log.info("Chosen in warm-up: %s.", _chosen(adapted or []))
+    if check and "posterior" in idata.children:
+        instead = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
+        found = attempt("The check of convergence", instead, _checked, idata, runner.setup.target.model)
+        if not quiet:
+            log_warnings(found or [])
+    return idata
+
+
+def _raise_or_warn(runner: Runner, counts: Sequence[int]) -> None:
+    """Raise an error of all chains, and warn of errors of some of them."""
+    if not runner.errors:
+        return
+    for error in runner.errors.values():
+        if isinstance(error, StoreError):
+            raise error
+    chain, first = min(runner.errors.items())
+    words = first if isinstance(first, SamplingError) else f"{type(first).__name__}: {first}"
+    if len(runner.errors) == len(counts) or (runner.interrupted and not any(counts)):
+        raise SamplingError(f"Chain {chain} failed, and so did all others: {words}") from first
+    for chain, error in sorted(runner.errors.items()):
+        warn(f"Chain {chain} failed after {counts[chain]} draws, and is left out: {error}")
+
+
+def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
+    """PyMC's warnings of the convergence of the variables that are recorded."""
+    free, derived = (
+        [rv for rv in of if rv.name in idata["posterior"]] for of in (model.free_RVs, model.deterministics)
+    )
+    return run_convergence_checks(_thinned(idata), SimpleNamespace(free_RVs=free or derived, deterministics=derived))
+
+
+def _thinned(idata: xr.DataTree) -> xr.DataTree:
+    """Draws at equal distances, where all of them would not fit into memory several times over."""
+    size = sum(variable.nbytes for variable in idata["posterior"].data_vars.values())
+    step = -(-size // _MOST_CHECKED)
+    if step <= 1:
+        return idata
+    groups = {
+        name: idata[name].to_dataset().isel(draw=slice(None, None, step)) for name in ("posterior", "sample_stats")
+    }
+    return xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+
+
+def _describe(idata: xr.DataTree, runner: Runner, chains: Sequence[int]) -> list[dict[str, Any]]:
+    """Add to the attributes the library that made the draws, its options, and what each chain has adapted."""
+    adapted = [_adapted(runner.setup, runner.snapshots[chain]) for chain in chains if chain in runner.snapshots]
+    sampler = json.dumps({"options": describe_settings(runner.setup.settings), "chains": adapted})
+    for name, group in idata.children.items():
+        if name.removeprefix("warmup_") in ("posterior", "sample_stats"):
+            group.attrs |= {
+                "inference_library": "pymc_symplectic",
+                "inference_library_version": library_version(),
+                "sampler": sampler,
+            }
+    return adapted
+
+
+def _chosen(adapted: Sequence[Mapping[str, Any]]) -> str:
+    """The integrators and trajectories in use, how many chains use each, and why no others, in words."""
+    times = Counter(in_words(chain) for chain in adapted)
+    return "; ".join(f"{what} ({count} of {len(adapted)} chains)" for what, count in times.most_common())
+
+
+def _adapted(setup: Setup, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Step size, metric, integrator, trajectory, and a kinetic energy that learns, as warm-up has left them."""
+    kinetic = setup.settings.kinetic
+    adapted: dict[str, Any] = dict(snapshot["choice"])
+    if kinetic.adapts:
+        record = kinetic.record(setup.target.dim)._replace(params=snapshot["kinetic"])
+        adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None
+        if hasattr(kinetic, "learned"):
+            learned = kinetic.learned(record)._asdict()
+            adapted["kinetic"] = {name: np.asarray(value).tolist() for name, value in learned.items()}
+    return adapted
