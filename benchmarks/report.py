@@ -319,10 +319,11 @@ def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks:
     each, means = ratios(results, baseline, measure)
     failures = marked(results)
     posteriors, there = _ordered(results["posterior"]), set(results["sampler"])
-    first = next(sampler for sampler in looks if sampler in there)
-    posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
+    first = next((sampler for sampler in looks if sampler in there), baseline)  # a set may have the baseline alone
+    if first in there:
+        posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
     short = _short(posteriors)
-    offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
+    offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) != 1 else [0.0]
     for offset, (sampler, (colour, marker)) in zip(offsets, looks.items(), strict=True):
         if sampler not in there:
             continue

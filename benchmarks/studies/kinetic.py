@@ -67,15 +67,19 @@ def scan(run: Callable[[float], Run], first: float) -> tuple[float, float, float
     """
     found: dict[int, Run] = {}
 
+    def at(k: int) -> Run:
+        if k not in found:
+            found[k] = run(RATIO**k)
+        return found[k]
+
     def goes_on(k: int, up: bool) -> bool:
         if not SHORTEST <= RATIO**k <= LONGEST:
             return False
-        found.setdefault(k, run(RATIO**k))
-        valuable = found[k].worth >= WORTHLESS * max(one.worth for one in found.values())
+        valuable = at(k).worth >= WORTHLESS * max(one.worth for one in found.values())
         return valuable or (up and found[k].acceptance > 0.5)
 
     start = round(math.log(first) / math.log(RATIO))
-    while RATIO**start > SHORTEST and found.setdefault(start, run(RATIO**start)).acceptance <= 0.5:
+    while RATIO**start > SHORTEST and at(start).acceptance <= 0.5:
         start -= 4  # where nothing is accepted, nothing tells which way to go
     for up, way in ((True, 1), (False, -1)):
         k = start

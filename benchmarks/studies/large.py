@@ -96,7 +96,7 @@ def _nutpie(problem: Problem, metric: str) -> Advance:
             "gradients": np.array([counts.warmup, counts.sampling]).astype(int),
             "cpu": np.array([warmup, cpu - warmup]),
             "wall": wall,
-            "draws": idata["posterior"]["x"].values,
+            "draws": idata["posterior"],
         }
 
     call(1, 10, 1, 0)  # compiles
@@ -111,7 +111,8 @@ def one(name: str, dim: int, draws: int, tune: int, chains: int, seed: int) -> R
     run = advance(draws, tune, chains, seed)
     peak = _memory()
     shown = np.linspace(0, dim - 1, min(SHOWN, dim)).astype(int)
-    seen = np.stack([positions[:, shown] for positions in run["draws"]])
+    by_chain = run["draws"] if isinstance(run["draws"], list) else run["draws"]["x"].values
+    seen = np.stack([positions[:, shown] for positions in by_chain])
     scores = score(Run({"x": seen}, np.zeros(1), (1, 1), (1, 1), np.ones(1), 0), Posterior("normals", problem.model))
     return {
         "memory": peak - before,

@@ -53,7 +53,7 @@ SETS = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN}
 
 def test_names_lists_all():
     for name, its in SETS.items():
-        assert getattr(name).names() == list(its)
+        assert models.SETS[name].names() == list(its)
     sets = [set(posteriordb.names()), *map(set, SETS.values())]
     assert len(set().union(*sets)) == sum(map(len, sets))  # no posterior is of two sets
 
@@ -64,12 +64,12 @@ def test_names_lists_all():
 )
 def test_unknown_name_lists_the_names(of, one):
     with pytest.raises(ValueError, match=rf"No model of 'wine-tasting'; there are .*{one}"):
-        getattr(of).load("wine-tasting")
+        models.SETS[of].load("wine-tasting")
 
 
 @pytest.mark.parametrize(("of", "name"), [(of, name) for of, its in SETS.items() for name in its])
 def test_every_posterior_is_what_it_was_and_can_be_started(of, name):
-    posterior = getattr(of).load(name)
+    posterior = models.SETS[of].load(name)
     assert (posterior.name, posterior.reference, posterior.index) == (name, None, {})
     model, (dim, density) = posterior.model, SETS[of][name]
     assert not model.discrete_value_vars

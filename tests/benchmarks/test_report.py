@@ -68,6 +68,8 @@ def test_the_report_is_written(results, tmp_path, capsys):
     report.main(["--results", str(tmp_path), "--baseline", "base", "--samplers", "ours"])
     assert "Geometric mean" in capsys.readouterr().out
     assert (tmp_path / "ratios-gradients.png").stat().st_size > 5000
+    report.main(["--results", str(tmp_path), "--baseline", "base", "--samplers", "base"])
+    assert "| base " in capsys.readouterr().out
 
 
 def test_what_other_studies_have_left_is_no_result(results, tmp_path):
