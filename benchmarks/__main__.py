@@ -1,15 +1,9 @@
 """Run a study, ``python -m benchmarks NAME [options]``; without a name, list them all."""
 
-import os
-
-# before numpy and JAX are imported: one thread each
-os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("MKL", "OMP", "OPENBLAS", "VECLIB_MAXIMUM")})
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-
 import ast
 import importlib
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -25,12 +19,20 @@ def first_line(file: Path) -> str:
     return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
+def one_thread_each() -> None:
+    """Tell libraries how many threads they may use, which they ask when they are imported."""
+    os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("MKL", "OMP", "OPENBLAS", "VECLIB_MAXIMUM")})
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+
 def main(name: str = "--help", *arguments: str) -> None:
     """Run the study of this name."""
     if name not in STUDIES:
         studies = "\n".join(f"  {name:14s}{first_line(file)}" for name, file in STUDIES.items())
         print(f"python -m benchmarks NAME [options]; NAME --help lists the options of\n\n{studies}")
         sys.exit(0 if name in {"-h", "--help"} else f"\nThere is no study {name!r}.")
+    one_thread_each()  # before numpy and JAX are imported
     module = ".".join(STUDIES[name].relative_to(FOLDER.parent).with_suffix("").parts)
     study = importlib.import_module(module)
     logging.getLogger("pymc").setLevel(logging.ERROR)  # which PyMC sets when it is imported

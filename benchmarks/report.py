@@ -12,7 +12,7 @@ geometric means over different posteriors are not to be compared.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -353,7 +353,7 @@ def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks:
     axes.set_ylim(len(posteriors) + 0.9, -0.6)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, print the tables and save the figure."""
     parser = study.parser("report", __doc__)
     parser.add_argument(
@@ -371,7 +371,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "--measure", choices=MEASURES, default="gradients", help="of table and figure; default: gradients"
     )
     parser.add_argument("--figure", type=Path, help="file of the figure; default: ratios-MEASURE.png among the results")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     results = load(*chosen.results)
     known = sorted(set(results["sampler"]))
     samplers = chosen.samplers or known

@@ -26,22 +26,6 @@ from benchmarks.models.posteriordb import VARIABLE
 from benchmarks.samplers import Prepare, Problem, Run, Sample
 from benchmarks.scores import Record, in_a_line, score
 
-__all__ = [
-    "PLAN",
-    "RESULTS",
-    "Case",
-    "Plan",
-    "apart",
-    "file_of",
-    "load",
-    "parser",
-    "plan_of",
-    "run_all",
-    "runs",
-    "say",
-    "write",
-]
-
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 Plan = Mapping[str, int]

@@ -9,7 +9,7 @@ Some ingredients are no options, since nobody should want them off; those are ta
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -97,7 +97,7 @@ def _converged(results: pd.DataFrame, name: str) -> str:
     return f"{(r_hats <= R_HAT).sum():d} of {len(r_hats):d}"
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run what is missing and print the table."""
     parser = study.parser(
         "ablation", __doc__, samplers=list(ABSENT), seeds=[0, 1, 2], draws=1000, tune=1000, posteriordb=None,
@@ -108,7 +108,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "--results", type=Path, metavar="FOLDER",
         help="all in it is in the table; default: benchmarks/results/ablation, or ablation_held_out for the other sets",
     )  # fmt: skip
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)
     folder = chosen.results or study.RESULTS / ("ablation_held_out" if chosen.set in models.SETS else "ablation")
     samplers = {name: sampler(name) for name in ["ours", *chosen.samplers]}

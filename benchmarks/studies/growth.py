@@ -18,7 +18,7 @@ Tables and figure are of all results in the folder; ``--dims`` without a number 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,7 @@ def _limit(word: str) -> tuple[str, int]:
     return name, int(dim)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, print the tables and save the figure."""
     parser = study.parser(
         "growth", __doc__, samplers=list(SAMPLERS), seeds=[0, 1, 2], draws=1000, tune=1000, chains=4, results=RESULTS
@@ -186,7 +186,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "--measure", choices=report.MEASURES, default="gradients", help="of the figure; default: gradients"
     )
     parser.add_argument("--figure", type=Path, help="file of the figure; default: growth-MEASURE.png among the results")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     plan = study.plan_of(chosen)
     study.run_all(
         cases(chosen.families, chosen.dims, chosen.samplers, chosen.seeds, dict(chosen.limits), plan), chosen.results

@@ -21,7 +21,7 @@ Each case, sampler and seed leaves a file, as with the suite; started again, the
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def row(title: str, sampler: str, records: Sequence[Record]) -> str:
     )
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the table line by line."""
     parser = study.parser(
         "hard_starts", __doc__, samplers=list(SAMPLERS), seeds=[0, 1, 2], draws=1000, tune=1000, chains=4,
@@ -66,7 +66,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument(
         "--cases", nargs="+", choices=STARTS, default=list(STARTS), metavar="CASE", help=", ".join(STARTS)
     )
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     titles = f"{'warm-up':>10s} {'sampling':>10s} {'div.':>6s} {'CPU s':>7s}"
     print(f"{'case':27s} {'sampler':16s} {'R-hat':>8s} {'<=1.01':>5s} {'min ESS':>8s} {titles}")
     for case in chosen.cases:

@@ -271,7 +271,7 @@ def _whole(parts: Sequence[str], on_file: Record) -> bool:
     return all(energies_are) and ("oracle" not in parts or "oracle" in record)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables."""
     every = [*stationary.MADE_UP, *stationary.POSTERIORS]
     parser = study.parser("kinetic", __doc__, results=RESULTS)
@@ -280,7 +280,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=1000, help="of each of 4 chains; default: 1000")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--trajectory", choices=RULES, default="no_u_turn", help="default: no_u_turn")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     if {*chosen.only} & {"worth", "fall", "oracle"}:
         rule = chosen.trajectory
         made = cases(chosen.targets, rule=rule, seeds=chosen.seeds, draws=chosen.draws, parts=chosen.only)

@@ -5,7 +5,7 @@ log-density is a standard normal that also counts to a number, chosen so that al
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -151,7 +151,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure, and print the table."""
-    study.parser("kinetic_costs", __doc__).parse_args(None if arguments is None else list(arguments))
+    study.parser("kinetic_costs", __doc__).parse_args(arguments)
     print(table())

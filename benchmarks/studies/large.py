@@ -17,7 +17,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def costs(
     return {name: (*one, lengths[name]) for name, one in taken.items()}
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables line by line."""
     parser = study.parser("large", __doc__, draws=1000, tune=300, chains=2, posteriordb=None)
     parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS), metavar="NAME", help="of the first part")
@@ -170,7 +170,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of the second part; default: 3")
     parser.add_argument("--seconds", type=float, default=1.0, help="of sampling in a round; default: 1")
     parser.add_argument("--one", metavar="NAME", help="only this sampler, in this process; prints JSON")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     if chosen.one:
         print(json.dumps(one(chosen.one, chosen.dim, chosen.draws, chosen.tune, chosen.chains, chosen.seed)))
         return

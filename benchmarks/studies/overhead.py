@@ -13,7 +13,7 @@ reported as the median of ratios, because machines are noisy.  ``--quick`` is fo
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numba
 import numpy as np
@@ -173,13 +173,13 @@ def against_pymc(rounds: int, draws: int) -> tuple[float, float]:
     return float(np.median(rates["ours"])), float(np.median(rates["theirs"]))
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure, and print the tables line by line."""
     parser = study.parser("overhead", __doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--only", default="", help="cases whose title holds this text, or 'pm.sample'")
-    options = parser.parse_args(None if arguments is None else list(arguments))
+    options = parser.parse_args(arguments)
     rounds = options.rounds or (3 if options.quick else 15)
     budget = 0.02 if options.quick else 0.1
     cases = [("eight schools (10)", eight_schools(), ("identity", "diagonal", "dense"))]

@@ -190,7 +190,7 @@ def _of(record: Record, parameter: str, kind: str) -> str:
     return f"{z:7.2f}{r_hat:7.3f}{ess:7.0f}{record['divergences']:6d}"
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables."""
     parser = study.parser(
         "references", __doc__, samplers=list(CONFIGURATIONS), draws=1000, tune=1000, chains=4, results=RESULTS,
@@ -199,7 +199,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--posteriors", nargs="+", default=posteriordb.names(), metavar="NAME", help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--again", type=int, default=10, help="times the draws where a |z| exceeds 4; 0: not at all")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     made = cases(
         chosen.posteriors, chosen.samplers, chosen.results, partial(posteriordb.load, path=chosen.posteriordb),
         study.plan_of(chosen), seed=chosen.seed, again=chosen.again,

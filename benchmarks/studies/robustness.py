@@ -164,7 +164,7 @@ def _bias(records: Sequence[Record]) -> tuple[str, str, str, str, str, str]:
     return str(len(found)), str(int((z > limit).sum())), f"{z.iloc[0]:.1f}", f"{quantity} {kind}", *cells
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables."""
     parser = study.parser(
         "robustness", __doc__, samplers=list(SAMPLERS), draws=1000, tune=1000, chains=4, results=RESULTS,
@@ -174,7 +174,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument(
         "--seeds", nargs="*", type=int, default=list(range(50)), metavar="SEED", help="default: 0 to 49; none: tables"
     )
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     plan = study.plan_of(chosen)
     study.run_all(cases(chosen.targets, chosen.samplers, chosen.seeds, chosen.posteriordb, plan), chosen.results)
     print("\n" + tables(chosen.results, chosen.targets, chosen.samplers))

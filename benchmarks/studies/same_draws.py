@@ -19,7 +19,7 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ def cases() -> Iterator[tuple[str, Callable[[], dict[str, str]]]]:
     yield "stored and resumed, parts", lambda: resumed(made(funnel), kinetic="adaptive", metric="low_rank")
 
 
-def main(options: Iterable[str] | None = None) -> None:
+def main(options: Sequence[str] | None = None) -> None:
     """Read the command line, and record or compare."""
     parser = argparse.ArgumentParser(
         prog="same_draws", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -207,7 +207,7 @@ def main(options: Iterable[str] | None = None) -> None:
     parser.add_argument("task", choices=["record", "compare"])
     parser.add_argument("file", type=Path)
     parser.add_argument("--only", default="", help="configurations whose names contain this")
-    arguments = parser.parse_args(None if options is None else list(options))
+    arguments = parser.parse_args(options)
     warnings.simplefilter("ignore")
     logging.getLogger("pymc").setLevel(logging.ERROR)
     print(f"pymc_symplectic of {Path(ps.__file__).parent.parent}")

@@ -12,7 +12,7 @@ What is measured stands at the head of `benchmarks.scores`.  All chains of a run
 those of every other sampler do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import models, study
@@ -24,7 +24,7 @@ def folder_of(name: str) -> Path:
     return study.RESULTS / name if name in models.SETS else study.RESULTS
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and run."""
     parser = study.parser(
         "suite", __doc__, samplers=list(SAMPLERS), seeds=list(range(10)), draws=1000, tune=1000, chains=4,
@@ -36,7 +36,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "--results", type=Path, metavar="FOLDER",
         help="default: benchmarks/results, and for a set held out the folder of its name in it",
     )  # fmt: skip
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)
     folder = chosen.results or folder_of(chosen.set)
     cases = study.runs(

@@ -148,3 +148,8 @@ def test_every_study_says_what_it_takes(name, capsys):
     text = capsys.readouterr().out
     assert first_line(STUDIES[name]) and first_line(STUDIES[name]) in text
     assert text.startswith("usage: ") and name in text.splitlines()[0]
+
+
+def test_nothing_is_imported_before_threads_are_limited():
+    code = "import sys, benchmarks.__main__; sys.exit(any(name in sys.modules for name in ('numpy', 'jax')))"
+    subprocess.run([sys.executable, "-c", code], cwd=study.ROOT, check=True)
