@@ -29,6 +29,7 @@ class Frozen(KineticEnergy):
     name = "frozen"
 
     def record(self, dim: int) -> Any:
+        """What was kept."""
         return self.kept
 
 

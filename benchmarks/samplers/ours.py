@@ -1,4 +1,4 @@
-"""This package's samplers, named after the options of `pymc_symplectic.HMC`.
+"""Samplers of this package, named after the options of `pymc_symplectic.HMC`.
 
 ``ours``, and then, between hyphens, names of a metric, an integrator, a kinetic energy, a trajectory, and numbers such
 as ``target_accept=0.9``, of the sampler or of one of these: ``ours-dense-bcss2``,

@@ -42,6 +42,7 @@ STEPS = 20  # of a trajectory: long enough for the momentum draw not to dominate
 
 
 def eight_schools() -> pm.Model:
+    """Effects of coaching, non-centered."""
     effects = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
     errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
     with pm.Model() as model:
@@ -53,6 +54,7 @@ def eight_schools() -> pm.Model:
 
 
 def logistic(rows: int = 500, dim: int = 100) -> pm.Model:
+    """Logistic regression on noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((rows, dim))
     y = rng.random(rows) < 0.5
@@ -137,6 +139,7 @@ class Nothing(BlockedStep):
         self.stats = {name: dtype(0) for name, (dtype, _) in self.stats_dtypes_shapes.items()}
 
     def step(self, point):
+        """Stay."""
         return point, [self.stats]
 
 
