@@ -6,8 +6,7 @@ log-density is a standard normal that also counts to a number, chosen so that al
 
 import time
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import Any
+from functools import cache
 
 import numba
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 import pymc_symplectic as ps
 from benchmarks import study
 from benchmarks.energies import ENERGIES, Frozen
+from benchmarks.models.gaussians import normals
 from benchmarks.timing import Timing, interleaved, seconds
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import chain as kernels
@@ -25,6 +25,7 @@ from pymc_symplectic.kernels.random import generator_record
 from pymc_symplectic.kernels.state import Target
 from pymc_symplectic.kinetic import Adaptive, KineticEnergy, Power, Relativistic
 from pymc_symplectic.settings import Settings
+from pymc_symplectic.target import LogDensity
 
 DENSITY = 1000.0  # nanoseconds
 STEPS = 20  # of a trajectory
@@ -54,9 +55,12 @@ def _calls(address, data, position, gradient, value, count):
         logp(data, position, gradient, value)
 
 
-def normal(dim: int, turns: int) -> Any:
-    """A standard normal that counts to `turns`: all that a chain asks of a `LogDensity`."""
-    return SimpleNamespace(dim=dim, error=None, target=Target(_BUSY.address, np.array([turns], np.int64)))
+@cache
+def normal(dim: int, turns: int) -> LogDensity:
+    """A standard normal that counts to `turns`."""
+    made = LogDensity(model=normals(1, dim))
+    made.target = Target(_BUSY.address, np.array([turns], np.int64))
+    return made
 
 
 def density_cost(dim: int, turns: int, rounds: int = 9) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import energies, study
 from benchmarks.models import stationary
-from benchmarks.studies import kinetic
+from benchmarks.studies import kinetic, kinetic_costs
 
 
 @pytest.mark.parametrize("first", [0.01, 0.5, 20.0])
@@ -53,3 +53,9 @@ def test_what_is_on_file_is_not_measured_again(tmp_path, monkeypatch):
     assert found == [[], [], sorted(energies.ENERGIES)]
     with pytest.raises(ValueError, match="another folder"):
         run("worth", seeds=3)
+
+
+def test_costs_of_energies_are_beside_the_gaussian():
+    costs = kinetic_costs.step_costs(3, rounds=1, draws=2)
+    assert list(costs) == ["density", *energies.ENERGIES]
+    assert costs["gaussian"].ratio == 1 and all(cost.nanoseconds > 0 for cost in costs.values())
