@@ -1,22 +1,18 @@
-"""Tables and a figure of what `suite.py` has measured.
-
-Run ``python benchmarks/report.py``; ``--help`` lists the options.
+"""Tables and a figure of what the suite has measured.
 
 Each sampler is compared with a baseline by ratios: of the geometric means over seeds for one posterior, and of the
 geometric mean of these over posteriors, with a bootstrap interval over seeds.  A baseline that no sampler is named
-after, like ``nutpie``, stands for the better of all whose names begin so, for each posterior and measure anew.  A
-sampler's result for a posterior is
-marked ``!`` where its draws are not to be trusted, in one seed at least: R-hat above 1.05, more than 1 % divergences,
-no effective sample size, an error, or a |z| against the reference draws that all comparisons of this sampler and
-posterior together would exceed once in a hundred times.  Summaries are given of all posteriors, and of those where none
-of the samplers is marked: the ratio to one that has failed says little, and geometric means over different posteriors
-are not to be compared.
+after, like ``nutpie``, stands for the better of all whose names begin so, for each posterior and measure anew.
+
+A sampler's result for a posterior is marked ``!`` where its draws are not to be trusted, in one seed at least: R-hat
+above 1.05, more than 1 % divergences, no effective sample size, an error, or a |z| against the reference draws that all
+comparisons of this sampler and posterior together would exceed once in a hundred times.  Summaries are given of all
+posteriors, and of those where none of the samplers is marked: the ratio to one that has failed says little, and
+geometric means over different posteriors are not to be compared.
 """
 
-import argparse
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -24,9 +20,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import figures, study
+from benchmarks.scores import least_ess
+
 __all__ = ["MEASURES", "figure", "load", "markdown", "marked", "ratios", "summary", "tables"]
 
-RESULTS = Path(__file__).parent / "results"
 MEASURES = {
     "gradients": "per 1000 gradients",
     "gradients_with_warmup": "per 1000 gradients, with warm-up's",
@@ -44,18 +42,16 @@ TITLES = {
 """What folders of results hold, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
 RESAMPLES = 2000
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")  # Okabe and Ito
-MARKERS = "osD^vPX*"
 
 
 def load(*folders: Path) -> pd.DataFrame:
     """Read all results: a row for each posterior, sampler and seed; its ``set`` is the name of the folder."""
     rows = []
     for folder in folders:
-        files = sorted(folder.glob("*/*.json"))
-        if not files:
-            raise FileNotFoundError(f"There are no results in {str(folder)!r}; benchmarks/suite.py makes them.")
-        rows += [{"set": folder.name, **_row(json.loads(file.read_text(encoding="utf-8")))} for file in files]
+        records = [record for record in study.load(folder) if "sampler" in record]
+        if not records:
+            raise FileNotFoundError(f"There are no results in {str(folder)!r}; the suite makes them.")
+        rows += [{"set": folder.name, **_row(record)} for record in records]
     return pd.DataFrame(rows)
 
 
@@ -63,7 +59,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row = {key: record[key] for key in ("posterior", "sampler", "seed", "dim")}
     if "error" in record:
         return row | {"error": record["error"], "ess": math.nan, "failed": True}
-    ess = min((math.nan if value is None else value for value in record["ess"].values()), key=_nan_first)
+    ess = least_ess(record)
     scores = [abs(math.nan if z is None else z) for pair in record["z"].values() for z in pair]
     costs = {
         kind: {"": record[kind]["sampling"], "_with_warmup": record[kind]["sampling"] + record[kind]["warmup"]}
@@ -198,7 +194,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     def worth(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         value = float(np.exp(np.log(rows[measure]).mean()))
         mark = "!" if failures.loc[posterior, sampler] else " "
-        return f"{_number(value)} ({_number(each.loc[(posterior, sampler), 'ratio'])}){mark}"
+        return f"{number(value)} ({number(each.loc[(posterior, sampler), 'ratio'])}){mark}"
 
     def cost(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         return f"{rows['warmup_cost'].mean() / 1000:.0f} + {rows['sampling_cost'].mean() / 1000:.0f}"
@@ -249,7 +245,7 @@ def summary(results: pd.DataFrame, baseline: str) -> str:
         rows = []
         for sampler in _ordered(results["sampler"]):
             found = [made[name].loc[(sampler, scope)] for name in MEASURES]
-            rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[_ratio(cell) for cell in found]])
+            rows.append([sampler, f"{found[0]['posteriors']:.0f}", *[ratio(cell) for cell in found]])
         what = "all posteriors" if scope == "all" else "those where no sampler is marked"
         parts += [f"Geometric mean of ratios to {baseline}, over {what}",
                   markdown(["sampler", "posteriors", *MEASURES], rows)]  # fmt: skip
@@ -262,16 +258,16 @@ def _short(posteriors: Sequence[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(short) else {name: name for name in posteriors}
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits."""
     if not math.isfinite(value):
         return "-"
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
 
 
-def _ratio(cell: Mapping[str, float]) -> str:
+def ratio(cell: Mapping[str, float]) -> str:
     interval = f" [{cell['low']:.2f}, {cell['high']:.2f}]" if math.isfinite(cell["low"]) else ""
-    return _number(cell["ratio"]) + interval
+    return number(cell["ratio"]) + interval
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -297,7 +293,7 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     from matplotlib.lines import Line2D
 
     samplers = [sampler for sampler in _ordered(results["sampler"]) if sampler != baseline]
-    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(samplers)}
+    looks = figures.looks(samplers)
     sets = [(str(name), rows) for name, rows in results.groupby("set", sort=False)]
     most = max(rows["posterior"].nunique() for _, rows in sets)
     height = 0.22 * (most + 1) * max(2, 0.6 * len(samplers)) / 1.4 + 1.2
@@ -320,15 +316,14 @@ def figure(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
 
 def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks: Mapping[str, tuple[str, str]]) -> None:
     """One set of posteriors."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     each, means = ratios(results, baseline, measure)
     failures = marked(results)
     posteriors, there = _ordered(results["posterior"]), set(results["sampler"])
-    first = next(sampler for sampler in looks if sampler in there)
-    posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
+    first = next((sampler for sampler in looks if sampler in there), baseline)  # a set may have the baseline alone
+    if first in there:
+        posteriors.sort(key=lambda name: _nan_last(-each.loc[(name, first), "ratio"]))
     short = _short(posteriors)
-    offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) > 1 else [0.0]
+    offsets = np.linspace(-0.3, 0.3, len(looks)) if len(looks) != 1 else [0.0]
     for offset, (sampler, (colour, marker)) in zip(offsets, looks.items(), strict=True):
         if sampler not in there:
             continue
@@ -350,23 +345,23 @@ def _panel(axes: Any, results: pd.DataFrame, baseline: str, measure: str, looks:
     axes.axvline(1, color="0.3", linewidth=1, zorder=0)
     axes.axhline(len(posteriors) - 0.3, color="0.7", linewidth=0.8)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    figures.plain_numbers(axes.xaxis)
     axes.grid(axis="x", color="0.9")
-    axes.set_axisbelow(True)
+    figures.bare(axes)
     axes.set_yticks([*range(len(posteriors)), len(posteriors) + 0.4])
     axes.set_yticklabels([*(short[name] for name in posteriors), "geometric mean"])
     axes.set_ylim(len(posteriors) + 0.9, -0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, print the tables and save the figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = study.parser("report", __doc__)
     parser.add_argument(
-        "--results", type=Path, nargs="+", default=[RESULTS], help="folders of results; default: benchmarks/results"
+        "--results",
+        type=Path,
+        nargs="+",
+        default=[study.RESULTS],
+        help="folders of results; default: benchmarks/results",
     )
     parser.add_argument("--baseline", default="nutpie", help="default: nutpie, the better of its two")
     parser.add_argument(
@@ -376,7 +371,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         "--measure", choices=MEASURES, default="gradients", help="of table and figure; default: gradients"
     )
     parser.add_argument("--figure", type=Path, help="file of the figure; default: ratios-MEASURE.png among the results")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    chosen = parser.parse_args(arguments)
     results = load(*chosen.results)
     known = sorted(set(results["sampler"]))
     samplers = chosen.samplers or known
@@ -392,7 +387,3 @@ def main(arguments: Iterable[str] | None = None) -> None:
     file = chosen.figure or chosen.results[0] / f"ratios-{chosen.measure}.png"
     figure(results, chosen.baseline, chosen.measure).savefig(file, dpi=150)
     print(f"Figure: {file}")
-
-
-if __name__ == "__main__":
-    main()

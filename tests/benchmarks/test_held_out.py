@@ -1,9 +1,11 @@
 """The three sets of held-out posteriors: that they stay what they are, and how the suite is told to take them."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+
+from benchmarks import models, report, study
+from benchmarks.models import posteriordb
+from benchmarks.studies import suite
 
 # dimensions, and the log-density of the initial point, which changes when the data do
 HELD_OUT = {
@@ -49,24 +51,10 @@ UNSEEN = {
 SETS = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN}
 
 
-@pytest.fixture(scope="module")
-def rooms(folder):
-    import fresh
-    import held_out
-    import posteriors
-    import report
-    import samplers
-    import suite
-    import unseen
-
-    sets = {"fresh": fresh, "held_out": held_out, "unseen": unseen}
-    return SimpleNamespace(**sets, posteriors=posteriors, report=report, samplers=samplers, suite=suite)
-
-
-def test_names_lists_all(rooms):
+def test_names_lists_all():
     for name, its in SETS.items():
-        assert getattr(rooms, name).names() == list(its)
-    sets = [set(rooms.posteriors.names()), *map(set, SETS.values())]
+        assert models.SETS[name].names() == list(its)
+    sets = [set(posteriordb.names()), *map(set, SETS.values())]
     assert len(set().union(*sets)) == sum(map(len, sets))  # no posterior is of two sets
 
 
@@ -74,14 +62,14 @@ def test_names_lists_all(rooms):
     ("of", "one"),
     [("held_out", "wine-softmax"), ("fresh", "simulated-local_level"), ("unseen", "simulated-rasch")],
 )
-def test_unknown_name_lists_the_names(rooms, of, one):
+def test_unknown_name_lists_the_names(of, one):
     with pytest.raises(ValueError, match=rf"No model of 'wine-tasting'; there are .*{one}"):
-        getattr(rooms, of).load("wine-tasting")
+        models.SETS[of].load("wine-tasting")
 
 
 @pytest.mark.parametrize(("of", "name"), [(of, name) for of, its in SETS.items() for name in its])
-def test_every_posterior_is_what_it_was_and_can_be_started(rooms, of, name):
-    posterior = getattr(rooms, of).load(name)
+def test_every_posterior_is_what_it_was_and_can_be_started(of, name):
+    posterior = models.SETS[of].load(name)
     assert (posterior.name, posterior.reference, posterior.index) == (name, None, {})
     model, (dim, density) = posterior.model, SETS[of][name]
     assert not model.discrete_value_vars
@@ -98,27 +86,30 @@ def test_every_posterior_is_what_it_was_and_can_be_started(rooms, of, name):
         assert np.isfinite(gradient).all()
 
 
-def test_sets_are_chosen_by_name(rooms, tmp_path, monkeypatch):
+def test_sets_are_chosen_by_name(tmp_path, monkeypatch):
     """By default the suite takes the posteriors that choices are made on."""
     calls = []
 
-    def run_all(names, samplers, seeds, folder, *, load, **options):
-        calls.append((names, load, folder))
+    def runs(names, samplers, seeds, load, plan):
+        return names, load
+
+    def run_all(cases, folder):
+        calls.append((*cases, folder))
         return 0
 
-    monkeypatch.setattr(rooms.suite, "run_all", run_all)
-    rooms.suite.main([])
+    monkeypatch.setattr(study, "runs", runs)
+    monkeypatch.setattr(study, "run_all", run_all)
+    suite.main([])
     for name in SETS:
-        rooms.suite.main(["--set", name])
-    rooms.suite.main(["--set", "held_out", "--posteriors", "wine-softmax", "--results", str(tmp_path)])
-    results = rooms.suite.RESULTS
-    assert [folder for *_, folder in calls] == [results, *(results / name for name in SETS), tmp_path]
-    held_out = [getattr(rooms, name) for name in SETS]
-    expected = [rooms.posteriors.names(), *(one.names() for one in held_out), ["wine-softmax"]]
+        suite.main(["--set", name])
+    suite.main(["--set", "held_out", "--posteriors", "wine-softmax", "--results", str(tmp_path)])
+    assert [folder for *_, folder in calls] == [study.RESULTS, *(study.RESULTS / name for name in SETS), tmp_path]
+    held_out = list(models.SETS.values())
+    expected = [posteriordb.names(), *(one.names() for one in held_out), ["wine-softmax"]]
     assert [names for names, *_ in calls] == expected
-    assert calls[0][1].func is rooms.posteriors.load
-    assert [load for _, load, _ in calls[1:]] == [*(one.load for one in held_out), rooms.held_out.load]
+    assert calls[0][1].func is posteriordb.load
+    assert [load for _, load, _ in calls[1:]] == [*(one.load for one in held_out), models.held_out.load]
 
 
-def test_report_has_a_title_for_every_set(rooms):
-    assert set(rooms.report.TITLES) == {"results", *rooms.suite.SETS}
+def test_report_has_a_title_for_every_set():
+    assert set(report.TITLES) == {"results", *models.SETS}

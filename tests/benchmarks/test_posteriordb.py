@@ -1,27 +1,13 @@
 """Models of posteriordb's posteriors: where the data come from, and what a loaded posterior offers."""
 
-import importlib.util
 import os
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-
-def import_posteriors():
-    """Import benchmarks/posteriors.py, which is not part of the installed package."""
-    name = "benchmarks_posteriors"
-    if name not in sys.modules:
-        file = Path(__file__).parents[2] / "benchmarks" / "posteriors.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-posteriors = import_posteriors()
+from benchmarks.models import posteriordb
+from benchmarks.models.posterior import Posterior
 
 needs_database = pytest.mark.skipif(
     not os.environ.get("POSTERIORDB"),
@@ -52,29 +38,29 @@ NAMES = {
 
 
 def test_names_lists_all():
-    assert len(posteriors.names()) == len(NAMES)
-    assert set(posteriors.names()) == NAMES
+    assert len(posteriordb.names()) == len(NAMES)
+    assert set(posteriordb.names()) == NAMES
 
 
 def test_path_not_set_says_how_to_set_it(monkeypatch):
     monkeypatch.delenv("POSTERIORDB", raising=False)
     with pytest.raises(FileNotFoundError, match=r"is not set\. Clone https://.*POSTERIORDB"):
-        posteriors.posterior_database()
+        posteriordb.posterior_database()
 
 
 def test_wrong_path_says_what_is_missing(monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
     message = f"{re.escape(repr(str(tmp_path)))} does not hold `posteriors/` and `reference_posteriors/`.*POSTERIORDB"
     with pytest.raises(FileNotFoundError, match=message):
-        posteriors.posterior_database(tmp_path)
+        posteriordb.posterior_database(tmp_path)
     monkeypatch.setenv("POSTERIORDB", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=message):
-        posteriors.load("arK-arK")
+        posteriordb.load("arK-arK")
 
 
 def test_unknown_name_lists_the_names():
     with pytest.raises(ValueError, match=r"No model of 'nine_schools'; there are .*arK-arK"):
-        posteriors.load("nine_schools")
+        posteriordb.load("nine_schools")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +68,7 @@ def test_unknown_name_lists_the_names():
     [("tau", ("tau", ())), ("theta[1]", ("theta", (0,))), ("theta1[2]", ("theta1", (1,))), ("L[2,13]", ("L", (1, 12)))],
 )
 def test_reference_names_are_read(parameter, expected):
-    assert posteriors._parse(parameter) == expected
+    assert posteriordb._parse(parameter) == expected
 
 
 def test_z_scores_see_a_shift_and_a_spread():
@@ -92,8 +78,8 @@ def test_z_scores_see_a_shift_and_a_spread():
         "x[2]": rng.normal(size=(10, 1000)),
         "s": rng.normal(size=(10, 1000)),
     }
-    index = {name: posteriors._parse(name) for name in reference}
-    posterior = posteriors.Posterior("made up", None, reference, index)
+    index = {name: posteriordb._parse(name) for name in reference}
+    posterior = Posterior("made up", None, reference, index)
     x = np.stack([rng.normal(size=(4, 1000)), rng.normal(1, 1, size=(4, 1000))], axis=-1)
     z = posterior.z_scores({"posterior": {"x": x, "s": rng.normal(0, 2, size=(4, 1000))}})
     assert np.abs(z["x[1]"]).max() < 4
@@ -105,7 +91,7 @@ def test_z_scores_see_a_shift_and_a_spread():
 @needs_database
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_posterior_loads_and_its_reference_names_exist(name):
-    posterior = posteriors.load(name)
+    posterior = posteriordb.load(name)
     assert posterior.name == name
     for parameter, (variable, index) in posterior.index.items():
         shape = posterior.model[variable].shape.eval()
@@ -119,7 +105,7 @@ def test_every_posterior_loads_and_its_reference_names_exist(name):
     "name", ["eight_schools-eight_schools_noncentered", "kidiq-kidscore_interaction", "garch-garch11"]
 )
 def test_log_density_is_finite(name):
-    model = posteriors.load(name).model
+    model = posteriordb.load(name).model
     point = model.initial_point()
     logp = model.compile_logp(mode="FAST_COMPILE")
     rng = np.random.default_rng(1)
@@ -130,7 +116,7 @@ def test_log_density_is_finite(name):
 
 @needs_database
 def test_reference_draws_agree_with_themselves():
-    posterior = posteriors.load("eight_schools-eight_schools_noncentered")
+    posterior = posteriordb.load("eight_schools-eight_schools_noncentered")
     reference = posterior.reference
     theta = np.stack([reference[f"theta[{j}]"] for j in range(1, 9)], axis=-1)
     samples = {"posterior": {"theta": theta, "mu": reference["mu"], "tau": reference["tau"]}}
@@ -139,7 +125,7 @@ def test_reference_draws_agree_with_themselves():
 
 @needs_database
 def test_no_reference_draws_is_said():
-    posterior = posteriors.load("wells_data-wells_dist100ars_model")
+    posterior = posteriordb.load("wells_data-wells_dist100ars_model")
     assert posterior.reference is None
     assert posterior.index == {}
     with pytest.raises(ValueError, match="no reference draws"):

@@ -15,7 +15,8 @@ Examples
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from registry import Registry
+
+from benchmarks.models.posterior import Registry
 
 __all__ = ["load", "names"]
 

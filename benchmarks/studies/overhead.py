@@ -1,8 +1,7 @@
 """What the sampler adds to the log-density: nanoseconds a gradient, microseconds a draw.
 
 Everything is measured in one process, in processor time of the one thread that works, in interleaved rounds, and
-reported as the median of ratios, because machines are noisy.  Run ``python benchmarks/overhead.py``, with ``--quick``
-for a look.
+reported as the median of ratios, because machines are noisy.  ``--quick`` is for a look.
 
 1. A gradient of the raw compiled log-density (called from compiled code, as cheaply as can be, at places that a chain
    has been to) against a gradient of a transition, by metric and trajectory: momentum, integration, energies, the test,
@@ -13,11 +12,8 @@ for a look.
 4. Gradients a second of `pymc.HamiltonianMC`, and of this package's step, at the same step size and path length.
 """
 
-import argparse
-import logging
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numba
 import numpy as np
@@ -25,6 +21,9 @@ import pymc as pm
 from pymc.step_methods.compound import BlockedStep
 
 import pymc_symplectic as ps
+from benchmarks import study
+from benchmarks.models.gaussians import normals
+from benchmarks.timing import Timing, interleaved, seconds
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.address import logp_at
@@ -43,6 +42,7 @@ STEPS = 20  # of a trajectory: long enough for the momentum draw not to dominate
 
 
 def eight_schools() -> pm.Model:
+    """Effects of coaching, non-centered."""
     effects = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
     errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
     with pm.Model() as model:
@@ -53,13 +53,8 @@ def eight_schools() -> pm.Model:
     return model
 
 
-def normals(dim: int) -> pm.Model:
-    with pm.Model() as model:
-        pm.Normal("x", 0, 1, shape=dim)
-    return model
-
-
 def logistic(rows: int = 500, dim: int = 100) -> pm.Model:
+    """Logistic regression on noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((rows, dim))
     y = rng.random(rows) < 0.5
@@ -89,15 +84,7 @@ def _floor_loop(address, data, position, momentum, gradient, value, eps, count):
         logp(data, position, gradient, value)
 
 
-def seconds(function: Callable[[], object]) -> float:
-    start = time.thread_time()
-    function()
-    return time.thread_time() - start
-
-
-def gradient_costs(
-    model: pm.Model, metrics: Iterable[str], rounds: int, budget: float
-) -> dict[str, tuple[float, float]]:
+def gradient_costs(model: pm.Model, metrics: Iterable[str], rounds: int, budget: float) -> dict[str, Timing]:
     """Nanoseconds a gradient, and the median ratio to the raw log-density, of every way to spend one."""
     target = LogDensity(model=model)
     dim = target.dim
@@ -137,15 +124,7 @@ def gradient_costs(
                 return (time.thread_time() - start) / rows[:, column.N_GRADIENTS].sum()
 
             ways[f"{metric}, {trajectory.name}"] = advance
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            taken[name].append(way())
-    raw_times = np.array(taken["raw"])
-    return {
-        name: (1e9 * float(np.median(times)), float(np.median(np.array(times) / raw_times)))
-        for name, times in taken.items()
-    }
+    return interleaved(ways, rounds, "raw")
 
 
 class Nothing(BlockedStep):
@@ -160,6 +139,7 @@ class Nothing(BlockedStep):
         self.stats = {name: dtype(0) for name, (dtype, _) in self.stats_dtypes_shapes.items()}
 
     def step(self, point):
+        """Stay."""
         return point, [self.stats]
 
 
@@ -196,19 +176,18 @@ def against_pymc(rounds: int, draws: int) -> tuple[float, float]:
     return float(np.median(rates["ours"])), float(np.median(rates["theirs"]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, measure, and print the tables line by line."""
+    parser = study.parser("overhead", __doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--only", default="", help="cases whose title holds this text, or 'pm.sample'")
-    options = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    logging.getLogger("pymc").setLevel(logging.ERROR)
+    options = parser.parse_args(arguments)
     rounds = options.rounds or (3 if options.quick else 15)
     budget = 0.02 if options.quick else 0.1
     cases = [("eight schools (10)", eight_schools(), ("identity", "diagonal", "dense"))]
     cases += [
-        (f"normals ({d})", normals(d), ("identity", "diagonal", "dense") if d <= 1000 else ("identity", "diagonal"))
+        (f"normals ({d})", normals(1, d), ("identity", "diagonal", "dense") if d <= 1000 else ("identity", "diagonal"))
         for d in (10, 100, 1000, 10_000)
     ]
     cases.append(("logistic (100)", logistic(), ("identity", "diagonal", "dense")))
@@ -224,7 +203,3 @@ def main() -> None:
     ours, theirs = against_pymc(min(rounds, 5), 5000)
     print(f"pymc.sample, eight schools, 20 steps a draw: {ours:,.0f} gradients/s against {theirs:,.0f} of "
           f"pymc.HamiltonianMC, {ours / theirs:.1f} x")  # fmt: skip
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
 """Which kinetic energy is worth what, at the same metric and by the same rule for trajectories.
 
-Run ``python benchmarks/kinetic.py``; ``--help`` lists the options.  Each target leaves one file in the folder of
-results, and what is in it is not measured again, so that an interrupted run goes on where it stopped.  Targets,
-energies and bad starts stand in `kinetic_targets.py`, what time is measured in `kinetic_costs.py`.
+Each target leaves one file in the folder of results, and what is in it is not measured again, so that an interrupted
+run goes on where it stopped.  Targets and bad starts stand in `benchmarks.models.stationary`, energies in
+`benchmarks.energies`; what is measured of time, in the study `kinetic_costs`.
 
 - *Worth.*  The least effective sample size (bulk, tail and squares, over coordinates) per 1000 gradients, of 4 chains
   at a fixed step size.  Every energy has the step size that is best for it: of a grid with ratio `RATIO`, which is
@@ -19,26 +19,23 @@ energies and bad starts stand in `kinetic_targets.py`, what time is measured in 
   pilots and compared by other seeds, so it is not flattered by its choice.
 """
 
-import suite  # isort: skip  # first: it sets how many threads numpy may use
-
-import argparse
-import json
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import kinetic_costs as costs
-import kinetic_targets as targets
 import numpy as np
 
 import pymc_symplectic as ps
+from benchmarks import energies, study
+from benchmarks.energies import Run
+from benchmarks.models import stationary
+from benchmarks.scores import Record
+from benchmarks.studies import kinetic_costs
+from pymc_symplectic.kinetic import KineticEnergy
 
-__all__ = ["best_of", "compare", "measure", "scan", "tables"]
-
-RESULTS = suite.RESULTS / "kinetic"
+RESULTS = study.RESULTS / "kinetic"
 RATIO = 1.2  # of neighbours in the grid of step sizes
 SHORTEST, LONGEST = 1e-3, 32.0
 WORTHLESS = 0.6  # of the best so far: where following the grid stops
@@ -52,8 +49,6 @@ RULES: dict[str, tuple[ps.trajectories.Trajectory, ...]] = {
 }
 PARTS = ("worth", "fall", "oracle", "cost")
 
-Record = dict[str, Any]
-
 
 def best_of(worths: dict[int, float]) -> int:
     """The place in the grid with the largest worth, smoothed over neighbours."""
@@ -65,22 +60,26 @@ def best_of(worths: dict[int, float]) -> int:
     return max(worths, key=smooth)
 
 
-def scan(run: Callable[[float], targets.Run], first: float) -> tuple[float, float, float]:
+def scan(run: Callable[[float], Run], first: float) -> tuple[float, float, float]:
     """Follow the grid of step sizes from `first` on: the best one, the largest that is stable (or NaN), and the worth.
 
     Upwards for as long as steps are accepted, or worth anything; downwards for as long as they are worth anything.
     """
-    found: dict[int, targets.Run] = {}
+    found: dict[int, Run] = {}
+
+    def at(k: int) -> Run:
+        if k not in found:
+            found[k] = run(RATIO**k)
+        return found[k]
 
     def goes_on(k: int, up: bool) -> bool:
         if not SHORTEST <= RATIO**k <= LONGEST:
             return False
-        found.setdefault(k, run(RATIO**k))
-        valuable = found[k].worth >= WORTHLESS * max(one.worth for one in found.values())
+        valuable = at(k).worth >= WORTHLESS * max(one.worth for one in found.values())
         return valuable or (up and found[k].acceptance > 0.5)
 
     start = round(math.log(first) / math.log(RATIO))
-    while RATIO**start > SHORTEST and found.setdefault(start, run(RATIO**start)).acceptance <= 0.5:
+    while RATIO**start > SHORTEST and at(start).acceptance <= 0.5:
         start -= 4  # where nothing is accepted, nothing tells which way to go
     for up, way in ((True, 1), (False, -1)):
         k = start
@@ -95,25 +94,25 @@ def scan(run: Callable[[float], targets.Run], first: float) -> tuple[float, floa
     return RATIO**best, RATIO ** max(stable) if stable else math.nan, found[best].worth
 
 
-def _worths(found: dict[int, targets.Run]) -> dict[int, float]:
+def _worths(found: dict[int, Run]) -> dict[int, float]:
     return {k: one.worth for k, one in found.items()}
 
 
-def _mean(runs: Sequence[targets.Run]) -> targets.Run:
+def _mean(runs: Sequence[Run]) -> Run:
     worth = math.exp(np.mean([math.log(one.worth) for one in runs]))
-    mean = targets.Run(worth, *(float(np.mean([one[i] for one in runs])) for i in (1, 2)))
+    mean = Run(worth, *(float(np.mean([one[i] for one in runs])) for i in (1, 2)))
     # Chains that stand still cost next to nothing, and no effective sample size is below 1.
     return mean if mean.acceptance > 0.2 else mean._replace(worth=1e-9)
 
 
 def _piloted(
-    case: targets.Case, kinetic: targets.KineticEnergy, rules: Sequence[Any], first: float, pilots: int, draws: int
+    case: stationary.Case, kinetic: KineticEnergy, rules: Sequence[Any], first: float, pilots: int, draws: int
 ) -> Record:
     """Step size, and trajectory, of an energy."""
-    learned = [targets.learn(case, kinetic, PILOTS + i) for i in range(pilots)]
+    learned = [energies.learn(case, kinetic, PILOTS + i) for i in range(pilots)]
 
-    def run(step: float, rule: Any) -> targets.Run:
-        return _mean([targets.run(case, one, step, rule, PILOTS + i, draws) for i, one in enumerate(learned)])
+    def run(step: float, rule: Any) -> Run:
+        return _mean([energies.run(case, one, step, rule, PILOTS + i, draws) for i, one in enumerate(learned)])
 
     found = [(*scan(lambda step, rule=rule: run(step, rule), first), i) for i, rule in enumerate(rules)]
     step, _, worth, rule = max(found, key=lambda one: one[2])
@@ -125,23 +124,23 @@ def _nan_last(value: float) -> float:
 
 
 def measure(
-    case: targets.Case, *, rule: str = "no_u_turn", seeds: int = 12, pilots: int = 3, draws: int = 1000,
+    case: stationary.Case, *, rule: str = "no_u_turn", seeds: int = 12, pilots: int = 3, draws: int = 1000,
     parts: Sequence[str] = PARTS, record: Record | None = None, keep: Callable[[Record], object] = lambda record: None,
 ) -> Record:  # fmt: skip
     """Everything that is measured on one target and not in `record` yet; `keep` is called with what there is."""
     record = {} if record is None else record
     rules = RULES[rule]
-    for name, kinetic in targets.ENERGIES.items() if {"worth", "fall", "oracle"} & {*parts} else ():
+    for name, kinetic in energies.ENERGIES.items() if {"worth", "fall", "oracle"} & {*parts} else ():
         if name in record:
             continue
         first = record["gaussian"]["step"] if "gaussian" in record else 0.5
         plan = _piloted(case, kinetic, rules, first, pilots, draws)
         base = record.get("gaussian", plan)
-        learned = [targets.learn(case, kinetic, seed) for seed in range(seeds)]
+        learned = [energies.learn(case, kinetic, seed) for seed in range(seeds)]
 
         def runs(chosen: Record, learned: list[Any] = learned) -> list[list[float]]:
             return [
-                list(targets.run(case, one, chosen["step"], rules[chosen["rule"]], seed, draws))
+                list(energies.run(case, one, chosen["step"], rules[chosen["rule"]], seed, draws))
                 for seed, one in enumerate(learned)
             ]
 
@@ -150,14 +149,14 @@ def measure(
         if kinetic.adapts:
             record[name]["numbers"] = [_numbers(kinetic, one.kept) for one in learned]
         keep(record)
-    for name, kinetic in targets.ENERGIES.items() if "fall" in parts else ():
+    for name, kinetic in energies.ENERGIES.items() if "fall" in parts else ():
         if "falls" in record[name]:
             continue
-        learned = [targets.learn(case, kinetic, seed) for seed in range(seeds)]
+        learned = [energies.learn(case, kinetic, seed) for seed in range(seeds)]
         places = {"far": case.far} | ({} if case.stiff is None else {"stiff": case.stiff})
         record[name]["falls"] = {
             f"{start}, {how}": [
-                targets.fall(case, one, plan["step"], rules[plan["rule"]], place, seed, MOST)
+                energies.fall(case, one, plan["step"], rules[plan["rule"]], place, seed, MOST)
                 for seed, one in enumerate(learned)
             ]
             for start, place in places.items()
@@ -165,14 +164,14 @@ def measure(
         }
         keep(record)
     if "oracle" in parts and "oracle" not in record:
-        found: dict[str, tuple[Record, targets.Oracle]] = {}
-        for oracle in targets.oracles(case.target.dim):
+        found: dict[str, tuple[Record, energies.Oracle]] = {}
+        for oracle in energies.oracles(case.target.dim):
             plan = _piloted(case, oracle.kinetic, rules, record["gaussian"]["step"], 2, draws)
             if oracle.family not in found or plan["pilot"] > found[oracle.family][0]["pilot"]:
                 found[oracle.family] = plan, oracle
         record["oracle"] = {
             family: plan | {"title": oracle.title, "own": [
-                list(targets.run(case, oracle.kinetic, plan["step"], rules[plan["rule"]], seed, draws))
+                list(energies.run(case, oracle.kinetic, plan["step"], rules[plan["rule"]], seed, draws))
                 for seed in range(seeds)
             ]}
             for family, (plan, oracle) in found.items()
@@ -209,22 +208,23 @@ def tables(records: dict[str, Record]) -> str:
              f"{'accept':>7s}{'div own':>8s}{'div equal':>10s}  {'learned':>8s}  oracle"]  # fmt: skip
     for target, record in records.items():
         base = _column(record["gaussian"]["own"], 0)
-        for name in targets.ENERGIES:
+        for name in energies.ENERGIES:
             one = record[name]
             own, equal = np.array(one["own"]), np.array(one["equal"])
+            stable = math.nan if one["stable"] is None else one["stable"]  # as JSON has no NaN
             numbers = f"{np.median(one['numbers']):.3g}" if "numbers" in one else ""
             best = record.get("oracle", {}).get(name)
             had = f"{_interval(compare(_column(best['own'], 0), base))} {best['title']}" if best else ""
             lines.append(
                 f"{target:16s}{name:14s}{np.exp(np.log(own[:, 0]).mean()):14.2f}  "
-                f"{_interval(compare(own[:, 0], base)):19s}{one['step']:6.2f}{one['stable']:7.2f}"
+                f"{_interval(compare(own[:, 0], base)):19s}{one['step']:6.2f}{stable:7.2f}"
                 f"{own[:, 1].mean():7.2f}{own[:, 2].mean():8.2f}{equal[:, 2].mean():10.2f}  {numbers:>8s}  {had}"
             )
     lines += ["", f"{'target':16s}{'start, step':14s}{'energy':14s}{'gradients':>10s}  {'gaussian / it':24s}"
                   f"{'arrived':>8s}{'div':>8s}{'gaussian div / it':>19s}"]  # fmt: skip
     for target, record in records.items():
         for how, base in record["gaussian"].get("falls", {}).items():
-            for name in targets.ENERGIES:
+            for name in energies.ENERGIES:
                 lines.append(_fall_line(target, how, name, record[name]["falls"][how], base))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -241,85 +241,51 @@ def _fall_line(target: str, how: str, name: str, rows: Sequence[Any], base: Sequ
     )
 
 
-def cost_table() -> str:
-    """Times of steps and of momenta, and counts of compiled code."""
-    parts = [(f"step, d = {dim}, density of 1 us", costs.step_costs(dim)) for dim in (10, 100, 1000)]
-    parts.append(("momentum, d = 100", costs.draw_costs()))
-    lines = [f"{'':34s}{'energy':14s}{'ns':>10s}{'ratio':>8s}"]
-    lines += [
-        f"{title:34s}{name:14s}{one['ns']:10.0f}{one['ratio']:8.2f}"
-        for title, found in parts
-        for name, one in found.items()
-    ]
-    lines += ["", "compiled signatures of kernels.chain.advance after each of: " + ", ".join(
-        f"{name} {count}" for name, count in costs.compiled().items())]  # fmt: skip
-    return "\n".join(lines)
+def file_of(rule: str, target: str) -> Path:
+    """Where the results of one target are kept, in the folder of results."""
+    return Path(rule) / f"{target.replace(' ', '_')}.json"
 
 
-def file_of(folder: Path, rule: str, target: str) -> Path:
-    """Where the results of one target are kept."""
-    return folder / rule / f"{target.replace(' ', '_')}.json"
-
-
-def run_all(
-    names: Iterable[str], folder: Path, *, rule: str = "no_u_turn", seeds: int = 12, draws: int = 1000,
-    parts: Sequence[str] = PARTS, tell: Callable[[str], object] = print,
-) -> dict[str, Record]:  # fmt: skip
-    """Measure what is not in `folder` yet; returns all records.
-
-    Raises
-    ------
-    ValueError
-        When `folder` has results of another number of seeds or draws.
-    """
-    plan = {"seeds": seeds, "draws": draws}
-    records = {}
+def cases(
+    names: Iterable[str], *, rule: str = "no_u_turn", seeds: int = 12, draws: int = 1000, parts: Sequence[str] = PARTS
+) -> Iterator[study.Case]:
+    """A case for each target; its file has in ``record`` what is measured."""
+    plan = {"plan": {"seeds": seeds, "draws": draws}}
     for name in names:
-        file = file_of(folder, rule, name)
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"plan": plan, "record": {}}
-        if kept["plan"] != plan:
-            raise ValueError(f"{str(file)!r} was made with {kept['plan']}, not {plan}; remove it, or choose --results")
 
-        def keep(record: Record, file: Path = file) -> None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_suffix(".part")
-            fresh.write_text(json.dumps({"plan": plan, "record": record}), encoding="utf-8")
-            fresh.replace(file)
+        def run(on_file: Record, keep: Callable[[Record], object], name: str = name) -> Record:
+            return {**plan, "record": measure(
+                stationary.load(name), rule=rule, seeds=seeds, draws=draws, parts=parts,
+                record=on_file.get("record", {}), keep=lambda record: keep({**plan, "record": record}),
+            )}  # fmt: skip
 
-        if _missing(kept["record"], parts):
-            tell(f"{name} ...")
-            case = targets.load(name)
-            measure(case, rule=rule, seeds=seeds, draws=draws, parts=parts, record=kept["record"], keep=keep)
-        records[name] = kept["record"]
-    return records
+        yield study.Case(
+            file_of(rule, name), plan, run, lambda record, name=name: f"{name}: measured", partial(_whole, parts)
+        )
 
 
-def _missing(record: Record, parts: Sequence[str]) -> bool:
-    return (
-        any(name not in record or ("fall" in parts and "falls" not in record[name]) for name in targets.ENERGIES)
-        or ("oracle" in parts and "oracle" not in record)
-    )  # fmt: skip
+def _whole(parts: Sequence[str], on_file: Record) -> bool:
+    """Whether nothing of these parts is missing."""
+    record = on_file.get("record", {})
+    energies_are = (name in record and ("fall" not in parts or "falls" in record[name]) for name in energies.ENERGIES)
+    return all(energies_are) and ("oracle" not in parts or "oracle" in record)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables."""
-    every = [*targets.MADE_UP, *targets.POSTERIORS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    every = [*stationary.MADE_UP, *stationary.POSTERIORS]
+    parser = study.parser("kinetic", __doc__, results=RESULTS)
     parser.add_argument("--targets", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every))
     parser.add_argument("--seeds", type=int, default=12, help="how many, besides three pilots; default: 12")
     parser.add_argument("--draws", type=int, default=1000, help="of each of 4 chains; default: 1000")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--trajectory", choices=RULES, default="no_u_turn", help="default: no_u_turn")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="default: benchmarks/results/kinetic")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
-    logging.getLogger("pymc").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    chosen = parser.parse_args(arguments)
     if {*chosen.only} & {"worth", "fall", "oracle"}:
-        parts = {"rule": chosen.trajectory, "seeds": chosen.seeds, "draws": chosen.draws, "parts": chosen.only}
-        print(tables(run_all(chosen.targets, chosen.results, **parts)))
+        rule = chosen.trajectory
+        made = cases(chosen.targets, rule=rule, seeds=chosen.seeds, draws=chosen.draws, parts=chosen.only)
+        study.run_all(made, chosen.results)
+        files = {name: str(file_of(rule, name)) for name in chosen.targets}
+        print(tables({name: study.load(chosen.results, file)[0]["record"] for name, file in files.items()}))
     if "cost" in chosen.only:
-        print("\n" + cost_table())
-
-
-if __name__ == "__main__":
-    main()
+        print("\n" + kinetic_costs.table())

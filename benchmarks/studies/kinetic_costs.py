@@ -5,15 +5,17 @@ log-density is a standard normal that also counts to a number, chosen so that al
 """
 
 import time
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numba
 import numpy as np
-from kinetic_targets import ENERGIES
 
 import pymc_symplectic as ps
+from benchmarks import study
+from benchmarks.energies import ENERGIES, Frozen
+from benchmarks.models.gaussians import normals
+from benchmarks.timing import Timing, interleaved, seconds
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import chain as kernels
 from pymc_symplectic.kernels import kinetic as momenta
@@ -23,8 +25,7 @@ from pymc_symplectic.kernels.random import generator_record
 from pymc_symplectic.kernels.state import Target
 from pymc_symplectic.kinetic import Adaptive, KineticEnergy, Power, Relativistic
 from pymc_symplectic.settings import Settings
-
-__all__ = ["DENSITY", "compiled", "draw_costs", "step_costs"]
+from pymc_symplectic.target import LogDensity
 
 DENSITY = 1000.0  # nanoseconds
 STEPS = 20  # of a trajectory
@@ -54,15 +55,12 @@ def _calls(address, data, position, gradient, value, count):
         logp(data, position, gradient, value)
 
 
-def normal(dim: int, turns: int) -> Any:
-    """A standard normal that counts to `turns`: all that a chain asks of a `LogDensity`."""
-    return SimpleNamespace(dim=dim, error=None, target=Target(_BUSY.address, np.array([turns], np.int64)))
-
-
-def _nanoseconds(function: Callable[[], object]) -> float:
-    began = time.thread_time_ns()
-    function()
-    return time.thread_time_ns() - began
+@cache
+def normal(dim: int, turns: int) -> LogDensity:
+    """A standard normal that counts to `turns`."""
+    made = LogDensity(model=normals(1, dim))
+    made.target = Target(_BUSY.address, np.array([turns], np.int64))
+    return made
 
 
 def density_cost(dim: int, turns: int, rounds: int = 9) -> float:
@@ -70,7 +68,7 @@ def density_cost(dim: int, turns: int, rounds: int = 9) -> float:
     target = normal(dim, turns).target
     arguments = (target.address, target.data, np.ones(dim), np.zeros(dim), np.zeros(1))
     _calls(*arguments, 1)
-    return float(np.median([_nanoseconds(lambda: _calls(*arguments, CALLS)) / CALLS for _ in range(rounds)]))
+    return 1e9 * float(np.median([seconds(lambda: _calls(*arguments, CALLS)) / CALLS for _ in range(rounds)]))
 
 
 def calibrated(dim: int) -> int:
@@ -83,39 +81,14 @@ def _learned(dim: int) -> KineticEnergy:
     """An adaptive energy with a network of its own, as warm-up would give it: one that levels out."""
     kinetic = Adaptive()
     slopes = np.linspace(1.0, 0.2, kinetic.units)
-    return SimpleFrozen(kinetic.made_from(kinetic._network(slopes, 4.0 / (kinetic.units - 1), 1.1), dim))
-
-
-class SimpleFrozen(KineticEnergy):
-    """An energy of which only the record is kept."""
-
-    name = "frozen"
-
-    def __init__(self, kept: Any) -> None:
-        self.kept = kept
-
-    def record(self, dim: int) -> Any:
-        return self.kept
+    return Frozen(kinetic.made_from(kinetic._network(slopes, 4.0 / (kinetic.units - 1), 1.1), dim))
 
 
 def _energies(dim: int) -> dict[str, KineticEnergy]:
     return ENERGIES | {"adaptive": _learned(dim)}
 
 
-def _compare(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, dict[str, float]]:
-    """Medians of times, and of their ratios to the first way of the same round."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            taken[name].append(way())
-    first = np.array(next(iter(taken.values())))
-    return {
-        name: {"ns": float(np.median(times)), "ratio": float(np.median(np.array(times) / first))}
-        for name, times in taken.items()
-    }
-
-
-def step_costs(dim: int, rounds: int = 25, draws: int = 100) -> dict[str, dict[str, float]]:
+def step_costs(dim: int, rounds: int = 25, draws: int = 100) -> dict[str, Timing]:
     """Nanoseconds a gradient of trajectories of `STEPS` steps, momentum and test included, and ratios."""
     target = normal(dim, calibrated(dim))
     ways: dict[str, Callable[[], float]] = {}
@@ -128,15 +101,16 @@ def step_costs(dim: int, rounds: int = 25, draws: int = 100) -> dict[str, dict[s
         chain.advance(20)
 
         def way(chain: Chain = chain) -> float:
-            began = time.thread_time_ns()
+            began = time.thread_time()
             _, rows = chain.advance(draws)
-            return (time.thread_time_ns() - began) / rows[:, column.N_GRADIENTS].sum()
+            return (time.thread_time() - began) / rows[:, column.N_GRADIENTS].sum()
 
         ways[name] = way
-    return {"density": {"ns": density_cost(dim, int(target.target.data[0])), "ratio": np.nan}} | _compare(ways, rounds)
+    density = Timing(density_cost(dim, int(target.target.data[0])), np.nan)
+    return {"density": density, **interleaved(ways, rounds, "gaussian")}
 
 
-def draw_costs(dim: int = 100, rounds: int = 25, draws: int = 500) -> dict[str, dict[str, float]]:
+def draw_costs(dim: int = 100, rounds: int = 25, draws: int = 500) -> dict[str, Timing]:
     """Nanoseconds of one momentum, and ratios."""
     rng = np.random.default_rng(0)  # has to outlive its record
     random, out = generator_record(rng), np.empty((draws, dim))
@@ -144,8 +118,8 @@ def draw_costs(dim: int = 100, rounds: int = 25, draws: int = 500) -> dict[str, 
     for name, kinetic in _energies(dim).items():
         record = kinetic.record(dim)
         momenta.draws(record, random, out)
-        ways[name] = lambda record=record: _nanoseconds(lambda: momenta.draws(record, random, out)) / draws
-    return _compare(ways, rounds)
+        ways[name] = lambda record=record: seconds(lambda: momenta.draws(record, random, out)) / draws
+    return interleaved(ways, rounds, "gaussian")
 
 
 def compiled() -> dict[str, int]:
@@ -164,3 +138,24 @@ def compiled() -> dict[str, int]:
                           ("larger network", Adaptive(units=20)), ("power", Power(1.5))):  # fmt: skip
         counts[name] = sample(kinetic)
     return counts
+
+
+def table() -> str:
+    """Times of steps and of momenta, and counts of compiled code."""
+    parts = [(f"step, d = {dim}, density of 1 us", step_costs(dim)) for dim in (10, 100, 1000)]
+    parts.append(("momentum, d = 100", draw_costs()))
+    lines = [f"{'':34s}{'energy':14s}{'ns':>10s}{'ratio':>8s}"]
+    lines += [
+        f"{title:34s}{name:14s}{one.nanoseconds:10.0f}{one.ratio:8.2f}"
+        for title, found in parts
+        for name, one in found.items()
+    ]
+    lines += ["", "compiled signatures of kernels.chain.advance after each of: " + ", ".join(
+        f"{name} {count}" for name, count in compiled().items())]  # fmt: skip
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, measure, and print the table."""
+    study.parser("kinetic_costs", __doc__).parse_args(arguments)
+    print(table())

@@ -1,206 +1,24 @@
-"""PyMC models of posteriors in posteriordb, with their data and reference draws.
+"""PyMC models of posteriors in posteriordb, as functions of their data; `posteriordb` reads the data.
 
-The data and the reference draws are read from a copy of `posteriordb <https://github.com/stan-dev/posteriordb>`_ that
-the environment variable ``POSTERIORDB`` or an argument points to; the models are written here. Variables carry the
-names and the shapes that posteriordb gives them, so that its ``"theta[1]"`` is ``theta[0]`` of the model.
-
-Examples
---------
->>> posterior = load("eight_schools-eight_schools_noncentered")  # doctest: +SKIP
->>> samples = pm.sample(model=posterior.model)  # doctest: +SKIP
->>> posterior.z_scores(samples)["tau"]  # doctest: +SKIP
+Variables carry the names and the shapes that posteriordb gives them, so that its ``"theta[1]"`` is ``theta[0]`` here.
 """
 
-import json
-import os
-import re
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from arviz_stats.base import array_stats
 from pymc.distributions import transforms
 
-__all__ = ["Posterior", "load", "names", "posterior_database"]
+from benchmarks.models.posterior import Registry
 
-VARIABLE = "POSTERIORDB"
-FOLDERS = ("data", "posteriors", "reference_posteriors")
-HELP = (
-    "Clone https://github.com/stan-dev/posteriordb and set the environment variable "
-    f"{VARIABLE} (or the argument `path`) to the clone's folder `posterior_database`, "
-    f"which holds {', '.join(f'`{folder}/`' for folder in FOLDERS)}."
-)
+__all__ = ["REGISTRY", "Data"]
 
 Data = Mapping[str, np.ndarray]
-Builder = Callable[[Data], pm.Model]
-
-MODELS: dict[str, Builder] = {}
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior:
-    """A model conditioned on data, and what is known of its posterior.
-
-    Attributes
-    ----------
-    name : str
-        The name in posteriordb.
-    model : pm.Model
-        The model.
-    reference : dict of str to np.ndarray or None
-        Reference draws, shape (chains, draws), on the constrained scale, by posteriordb's parameter name, such as
-        ``"theta[1]"``. None where posteriordb has none.
-    index : dict of str to tuple
-        For each name in `reference`, the model's variable and the index into it: ``("theta", (0,))``. Empty where there
-        are no reference draws.
-    """
-
-    name: str
-    model: pm.Model
-    reference: dict[str, np.ndarray] | None
-    index: dict[str, tuple[str, tuple[int, ...]]]
-
-    def draws(self, samples: Any) -> dict[str, np.ndarray]:
-        """Select the quantities that have reference draws.
-
-        Parameters
-        ----------
-        samples : xarray.DataTree or mapping of str to array_like
-            The result of sampling, or its posterior group: variables of shape (chains, draws, ...).
-
-        Returns
-        -------
-        dict of str to np.ndarray
-            Draws of shape (chains, draws), by the names in `reference`.
-        """
-        group = samples.get("posterior", samples)
-        return {name: np.asarray(group[variable])[:, :, *index] for name, (variable, index) in self.index.items()}
-
-    def z_scores(self, samples: Any) -> dict[str, tuple[float, float]]:
-        """Compare draws with the reference draws.
-
-        Parameters
-        ----------
-        samples : xarray.DataTree or mapping of str to array_like
-            As for `draws`.
-
-        Returns
-        -------
-        dict of str to tuple of float
-            For each name in `reference`, the difference of the means, and that of the mean squared deviations from the
-            reference mean, each divided by its Monte Carlo standard error (both sides' errors combined).
-        """
-        if self.reference is None:
-            raise ValueError(f"posteriordb has no reference draws of {self.name!r}.")
-        result = {}
-        for name, draws in self.draws(samples).items():
-            reference = self.reference[name]
-            center = reference.mean()
-            deviations = draws - center, reference - center
-            result[name] = (_z_score(*deviations), _z_score(*(deviation**2 for deviation in deviations)))
-        return result
-
-
-def names() -> list[str]:
-    """Return the names of all posteriors, as `load` takes them."""
-    return list(MODELS)
-
-
-def posterior_database(path: str | os.PathLike[str] | None = None) -> Path:
-    """Find the folder with posteriordb's data.
-
-    Parameters
-    ----------
-    path : path-like, optional
-        The folder that holds ``data/``, ``posteriors/`` and ``reference_posteriors/``. By default the environment
-        variable ``POSTERIORDB`` says where it is.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If neither is given, or the folder does not hold these three.
-    """
-    given = path if path is not None else os.environ.get(VARIABLE)
-    if not given:
-        raise FileNotFoundError(f"Where posteriordb's data are is not set. {HELP}")
-    folder = Path(given).expanduser()
-    missing = [name for name in FOLDERS if not (folder / name).is_dir()]
-    if missing:
-        raise FileNotFoundError(
-            f"{str(folder)!r} does not hold {' and '.join(f'`{name}/`' for name in missing)}. {HELP}"
-        )
-    return folder
-
-
-def load(name: str, path: str | os.PathLike[str] | None = None) -> Posterior:
-    """Build a posterior from posteriordb.
-
-    Parameters
-    ----------
-    name : str
-        One of `names`.
-    path : path-like, optional
-        As for `posterior_database`.
-
-    Returns
-    -------
-    Posterior
-        The model with its data, and the reference draws.
-    """
-    if name not in MODELS:
-        raise ValueError(f"No model of {name!r}; there are {', '.join(MODELS)}.")
-    folder = posterior_database(path)
-    entry = json.loads((folder / "posteriors" / f"{name}.json").read_text(encoding="utf-8"))
-    data = _read(folder / "data" / "data" / f"{entry['data_name']}.json.zip")
-    model = MODELS[name]({key: np.asarray(value) for key, value in data.items()})
-    if entry.get("reference_posterior_name") is None:
-        return Posterior(name, model, None, {})
-    file = f"{entry['reference_posterior_name']}.json.zip"
-    chains = _read(folder / "reference_posteriors" / "draws" / "draws" / file)
-    reference = {parameter: np.array([chain[parameter] for chain in chains], dtype=float) for parameter in chains[0]}
-    return Posterior(name, model, reference, {parameter: _parse(parameter) for parameter in reference})
-
-
-def _read(file: Path) -> Any:
-    """Read the one JSON document in a zip file."""
-    with zipfile.ZipFile(file) as archive:
-        return json.loads(archive.read(archive.namelist()[0]))
-
-
-def _parse(parameter: str) -> tuple[str, tuple[int, ...]]:
-    """Split a name with indices from 1, ``"x[1,2]"``, into the variable and indices from 0."""
-    match = re.fullmatch(r"(\w+)(?:\[([\d,]+)\])?", parameter)
-    if match is None:
-        raise ValueError(f"Cannot read the parameter name {parameter!r}.")
-    variable, indices = match.groups()
-    return variable, tuple(int(index) - 1 for index in indices.split(",")) if indices else ()
-
-
-def _z_score(draws: np.ndarray, reference: np.ndarray) -> float:
-    """Difference of two means in units of its Monte Carlo standard error."""
-    error = np.hypot(float(array_stats.mcse(draws)), float(array_stats.mcse(reference)))
-    return float((draws.mean() - reference.mean()) / error)
-
-
-def _register(name: str) -> Callable[[Builder], Builder]:
-    """Enter a model function into the table under a posteriordb name."""
-
-    def decorate(function: Builder) -> Builder:
-        MODELS[name] = function
-        return function
-
-    return decorate
+REGISTRY = Registry()
+_register = REGISTRY.register
 
 
 def _linear(design: list[np.ndarray], outcome: np.ndarray) -> pm.Model:

@@ -1,10 +1,9 @@
 """Whether draws have the right means and squares: all integrators and metrics against the draws of posteriordb.
 
-Run ``python benchmarks/references.py``; ``--help`` lists the options.  For every posterior with reference draws, and
-every configuration of an integrator and a metric (No-U-Turn trajectories), 4 chains of 1000 + 1000 draws are compared
-with the reference: means of all parameters, and mean squared deviations from the reference mean, in units of the
-difference's Monte Carlo standard error.  Each configuration leaves one JSON file in the folder of results, to which
-posteriors are added one by one, so that an interrupted run goes on where it stopped.
+For every posterior with reference draws, and every configuration of an integrator and a metric (No-U-Turn
+trajectories), 4 chains of 1000 + 1000 draws are compared with the reference: means of all parameters, and mean squared
+deviations from the reference mean, in units of the difference's Monte Carlo standard error.  Each posterior and
+configuration leaves one file in the folder of results, so that an interrupted run goes on where it stopped.
 
 A |z| above 4 is bias, bad luck, or a chain that mixes too slowly for its standard error to mean anything.  Where one is
 found, the configuration is run on that posterior anew, with another seed and ten times as many draws: the z of a bias
@@ -17,41 +16,34 @@ which allows for standard errors that are estimates.  Runs *mix* where R-hat is 
 most 1 % of draws diverge.
 """
 
-import suite  # isort: skip  # first: it sets how many threads numpy may use
-
-import argparse
-import json
-import logging
 import math
-import time
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import arviz_base
 import arviz_stats
 import numpy as np
-import posteriors
-import samplers
 from scipy import stats
 
-__all__ = ["CONFIGURATIONS", "compare", "file_of", "main", "report", "run_all"]
+from benchmarks import study
+from benchmarks.models import posteriordb
+from benchmarks.models.posterior import Posterior
+from benchmarks.samplers import Run, get
+from benchmarks.scores import Record
 
-RESULTS = suite.RESULTS / "references"
+RESULTS = study.RESULTS / "references"
 INTEGRATORS = ("leapfrog", "bcss2", "yoshida4")
 METRICS = ("diagonal", "dense", "low_rank")
 CONFIGURATIONS = tuple(f"ours-{metric}-{integrator}" for integrator in INTEGRATORS for metric in METRICS)
-"""Samplers, as `samplers.get` names them."""
+"""Samplers, as `benchmarks.samplers.get` names them."""
 
 LIMIT = 4.0  # of |z|
 LAWS = {"normal": stats.norm(), "t30": stats.t(30)}
 AGAIN = " again"  # behind the name of a posterior that is run anew
 
-Record = dict[str, Any]
 
-
-def compare(run: samplers.Run, posterior: posteriors.Posterior) -> Record:
+def compare(run: Run, posterior: Posterior) -> Record:
     """The z of mean and squares of every parameter, its R-hat and effective sample size, and divergences."""
     draws = posterior.draws(run.draws)
     summary = arviz_base.from_dict({"posterior": draws})["posterior"].to_dataset()
@@ -61,68 +53,53 @@ def compare(run: samplers.Run, posterior: posteriors.Posterior) -> Record:
         "r_hat": {name: float(r_hat[name]) for name in draws},
         "ess": {name: float(ess[name]) for name in draws},
         "divergences": int(run.diverging.sum()),
-        "draws": int(run.diverging.size),
         "gradients": sum(run.gradients),
     }
 
 
-def file_of(folder: Path, configuration: str, draws: int, tune: int, chains: int, seed: int) -> Path:
-    """Where the comparisons of one configuration are kept."""
-    return folder / f"{configuration}@{seed}-{chains}x{tune}+{draws}.json"
+def _line(record: Record) -> str:
+    return f"|z| {_worst(record):4.1f}  R-hat {max(record['r_hat'].values()):.3f}  {record['divergences']} divergences"
 
 
-def run_all(
+def cases(
     names: Sequence[str],
     configurations: Sequence[str],
     folder: Path,
+    load: Callable[[str], Posterior] = posteriordb.load,
+    plan: study.Plan = study.PLAN,
     *,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
     seed: int = 0,
     again: int = 10,
-    load: Callable[[str], posteriors.Posterior] = posteriors.load,
-    tell: Callable[[str], object] = print,
-) -> dict[str, dict[str, Record]]:
-    """Make all comparisons that are not on file; returns them all, by configuration and posterior.
+) -> Iterator[study.Case]:
+    """All comparisons, posterior by posterior; those without reference draws are left out.
 
-    Where one exceeds `LIMIT`, it is made again with `again` times as many draws; with 0, it is not.
+    Where one in `folder` exceeds `LIMIT`, it is made again with `again` times as many draws; with 0, it is not.
     """
-    files = {name: file_of(folder, name, draws, tune, chains, seed) for name in configurations}
-    kept = {name: json.loads(file.read_text(encoding="utf-8")) if file.exists() else {} for name, file in files.items()}
-
-    def due(configuration: str, name: str) -> list[tuple[str, int, int]]:
-        records = kept[configuration]
-        if name not in records:
-            return [(name, draws, seed)]
-        if again and name + AGAIN not in records and records[name]["z"] and _worst(records[name]) > LIMIT:
-            return [(name + AGAIN, again * draws, seed + 1)]
-        return []
-
+    runs = partial(study.runs, measure=compare, line=_line)
     for name in names:
-        if not any(due(configuration, name) for configuration in configurations):
-            continue
         posterior = load(name)
-        problem: samplers.Problem | None = None
-        for configuration in configurations:
-            while todo := due(configuration, name):
-                key, count, its_seed = todo[0]
-                if posterior.reference is None:
-                    record: Record = {"z": {}}
-                else:
-                    extra = [variable for variable, _ in posterior.index.values()]
-                    problem = problem or samplers.Problem(posterior.model, extra)
-                    began = time.perf_counter()
-                    sample = samplers.get(configuration)(problem)
-                    record = compare(sample(draws=count, tune=tune, chains=chains, seed=its_seed), posterior)
-                    record["wall_seconds"] = time.perf_counter() - began
-                    tell(
-                        f"{key:50s} {configuration:24s} {record['wall_seconds']:6.1f} s  |z| {_worst(record):4.1f}  "
-                        f"R-hat {max(record['r_hat'].values()):.3f}  {record['divergences']} divergences"
-                    )
-                kept[configuration][key] = record
-                suite._write(files[configuration], kept[configuration])
-    return kept
+        if posterior.reference is None:
+            continue
+        prepares = {configuration: get(configuration) for configuration in configurations}
+        yield from runs([name], prepares, [seed], lambda _, it=posterior: it, plan)
+        found = kept(folder, [name], configurations, seed)
+        far = {
+            key: prepares[key] for key, records in found.items() if name in records and _worst(records[name]) > LIMIT
+        }
+        if again:
+            more = {**plan, "draws": again * plan["draws"]}
+            yield from runs([name + AGAIN], far, [seed + 1], lambda _, it=posterior: it, more)
+
+
+def kept(folder: Path, names: Sequence[str], configurations: Sequence[str], seed: int) -> dict[str, dict[str, Record]]:
+    """What is on file, by configuration and posterior, but for errors."""
+    found: dict[str, dict[str, Record]] = {configuration: {} for configuration in configurations}
+    for configuration, records in found.items():
+        for name, its_seed in [(name + more, seed + step) for name in names for more, step in (("", 0), (AGAIN, 1))]:
+            for record in study.load(folder, str(study.file_of(name, configuration, its_seed))):
+                if "error" not in record:
+                    records[name] = record
+    return found
 
 
 def _numbers(record: Record) -> np.ndarray:
@@ -137,7 +114,7 @@ def _worst(record: Record) -> float:
 
 def _mixes(record: Record) -> bool:
     r_hats = [math.inf if value is None else value for value in record["r_hat"].values()]
-    return max(r_hats) <= 1.01 and record["divergences"] <= 0.01 * record["draws"]
+    return max(r_hats) <= 1.01 and record["divergences"] <= 0.01 * record["draws"] * record["chains"]
 
 
 def _counts(title: str, z: np.ndarray) -> str:
@@ -150,10 +127,10 @@ def _counts(title: str, z: np.ndarray) -> str:
     return f"{title:34s}{z.size:8d}{z.max(initial=0.0):9.2f}{cells}"
 
 
-def report(kept: Mapping[str, Mapping[str, Record]]) -> str:
+def tables(kept: Mapping[str, Mapping[str, Record]]) -> str:
     """Tables: numbers that exceed 3 and 4, the comparisons that do exceed 4, and mean and spread of z."""
     first = {
-        configuration: {name: record for name, record in records.items() if record["z"] and not name.endswith(AGAIN)}
+        configuration: {name: record for name, record in records.items() if not name.endswith(AGAIN)}
         for configuration, records in kept.items()
     }
     head = f"{'':34s}{'number':>8s}{'max |z|':>9s}" + "".join(
@@ -213,33 +190,19 @@ def _of(record: Record, parameter: str, kind: str) -> str:
     return f"{z:7.2f}{r_hat:7.3f}{ess:7.0f}{record['divergences']:6d}"
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posteriors", nargs="+", default=posteriors.names(), metavar="NAME", help="default: all")
-    parser.add_argument("--samplers", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations")
-    parser.add_argument("--draws", type=int, default=1000, help="of each chain, after warm-up; default: 1000")
-    parser.add_argument("--tune", type=int, default=1000, help="draws of warm-up of each chain; default: 1000")
-    parser.add_argument("--chains", type=int, default=4, help="default: 4")
+    parser = study.parser(
+        "references", __doc__, samplers=list(CONFIGURATIONS), draws=1000, tune=1000, chains=4, results=RESULTS,
+        posteriordb=None,
+    )  # fmt: skip
+    parser.add_argument("--posteriors", nargs="+", default=posteriordb.names(), metavar="NAME", help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--again", type=int, default=10, help="times the draws where a |z| exceeds 4; 0: not at all")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder; default: benchmarks/results/references")
-    parser.add_argument("--posteriordb", type=Path, help=f"default: the environment variable {posteriors.VARIABLE}")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
-    logging.getLogger("pymc").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
-    kept = run_all(
-        chosen.posteriors, chosen.samplers, chosen.results, draws=chosen.draws, tune=chosen.tune, chains=chosen.chains,
-        seed=chosen.seed, again=chosen.again, load=lambda name: posteriors.load(name, chosen.posteriordb),
-        tell=lambda line: print(line, flush=True),
+    chosen = parser.parse_args(arguments)
+    made = cases(
+        chosen.posteriors, chosen.samplers, chosen.results, partial(posteriordb.load, path=chosen.posteriordb),
+        study.plan_of(chosen), seed=chosen.seed, again=chosen.again,
     )  # fmt: skip
-    wanted = set(chosen.posteriors) | {name + AGAIN for name in chosen.posteriors}
-    chosen_only = {
-        configuration: {name: record for name, record in records.items() if name in wanted}
-        for configuration, records in kept.items()
-    }
-    print("\n" + report(chosen_only))
-
-
-if __name__ == "__main__":
-    main()
+    study.run_all(made, chosen.results)
+    print("\n" + tables(kept(chosen.results, chosen.posteriors, chosen.samplers, chosen.seed)))

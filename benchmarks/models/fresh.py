@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from registry import Registry
+
+from benchmarks.models.posterior import Registry
 
 __all__ = ["load", "names"]
 

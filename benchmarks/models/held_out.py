@@ -1,4 +1,4 @@
-"""PyMC models of posteriors held out, first set: what choices made on those of `posteriors` are tested by.
+"""PyMC models of posteriors held out, first set: what choices made on those of `posteriordb` are tested by.
 
 Regressions, hierarchies, latent variables, a series, a map and curves, of 2 to 204 dimensions.  Names have the form of
 posteriordb's, data before model.  The data are made from fixed seeds, or come with scikit-learn; there are no reference
@@ -19,8 +19,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions import transforms
-from registry import Registry
 from scipy.interpolate import BSpline
+
+from benchmarks.models.posterior import Registry
 
 __all__ = ["load", "names"]
 

@@ -1,11 +1,12 @@
 """Whether two versions of this package make the same draws, to the last bit.
 
 A version records a digest of the draws, the statistics and the stored states of some thirty configurations, and
-another one compares its own with them:
+another one compares its own with them.  This file needs nothing of the other benchmarks, so that it can be run by its
+path with a version that has none of them:
 
     git worktree add /tmp/before main~1
-    PYTHONPATH=/tmp/before python benchmarks/same_draws.py record before.json
-    PYTHONPATH=. python benchmarks/same_draws.py compare before.json
+    PYTHONPATH=/tmp/before python benchmarks/studies/same_draws.py record before.json
+    python -m benchmarks same_draws compare before.json
 
 Only the same machine, with the same libraries, can be expected to round in the same way.  Names of statistics may
 change between versions, so those are compared that both have.
@@ -18,7 +19,7 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -198,12 +199,15 @@ def cases() -> Iterator[tuple[str, Callable[[], dict[str, str]]]]:
     yield "stored and resumed, parts", lambda: resumed(made(funnel), kinetic="adaptive", metric="low_rank")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(options: Sequence[str] | None = None) -> None:
+    """Read the command line, and record or compare."""
+    parser = argparse.ArgumentParser(
+        prog="same_draws", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("task", choices=["record", "compare"])
     parser.add_argument("file", type=Path)
     parser.add_argument("--only", default="", help="configurations whose names contain this")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(options)
     warnings.simplefilter("ignore")
     logging.getLogger("pymc").setLevel(logging.ERROR)
     print(f"pymc_symplectic of {Path(ps.__file__).parent.parent}")

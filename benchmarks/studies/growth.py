@@ -1,18 +1,8 @@
 """How efficiency falls with the number of dimensions: three families of models, from 10 to 10 000 parameters.
 
-Run ``python benchmarks/growth.py``; ``--help`` lists the options.  The families:
+The families, independent, correlated and hierarchical, are described in `benchmarks.models.families`.
 
-independent
-    Normals of scales from 0.1 to 10, log-uniform in random order.
-correlated
-    A stationary autoregression of order 1: normals of variance 1, the correlation of two is 0.9 to the power of their
-    distance.  The density is that of the differences, so that a gradient costs O(d).  The condition number of the
-    covariance is 361 at most.
-hierarchical
-    Counts of d - 2 groups of different exposure, whose logarithmic rates are normal with unknown mean and standard
-    deviation.  It is centered; most groups have counts enough for that.
-
-Measured is what `suite.py` measures, with its protocol, and its files: started again, it goes on where it stopped.  The
+Measured is what the suite measures, with its protocol, and its files: started again, it goes on where it stopped.  The
 effective sample size is the least over bulk, tail and squares, and over 300 elements of each variable at most: which
 ones depends on the dimension alone, so that they are the same for all samplers and seeds.  R-hat is that of the same,
 and needs two chains: a run of one never passes.  The least of 300 estimates is lower than the least of 10 by chance
@@ -23,87 +13,36 @@ fares elsewhere, the third shows.
 
 Most of the time goes to the correlated family, whose trajectories are of hundreds of steps, and to low-rank metrics: a
 chain of 10 000 dimensions may take a quarter of an hour.  ``--families`` and ``--limits`` leave out what is too much.
-The number of chains may differ between dimensions: call the script twice, with other ``--dims`` and ``--chains``.
+The number of chains may differ between dimensions: run the study twice, with other ``--dims`` and ``--chains``.
 Tables and figure are of all results in the folder; ``--dims`` without a number makes no runs.
 """
 
-import suite  # isort: skip  # first: it sets how many threads numpy may use
-
-import argparse
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import posteriors
-import pymc as pm
-import pytensor.tensor as pt
-import report
-import samplers
 
-__all__ = ["FAMILIES", "figure", "load", "main", "measure", "run_all", "tables"]
+from benchmarks import figures, report, study
+from benchmarks.models.families import FAMILIES, load
+from benchmarks.models.posterior import Posterior
+from benchmarks.samplers import Run, get
+from benchmarks.scores import Record, score
 
-RESULTS = suite.RESULTS / "growth"
+RESULTS = study.RESULTS / "growth"
 SAMPLERS = ("ours", "nutpie-diagonal", "nutpie-low_rank")
 DIMS = (10, 30, 100, 300, 1000, 3000, 10_000)
 LIMITS = {"nutpie-low_rank": 300}  # with 1000, a chain of 2000 draws takes minutes
 SCORED = 300  # elements of a variable
-CORRELATION = 0.9
 
 
-def independent(dim: int) -> pm.Model:
-    """Normals of scales over two decades."""
-    scales = np.random.default_rng(dim).permutation(np.geomspace(0.1, 10, dim))
-    with pm.Model() as model:
-        pm.Normal("x", 0, scales, shape=dim)
-    return model
-
-
-def correlated(dim: int) -> pm.Model:
-    """A stationary autoregression."""
-    with pm.Model() as model:
-        x = pm.Flat("x", shape=dim, initval=np.zeros(dim))
-        innovations = (x[1:] - CORRELATION * x[:-1]) / math.sqrt(1 - CORRELATION**2)
-        pm.Potential("density", -0.5 * (x[0] ** 2 + (innovations**2).sum()))
-    return model
-
-
-def hierarchical(dim: int) -> pm.Model:
-    """Counts of groups."""
-    groups = dim - 2
-    rng = np.random.default_rng(dim)
-    exposure = rng.permutation(np.geomspace(3, 100, groups))
-    counts = rng.poisson(exposure * np.exp(rng.normal(0.5, 0.7, groups)))
-    with pm.Model() as model:
-        mu = pm.Normal("mu", 0, 2)
-        sigma = pm.HalfNormal("sigma", 1)
-        theta = pm.Normal("theta", mu, sigma, shape=groups)
-        pm.Poisson("y", exposure * pt.exp(theta), observed=counts)
-    return model
-
-
-FAMILIES: dict[str, Callable[[int], pm.Model]] = {
-    "independent": independent,
-    "correlated": correlated,
-    "hierarchical": hierarchical,
-}
-
-
-def load(name: str) -> posteriors.Posterior:
-    """Build a member of a family, such as ``correlated-100``."""
-    family, dim = name.split("-")
-    return posteriors.Posterior(name, FAMILIES[family](int(dim)), None, {})
-
-
-def measure(run: samplers.Run, posterior: posteriors.Posterior) -> suite.Record:
-    """What `suite.score` says of `SCORED` elements of each variable, or of all where there are no more."""
+def measure(run: Run, posterior: Posterior) -> Record:
+    """What `score` says of `SCORED` elements of each variable, or of all where there are no more."""
     draws = {name: _some(values.reshape(*values.shape[:2], -1)) for name, values in run.draws.items()}
-    return suite.score(replace(run, draws=draws), posterior)
+    return score(replace(run, draws=draws), posterior)
 
 
 def _some(values: np.ndarray) -> np.ndarray:
@@ -113,27 +52,18 @@ def _some(values: np.ndarray) -> np.ndarray:
     return values[..., np.sort(np.random.default_rng(size).choice(size, SCORED, replace=False))]
 
 
-def run_all(
+def cases(
     families: Sequence[str],
     dims: Sequence[int],
-    sampler_names: Sequence[str],
+    samplers: Sequence[str],
     seeds: Sequence[int],
-    folder: Path,
-    *,
-    limits: Mapping[str, int] | None = None,
-    **options: Any,
-) -> int:
-    """Make all runs that have no file yet, the small ones first; returns how many.
-
-    `limits` are the largest dimensions of samplers that are left out beyond; `options` are those of `suite.run_all`.
-    """
-    limits = limits or {}
-    made = 0
+    limits: Mapping[str, int],
+    plan: study.Plan = study.PLAN,
+) -> Iterator[study.Case]:
+    """All runs, the small ones first; `limits` are the largest dimensions of samplers that are left out beyond."""
     for dim in sorted(dims):
-        able = [name for name in sampler_names if dim <= limits.get(name, math.inf)]
-        names = [f"{family}-{dim}" for family in families]
-        made += suite.run_all(names, able, seeds, folder, load=load, measure=measure, **options)
-    return made
+        able = {name: get(name) for name in samplers if dim <= limits.get(name, math.inf)}
+        yield from study.runs([f"{family}-{dim}" for family in families], able, seeds, load, plan, measure=measure)
 
 
 def tables(results: pd.DataFrame) -> str:
@@ -162,8 +92,8 @@ def tables(results: pd.DataFrame) -> str:
     parts = []
     for name, words in report.MEASURES.items():
         parts += [
-            f"Least ESS {words}: geometric means over seeds (! see the gates of report.py)",
-            report.markdown(["family", "d", *found], cells(lambda some, name=name: report._number(_mean(some[name])))),
+            f"Least ESS {words}: geometric means over seeds (! see the gates of the report)",
+            report.markdown(["family", "d", *found], cells(lambda some, name=name: report.number(_mean(some[name])))),
         ]
     parts += [
         "Gates: largest R-hat, divergences; over all seeds",
@@ -196,17 +126,14 @@ def figure(results: pd.DataFrame, measure: str = "gradients") -> Any:
     """A panel for each family: lines join geometric means over seeds, dots are seeds; hollow ones did not pass."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     names, found = _sorted(results)
     families = list(dict.fromkeys(name.split("-")[0] for name in names))
     made = Figure(figsize=(3.2 * len(families) + 0.6, 3.8), layout="constrained")
     panels = made.subplots(1, len(families), sharex=True, sharey=True, squeeze=False)[0]
     middle = (len(found) - 1) / 2
-    styles = {
-        name: (report.COLOURS[i % len(report.COLOURS)], report.MARKERS[i % len(report.MARKERS)], 1.06 ** (i - middle))
-        for i, name in enumerate(found)
-    }  # the last moves dots aside, so that none hides another sampler's
+    # the last moves dots aside, so that none hides another sampler's
+    styles = {name: (*look, 1.06 ** (i - middle)) for i, (name, look) in enumerate(figures.looks(found).items())}
     for axes, family in zip(panels, families, strict=True):
         its = results[results["posterior"].str.startswith(family + "-")]
         for sampler, (colour, marker, aside) in styles.items():
@@ -222,14 +149,10 @@ def figure(results: pd.DataFrame, measure: str = "gradients") -> Any:
         axes.set_xscale("log")
         axes.set_yscale("log")
         for axis, digits in ((axes.xaxis, (1, 3)), (axes.yaxis, (1, 2, 5))):
-            axis.set_major_locator(LogLocator(subs=digits))
-            axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            figures.plain_numbers(axis, digits)
         axes.tick_params(labelsize="small")
         axes.grid(color="0.9")
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        figures.bare(axes)
     made.supxlabel("dimension", fontsize="medium")
     panels[0].set_ylabel(f"Least effective sample size\n{report.MEASURES[measure]}")
     handles = [
@@ -247,39 +170,29 @@ def _limit(word: str) -> tuple[str, int]:
     return name, int(dim)
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run, print the tables and save the figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = study.parser(
+        "growth", __doc__, samplers=list(SAMPLERS), seeds=[0, 1, 2], draws=1000, tune=1000, chains=4, results=RESULTS
+    )
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all")
     parser.add_argument("--dims", nargs="*", type=int, default=list(DIMS), metavar="D", help="default: %(default)s")
-    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS), metavar="NAME", help="default: %(default)s")
     parser.add_argument(
         "--limits", nargs="*", type=_limit, default=list(LIMITS.items()), metavar="NAME=D",
         help="samplers that take too long in more than D dimensions, and are left out; "
         f"default: {' '.join(f'{name}={dim}' for name, dim in LIMITS.items())}",
     )  # fmt: skip
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
-    parser.add_argument("--draws", type=int, default=1000, help="of each chain, after warm-up; default: 1000")
-    parser.add_argument("--tune", type=int, default=1000, help="draws of warm-up of each chain; default: 1000")
-    parser.add_argument("--chains", type=int, default=4, help="default: 4")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder; default: benchmarks/results/growth")
     parser.add_argument(
         "--measure", choices=report.MEASURES, default="gradients", help="of the figure; default: gradients"
     )
     parser.add_argument("--figure", type=Path, help="file of the figure; default: growth-MEASURE.png among the results")
-    chosen = parser.parse_args(None if arguments is None else list(arguments))
-    logging.getLogger("pymc").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
-    run_all(
-        chosen.families, chosen.dims, chosen.samplers, chosen.seeds, chosen.results, limits=dict(chosen.limits),
-        draws=chosen.draws, tune=chosen.tune, chains=chosen.chains, tell=lambda line: print(line, flush=True),
-    )  # fmt: skip
+    chosen = parser.parse_args(arguments)
+    plan = study.plan_of(chosen)
+    study.run_all(
+        cases(chosen.families, chosen.dims, chosen.samplers, chosen.seeds, dict(chosen.limits), plan), chosen.results
+    )
     results = report.load(chosen.results)
     print("\n" + tables(results))
     file = chosen.figure or chosen.results / f"growth-{chosen.measure}.png"
     figure(results, chosen.measure).savefig(file, dpi=150)
     print(f"\nFigure: {file}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Measurements of this package's samplers, and of others' beside them: ``python -m benchmarks`` lists the studies."""

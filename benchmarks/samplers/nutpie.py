@@ -1,0 +1,77 @@
+"""nutpie's samplers."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import pymc_symplectic as ps
+from benchmarks.samplers.problem import Problem, Run, Sample
+
+__all__ = ["METRICS", "caller", "prepare"]
+
+METRICS = {"diagonal": "diag", "low_rank": "low_rank"}
+"""What nutpie calls its metrics."""
+_LONG = 5.0  # seconds of a run that is not repeated
+
+
+def caller(problem: Problem, metric: str) -> Callable[..., Any]:
+    """Compile a problem; returns ``call(draws, tune, chains, seed)``, which gives nutpie's result."""
+    import nutpie
+
+    compiled = nutpie.compile_pymc_model(problem.model)
+    order = [problem.model.rvs_to_values[rv].name for rv in problem.model.free_RVs]
+
+    def call(draws: int, tune: int, chains: int, seed: int) -> Any:
+        points = (problem.target.to_point(start) for start in problem.starts(chains, seed))
+
+        def start(_: Any) -> np.ndarray:  # is called for one chain after another
+            point = next(points)
+            return np.concatenate([np.ravel(point[name]) for name in order])
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found chain dimension to be longer")
+            return nutpie.sample(
+                replace(compiled, initial_point_func=start), draws=draws, tune=tune, chains=chains, cores=1, seed=seed,
+                adaptation=METRICS[metric], progress_bar=False,
+            )  # fmt: skip
+
+    return call
+
+
+def prepare(problem: Problem, metric: str) -> Sample:
+    """Compile a problem for a metric of nutpie's."""
+    import nutpie  # noqa: F401  # which takes seconds that are not timed
+
+    began = time.process_time()
+    call = caller(problem, metric)
+    compile_seconds = time.process_time() - began
+
+    def sample(draws: int, tune: int, chains: int, seed: int) -> Run:
+        def timed(draws: int, tune: int) -> tuple[Any, float]:
+            began = time.process_time()
+            idata = call(draws, tune, chains, seed)
+            return idata, time.process_time() - began
+
+        # What even the shortest run costs is the price of a call, not of draws.  The same seed has the same warm-up,
+        # so that it can be timed alone; of a long run, the time is that of gradients.
+        _, price = timed(1, 1)
+        idata, whole = timed(draws, tune)
+        counts = ps.gradients(idata)
+        if whole < _LONG:
+            warmup = timed(1, tune)[1] - price
+        else:
+            warmup = (whole - price) * counts.warmup / (counts.warmup + counts.sampling)
+        return Run(
+            {name: idata["posterior"][name].values for name in problem.names},
+            idata["sample_stats"]["diverging"].values,
+            (int(counts.warmup), int(counts.sampling)),
+            (max(warmup, 0.0), max(whole - price - warmup, 0.0)),
+            idata["sample_stats"]["step_size_bar"].values[:, -1],
+            compile_seconds,
+        )
+
+    return sample

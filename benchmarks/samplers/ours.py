@@ -1,0 +1,130 @@
+"""Samplers of this package, named after the options of `pymc_symplectic.HMC`.
+
+``ours``, and then, between hyphens, names of a metric, an integrator, a kinetic energy, a trajectory, and numbers such
+as ``target_accept=0.9``, of the sampler or of one of these: ``ours-dense-bcss2``,
+``ours-low_rank-fixed_time-time=2-jitter=0.3``.
+"""
+
+import ast
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import pymc_symplectic as ps
+from benchmarks.samplers.problem import Problem, Run, Sample
+from pymc_symplectic.adaptation.tuner import in_words
+from pymc_symplectic.chain import Chain
+from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.settings import Options, Settings
+
+__all__ = ["Part", "advance", "options_of", "prepare"]
+
+
+def options_of(words: Sequence[str]) -> Options:
+    """The options of `pymc_symplectic.HMC` that the words of a name stand for."""
+    if not words:
+        return {}
+    options: dict[str, Any] = {"trajectory": ps.NoUTurn()}
+    kinds = {"metric": ps.metrics, "integrator": ps.integrators, "kinetic": ps.kinetic, "trajectory": ps.trajectories}
+    for word in words:
+        key, _, number = word.partition("=")
+        if not number:
+            found = {kind: chosen for kind, room in kinds.items() if (chosen := _look_up(room, word)) is not None}
+            if word == "auto":  # the others are what "ours" alone stands for
+                found = {"metric": found["metric"]}
+            if len(found) != 1:
+                raise ValueError(f"{word!r} names {' and '.join(found) or 'no option'}")
+            options.update(found)
+        elif key in Options.__annotations__:
+            options[key] = _value(number)
+        else:
+            owners = [kind for kind, chosen in options.items() if key in _fields(chosen)]
+            if len(owners) != 1:
+                raise ValueError(f"{key!r} is a number of {' and '.join(owners) or 'nothing chosen before'}")
+            options[owners[0]] = replace(options[owners[0]], **{key: _value(number)})
+    return options  # type: ignore[return-value]
+
+
+def _value(word: str) -> Any:
+    """A number, or a word like ``separable``."""
+    try:
+        return ast.literal_eval(word)
+    except ValueError:
+        return word
+
+
+def _look_up(room: Any, word: str) -> Any:
+    try:
+        return room.get(word)
+    except ValueError:
+        return None
+
+
+def _fields(chosen: Any) -> list[str]:
+    return [field.name for field in fields(chosen)] if is_dataclass(chosen) else []
+
+
+class Part(NamedTuple):
+    """Warm-up or sampling of one chain: positions, statistics and processor seconds."""
+
+    positions: np.ndarray
+    rows: np.ndarray
+    seconds: float
+
+    @property
+    def gradients(self) -> int:
+        """How many were evaluated."""
+        return int(self.rows[:, column.N_GRADIENTS].sum())
+
+
+def advance(
+    problem: Problem, settings: Settings, draws: int, tune: int, chains: int, seed: int
+) -> Iterator[tuple[Chain, Part, Part]]:
+    """Run one chain after another; each with its warm-up and its sampling."""
+    seeds = np.random.SeedSequence(seed).spawn(chains)
+    for start, child in zip(problem.starts(chains, seed), seeds, strict=True):
+        chain = Chain(problem.target, settings, np.random.default_rng(child), tune)
+        began = time.process_time()
+        chain.start(start)
+        warmup = chain.advance(tune)
+        middle = time.process_time()
+        sampling = chain.advance(draws)
+        yield chain, Part(*warmup, middle - began), Part(*sampling, time.process_time() - middle)
+
+
+def prepare(problem: Problem, options: Options) -> Sample:
+    """Compile what chains with these options need."""
+    settings = Settings.choose(**options)
+    began = time.process_time()
+    first = Chain(problem.target, settings, np.random.default_rng(0), 20)
+    first.compile()
+    first.start(problem.starts(1, 0)[0])
+    first.advance(25)  # whatever is compiled only now
+    compile_seconds = problem.compile_seconds + time.process_time() - began
+
+    @threadpool_limits.wrap(1)  # as in pymc_symplectic.sample: what is waited for by other threads is no work
+    def sample(draws: int, tune: int, chains: int, seed: int) -> Run:
+        positions, diverging, steps, chosen = [], [], [], []
+        gradients, seconds = np.zeros(2, int), np.zeros(2)
+        for chain, *parts in advance(problem, settings, draws, tune, chains, seed):
+            gradients += [part.gradients for part in parts]
+            seconds += [part.seconds for part in parts]
+            positions.append(parts[1].positions)
+            diverging.append(parts[1].rows[:, column.DIVERGING] > 0)
+            steps.append(chain.step_size)
+            chosen.append(in_words({key: value for key, value in chain.choice.items() if key != "reason"}))
+        return Run(
+            problem.constrain(np.stack(positions)),
+            np.stack(diverging),
+            (int(gradients[0]), int(gradients[1])),
+            (float(seconds[0]), float(seconds[1])),
+            np.array(steps),
+            compile_seconds,
+            tuple(chosen),
+        )
+
+    return sample

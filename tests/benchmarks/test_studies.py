@@ -1,0 +1,238 @@
+"""Studies of hard starts, many parameters, growth, hard targets and reference draws: small, as far as they go."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pymc as pm
+import pytest
+
+from benchmarks import report, study
+from benchmarks.models import families, gaussians, known_laws
+from benchmarks.models.posterior import Posterior
+from benchmarks.samplers import Problem, Run
+from benchmarks.studies import growth, hard_starts, large, references, robustness
+
+PLAN = {"draws": 60, "tune": 100, "chains": 2}
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    rng = np.random.default_rng(0)
+    with pm.Model() as model:
+        pm.Normal("x", 0, 1, shape=2)
+    reference = {f"x[{i}]": rng.normal(size=(10, 1000)) for i in (1, 2)}
+    return Posterior("toy-toy", model, reference, {f"x[{i}]": ("x", (i - 1,)) for i in (1, 2)})
+
+
+def test_starts_are_as_far_as_they_are_said_to_be():
+    rng = np.random.default_rng(0)
+    by_name = {name: gaussians.load(name) for name in gaussians.STARTS}
+    np.testing.assert_allclose(np.abs(by_name["a-far"].place(rng)), 1e3)
+    np.testing.assert_allclose(np.abs(by_name["b-far"].place(rng)), 1e3 * np.geomspace(1e-3, 1e3, 20))
+    assert np.abs(by_name["b-near"].place(rng)).max() < 1
+
+    problem = Problem.of(by_name["c-far"])
+    assert problem.starts(2, 0).shape == (2, 100)
+    np.testing.assert_array_equal(problem.starts(2, 0), Problem.of(by_name["c-far"]).starts(2, 0))
+    precision = -np.stack([problem.target(unit)[1] for unit in np.eye(100)])
+    np.testing.assert_allclose(np.linalg.cond(precision), 1e6, rtol=1e-6)
+    value = problem.target(problem.starts(1, 0)[0])[0]  # of 100 axes, each 10³ off
+    np.testing.assert_allclose(value, -0.5 * 100 * 1e6, rtol=1e-6)
+    marginal = np.sqrt(np.diag(np.linalg.inv(precision)))
+    np.testing.assert_allclose(np.abs(by_name["c-farther"].place(rng)), 1e3 * marginal, rtol=1e-6)
+
+
+def test_hard_starts(tmp_path, capsys):
+    options = "--cases b-near --samplers ours-diagonal --seeds 0 1 --draws 100 --tune 200 --chains 2 --results"
+    hard_starts.main([*options.split(), str(tmp_path)])
+    first = capsys.readouterr().out
+    title, words = gaussians.STARTS["b-near"], first.splitlines()[1]
+    assert words.startswith(f"{title:27s} ours-diagonal ")
+    r_hat, passed, ess, warmup = words[len(title) :].split()[1:5]
+    assert 0.99 < float(r_hat) < 1.2 and passed.endswith("/2")
+    assert float(ess) > 10 and float(warmup) > 400
+    hard_starts.main([*options.split(), str(tmp_path)])  # from what is on file
+    assert capsys.readouterr().out == first
+
+
+def test_what_is_hopeless_is_run_once_and_errors_are_shown():
+    assert hard_starts.seeds_of("c-far", "ours-diagonal", [0, 1]) == [0]
+    assert hard_starts.seeds_of("c-far", "ours-dense", [0, 1]) == [0, 1]
+    assert hard_starts.seeds_of("b-far", "ours-diagonal", [0, 1]) == [0, 1]
+    assert hard_starts.row("toy", "theirs", [{"error": "ValueError: no\nand more"}]).endswith(" ValueError: no")
+
+
+def test_large():
+    record = large.one("ours-diagonal", 50, 60, 60, 2, 0)
+    assert min(record["gradients"]) >= 120
+    assert min(record["cpu"]) > 0
+    assert record["ess"] > 10
+    json.dumps(record)
+    costs = large.costs(large.spread(3), ["ours-diagonal", "ours-dense"], rounds=1, seconds=0.0, tune=40, least=20)
+    assert list(costs) == ["ours-diagonal", "ours-dense"]
+    assert costs["ours-dense"][1] == 1
+    assert all(nanoseconds > 0 and length >= 1 for nanoseconds, _, length in costs.values())
+
+
+@pytest.mark.parametrize("family", ["independent", "correlated", "hierarchical"])
+def test_families_are_of_any_dimension(family):
+    for dim in (10, 40):
+        posterior = families.load(f"{family}-{dim}")
+        problem = Problem(posterior.model)
+        assert problem.target.dim == dim
+        value, gradient = problem.target(problem.starts(1, 0)[0])
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+
+
+def test_the_correlated_are_what_they_are_said_to_be():
+    target = Problem(families.correlated(12)).target
+    precision = -np.stack([target(unit)[1] for unit in np.eye(12)])
+    distance = np.abs(np.subtract.outer(np.arange(12), np.arange(12)))
+    np.testing.assert_allclose(np.linalg.inv(precision), families.CORRELATION**distance, rtol=1e-6)
+
+
+def test_the_same_few_elements_are_scored(posterior):
+    rng = np.random.default_rng(0)
+    draws = {"x": rng.normal(size=(2, 40, 450)), "s": rng.normal(size=(2, 40))}
+    run = Run(draws, np.zeros((2, 40)), (1, 1), (1, 1), np.ones(2), 0)
+    bare = Posterior("bare-bare", posterior.model)
+    assert growth.measure(run, bare)["parameters"] == growth.SCORED + 1
+    chosen = growth._some(draws["x"])
+    np.testing.assert_array_equal(chosen, growth._some(draws["x"]))
+
+
+def test_growth(tmp_path):
+    def run():
+        samplers, limits = ["ours-diagonal", "ours-diagonal-bcss2"], {"ours-diagonal-bcss2": 6}
+        cases = growth.cases(["independent", "hierarchical"], [12, 6], samplers, [0], limits, PLAN)
+        return study.run_all(cases, tmp_path, tell=str)
+
+    assert run() == 6
+    assert run() == 0
+    results = report.load(tmp_path)
+    assert sorted(results["dim"]) == [6, 6, 6, 6, 12, 12]
+    text = growth.tables(results)
+    assert all(words in text for words in report.MEASURES.values())
+    assert [line.split()[3] for line in text.splitlines() if line.startswith("| hierarchical")][:2] == ["6", "12"]
+
+    pytest.importorskip("matplotlib")
+    figure = growth.figure(results, "seconds")
+    assert [axes.get_title() for axes in figure.axes] == ["independent", "hierarchical"]
+    growth.main(["--dims", "--results", str(tmp_path)])
+    assert (tmp_path / "growth-gradients.png").stat().st_size > 5000
+
+
+def exact(name, rng, count):
+    """Draws (chains, draws, ...) of the targets whose law is known."""
+    shape = (4, count)
+    if name == "funnel":
+        v = rng.normal(0, 3, shape)
+        return {"v": v, "x": rng.normal(size=(*shape, 9)) * np.exp(v / 2)[..., None]}
+    if name == "mixture":
+        first = rng.random(shape) < 0.5
+        return {"x": np.where(first, rng.normal(-2, 1, shape), rng.normal(2, 0.6, shape))}
+    if name == "student":
+        return {"x": rng.standard_t(2, (*shape, 5))}
+    axes = np.linalg.qr(np.random.default_rng(0).standard_normal((100, 100)))[0]
+    return {"x": (np.geomspace(1, 100, 100) * rng.normal(size=(*shape, 100))) @ axes.T}
+
+
+@pytest.mark.parametrize("name", ["funnel", "mixture", "gaussian", "student"])
+def test_exact_draws_have_no_bias(name):
+    target = known_laws.load(name)
+    rng, records = np.random.default_rng(1), []
+    for _ in range(20):
+        draws = exact(name, rng, 500)
+        run = Run(draws, np.zeros((4, 500)), (1, 1), (1, 1), np.ones(4), 0)
+        records.append({"estimates": robustness.estimates(run, target)})
+    biases = robustness.biases(json.loads(json.dumps(records)))
+    assert len(biases) == {"funnel": 4 + 9 * 2, "mixture": 4, "gaussian": 400, "student": 10}[name]
+    assert biases["z"].abs().max() < 5.5
+    assert 0.5 < np.sqrt((biases["z"] ** 2).mean()) < 1.6
+    assert {key: values.shape[2:] for key, values in draws.items()} == {
+        rv.name: tuple(rv.shape.eval()) for rv in target.posterior.model.free_RVs
+    }
+    for record in records:
+        for kinds in record["estimates"].values():
+            kinds["below 5%"] = (kinds["below 5%"][0] + 0.02, *kinds["below 5%"][1:])
+    assert (robustness.biases(records).xs("below 5%", level="kind")["z"] > 4).all()
+
+
+def test_the_gaussian_has_the_condition_that_is_said():
+    problem = Problem(known_laws.load("gaussian").posterior.model)
+    precision = -np.stack([problem.target(unit)[1] for unit in np.eye(100)])
+    np.testing.assert_allclose(np.linalg.cond(precision), 1e4, rtol=1e-6)
+
+
+def test_the_law_of_reference_draws_has_their_error():
+    law = known_laws.Law.drawn(np.random.default_rng(0).normal(1, 2, (10, 1000)))
+    assert list(law.truth) == list(known_laws.KINDS)
+    assert law.truth["mean"][1] == pytest.approx(0.02, rel=0.1)
+    assert law.truth["squares"][0] == pytest.approx(4, rel=0.1)
+    assert law.truth["below 95%"][0] == pytest.approx(0.95, abs=1e-3)
+
+
+def test_what_all_runs_agree_on_is_infinitely_wrong():
+    record = {"estimates": {"x": {"mean": [0.5, 0.0, 0.0], "squares": [None, 1.0, 0.0]}}}
+    z = robustness.biases([record, record])["z"]
+    assert z["x", "mean"] == np.inf
+    assert np.isnan(z["x", "squares"])
+    assert robustness._bias([record])[1] == "-"
+
+
+def test_robustness(tmp_path):
+    def run(seeds):
+        return study.run_all(robustness.cases(["mixture"], ["ours"], seeds, plan=PLAN), tmp_path, tell=str)
+
+    assert run([0]) == 1
+    assert run([0, 1]) == 1
+    record = json.loads((tmp_path / study.file_of("mixture", "ours", 1)).read_text())
+    assert set(record["estimates"]["x"]) == set(known_laws.KINDS)
+    assert robustness.choices([record, {"error": "none"}]).total() == 2
+    assert robustness.tables(tmp_path).count("| target ") == 4  # with no nutpie to compare with
+
+    # as if they were of another sampler, to be compared with
+    for seed in (0, 1):
+        file = tmp_path / study.file_of("mixture", "nutpie-diagonal", seed)
+        own = json.loads((tmp_path / study.file_of("mixture", "ours", seed)).read_text())
+        file.write_text(json.dumps({**own, "sampler": "nutpie-diagonal", "chosen": []}))
+    text = robustness.tables(tmp_path)
+    ratios = [line for line in text.splitlines() if line.startswith("| mixture") and "[" in line]
+    assert [line.split()[3] for line in ratios] == ["ours", "nutpie-diagonal"]
+    assert all(" 1.00 [" in line for line in ratios)
+
+
+def compare(folder, posterior, configurations, lines=None, **options):
+    cases = references.cases([posterior.name], configurations, folder, lambda name: posterior, PLAN, **options)
+    study.run_all(cases, folder, tell=[].append if lines is None else lines.append)
+    return references.kept(folder, [posterior.name], configurations, 0)
+
+
+def test_references_are_compared_once(posterior, tmp_path):
+    lines = []
+    kept = compare(tmp_path, posterior, ["ours-diagonal-leapfrog"], lines, again=0)
+    assert len(lines) == 1 and "|z|" in lines[0]
+    record = kept["ours-diagonal-leapfrog"]["toy-toy"]
+    assert set(record["z"]) == set(record["r_hat"]) == set(record["ess"]) == {"x[1]", "x[2]"}
+    assert (record["draws"], record["chains"]) == (60, 2)
+    kept = compare(tmp_path, posterior, ["ours-diagonal-leapfrog", "ours-diagonal-bcss2"], lines, again=0)
+    assert len(lines) == 2
+    text = references.tables(kept)
+    assert "ours-diagonal-bcss2" in text
+    assert " 8 " in next(line for line in text.splitlines() if line.startswith("all "))
+
+
+def test_what_is_far_from_the_reference_is_made_again(posterior, tmp_path):
+    wrong = replace(posterior, reference={**posterior.reference, "x[1]": posterior.reference["x[1]"] + 3})
+    kept = compare(tmp_path, wrong, ["ours-diagonal"], again=3)
+    assert kept["ours-diagonal"]["toy-toy again"]["draws"] == 3 * kept["ours-diagonal"]["toy-toy"]["draws"]
+    listed = [line for line in references.tables(kept).splitlines() if line.startswith("toy-toy ")]
+    assert next(line.split()[1:3] for line in listed if "x[" in line) == ["x[1]", "mean"]
+
+
+def test_posteriors_without_a_reference_are_left_out(posterior, tmp_path):
+    kept = compare(tmp_path, Posterior("bare-bare", posterior.model), ["ours-diagonal"])
+    assert kept == {"ours-diagonal": {}}
+    assert "bare" not in references.tables(kept)
