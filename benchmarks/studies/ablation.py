@@ -5,44 +5,43 @@ so an ingredient pays where they are below 1: of geometric means over posteriors
 seeds, and of the posterior that misses it most.  Some ingredients are there for draws rather than for gradients, which
 the effective draws of a run tell, and in how many runs R-hat is at most 1.01.
 
-Some ingredients are no options, since nobody should want them off; those are taken out of the modules that hold them.
+An ingredient that is no option of the sampler is a constant of its `Policy`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pandas as pd
 
 from benchmarks import models, report, study
-from benchmarks.samplers import Prepare, Problem, Sample, get
-from pymc_symplectic.adaptation import search, tuner
+from benchmarks.samplers import Prepare, get, ours
+from pymc_symplectic import Policy
 
 R_HAT = 1.01
-_ANY = ((math.inf, math.inf),) * len(tuner._SHAPES)
-VARIANTS: Mapping[str, tuple[tuple[Any, str, Any], ...]] = {
-    "without the harmonic drift": ((tuner, "_SCHEMES", ("leapfrog", "bcss2")),),
-    "without two-stage schemes": ((tuner, "_SCHEMES", ("harmonic_leapfrog", "leapfrog")),),
-    "without both": ((tuner, "_SCHEMES", ("leapfrog",)),),
-    "without the look at the shape": (
-        (tuner, "_SHAPES", _ANY), (tuner, "_NEAR", math.inf), (tuner, "_TAME", math.inf),
-        (tuner, "_LEAST_PULL", -math.inf), (tuner, "_HIGHEST_PEAK", math.inf),
-    ),
-    "without proof": (
-        (tuner, "_KEEP", 0.0), (tuner, "_ENOUGH", (0.0, 0.0)), (tuner, "_LONGEST_REST", math.inf),
-        (tuner, "_DIVERGING", math.inf), (tuner, "LOST", {"free": 1.0, "harmonic": 1.0}),
-    ),
-    "without the look beyond the draws": ((tuner, "_SURPLUS", math.inf), (tuner, "_OTHER", math.inf)),
-    "with a single path to each draw": ((tuner, "_ALIKE", 0.0),),
-    "without caution after divergences": ((tuner, "_RISKY", 1.0),),
-    "without allowance for luck": ((search, "surplus", lambda *_: None),),
-    "without acceptance by efficiency": ((tuner, "_ACCEPT", (0.8, 0.8)),),
+_USUAL = Policy()
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "without the harmonic drift": {"schemes": ("leapfrog", "bcss2")},
+    "without two-stage schemes": {"schemes": ("harmonic_leapfrog", "leapfrog")},
+    "without both": {"schemes": ("leapfrog",)},
+    "without the look at the shape": {
+        "limits": ((math.inf, math.inf),) * len(_USUAL.limits), "quick_distance": math.inf, "near_gaussian": math.inf,
+        "least_radial_correlation": -math.inf, "largest_kurtosis": math.inf,
+    },
+    "without proof": {
+        "keep": 0.0, "enough": (0.0, 0.0), "longest_stay": math.inf, "most_diverging": math.inf,
+        "most_lost_free": 1.0, "most_lost_harmonic": 1.0,
+    },
+    "without the look beyond the draws": {"remarkable": math.inf, "elsewhere": math.inf},
+    "with a single path to each draw": {"path_cost": 0.0},
+    "without caution after divergences": {"risky": 1.0},
+    "without allowance for luck": {"control_variate": False},
+    "without acceptance by efficiency": {"accept": (0.8, 0.8)},
 }  # fmt: skip
-"""What has another value, (module, name, value), by what is off."""
+"""The constants of `Policy` that are others, by what is off."""
 
 OPTIONS = {
     "without the tuner": "ours-auto",
@@ -59,20 +58,9 @@ ABSENT = {**{f"ours {words}": words for words in VARIANTS}, **{name: words for w
 def sampler(name: str) -> Prepare:
     """Look up one of `ABSENT`, or any other sampler."""
     words = ABSENT.get(name)
-    return partial(_without, VARIANTS[words]) if words in VARIANTS else get(name)
-
-
-def _without(switches: tuple[tuple[Any, str, Any], ...], problem: Problem) -> Sample:
-    """The default, with other values at the places of `switches`."""
-
-    def switched[R](run: Callable[[], R]) -> R:
-        with ExitStack() as off:
-            for module, name, value in switches:
-                off.enter_context(patch.object(module, name, value))
-            return run()
-
-    sample = switched(lambda: get("ours")(problem))
-    return lambda **plan: switched(lambda: sample(**plan))  # type: ignore[return-value]
+    if words not in VARIANTS:
+        return get(name)
+    return partial(ours.prepare, options={"policy": replace(_USUAL, **VARIANTS[words])})
 
 
 def table(results: pd.DataFrame) -> str:
