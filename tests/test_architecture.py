@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pymc_symplectic
-from pymc_symplectic.kernels import compile
+from pymc_symplectic.kernels import sources
 
 PACKAGE = Path(pymc_symplectic.__file__).parent
 NAME = PACKAGE.name
@@ -18,7 +18,9 @@ NAME = PACKAGE.name
 # From the bottom up: a room may import itself, and the rooms of the lines above its own.
 LAYERS = [
     ["checks", "names", "kernels"],
-    ["integrators", "kinetic", "metrics", "trajectories"],
+    ["kinetic", "metrics"],
+    ["splits", "refreshments", "trajectories"],
+    ["integrators"],
     ["adaptation"],
     ["settings"],
     ["target"],
@@ -96,7 +98,8 @@ def test_kernels_stand_alone(path):
 
 
 @pytest.mark.parametrize(
-    "room", ["names", "integrators", "kinetic", "metrics", "trajectories", "adaptation", "settings"]
+    "room",
+    ["names", "integrators", "kinetic", "metrics", "refreshments", "splits", "trajectories", "adaptation", "settings"],
 )
 def test_mathematics_knows_nothing_of_pymc(room):
     for path in FILES:
@@ -138,14 +141,14 @@ print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_star
 def test_editing_any_kernel_changes_the_cache(tmp_path):
     folder = tmp_path / "kernels"
     shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    original = compile._source_hash(PACKAGE / "kernels")
-    assert compile._source_hash(folder) == original
+    original = sources.hash_folder(PACKAGE / "kernels")
+    assert sources.hash_folder(folder) == original
     for file in sorted(folder.rglob("*.py")):
         source = file.read_text()
         file.write_text(source + "\n# edited\n")
-        assert compile._source_hash(folder) != original, file
+        assert sources.hash_folder(folder) != original, file
         file.write_text(source)
-    assert compile._source_hash(folder) == original
+    assert sources.hash_folder(folder) == original
 
 
 CALLER = """

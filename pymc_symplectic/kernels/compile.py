@@ -2,10 +2,9 @@
 
 numba's own disk cache looks at the time stamp of the file that defines a function, not at the files of the functions it
 calls, so an edited callee would leave stale machine code behind.  Here the cache directory is named by a hash of *all*
-kernel sources: any edit of any kernel starts a fresh cache.
+kernel sources: any edit of any kernel starts a fresh cache.  Parts from outside are seen to in `sources`.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -20,8 +20,20 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from .private import make_private
+from .sources import KernelCache, digest_of, hash_folder, made_from
 
-__all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
+__all__ = [
+    "FASTMATH",
+    "bind",
+    "cache_directory",
+    "cache_on_disk",
+    "helper",
+    "kernel",
+    "kinds",
+    "layouts",
+    "register",
+    "specialise",
+]
 
 _log = logging.getLogger(__name__)
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
@@ -32,14 +44,6 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 _OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, "_nrt": False}
 
 
-def _source_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _make_cache_directory(folder: Path) -> str:
     """Directory of the compiled kernels whose sources lie in `folder`, or "" where none can be had.
 
@@ -48,7 +52,7 @@ def _make_cache_directory(folder: Path) -> str:
     try:
         chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         home = Path(chosen).resolve() / "pymc_symplectic"
-        directory = home / _source_hash(folder)
+        directory = home / hash_folder(folder)
         is_new = not directory.exists()
         make_private(directory, depth=2)
         tempfile.TemporaryFile(dir=directory).close()  # access rights do not tell whether a disk can be written to
@@ -89,13 +93,22 @@ def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
 
 def kernel(function: Callable) -> Callable:
     """Compile an entry point: cached on disk, and run without the interpreter's lock."""
+    entry = numba.njit(function, nogil=True, **_OPTIONS)
     with cache_on_disk() as cache:
-        return numba.njit(function, cache=cache, nogil=True, **_OPTIONS)
+        if cache:
+            entry._cache = KernelCache(function, cache_directory)  # as `cache=True` does, with a cache of numba's own
+    return entry
 
 
 def helper(function: Callable) -> Callable:
     """Compile a function that only kernels call; in Python it stays the plain function."""
-    return register_jitable(**_OPTIONS, forceinline=True)(function)
+    if function not in _helpers:
+        _helpers.add(function)
+        register_jitable(**_OPTIONS, forceinline=True)(function)
+    return function
+
+
+_helpers: set[Callable] = set()
 
 
 def bind(entry: Any, *arguments: Any) -> Callable:
@@ -107,15 +120,57 @@ def bind(entry: Any, *arguments: Any) -> Callable:
     return entry.compile(tuple(numba.typeof(argument) for argument in arguments))
 
 
-def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
+_cases: dict[Callable, dict[Any, Callable]] = {}
+"""Of each function that is specialised, what it is for each type of named tuple."""
+
+
+def specialise(generic: Callable, cases: dict[Any, Callable]) -> None:
     """Let kernels compile ``generic(first, ...)`` to ``cases[type(first)](first, ...)``; `first` is a named tuple.
 
-    The choice is made by the compiler, so a kernel holds no branch and pays no call for it.
+    The choice is made by the compiler, so a kernel holds no branch and pays no call for it.  `cases` is kept, and
+    `register` adds to it.
     """
+    _cases[generic] = cases
 
     @overload(generic, strict=False, jit_options={**_OPTIONS, "forceinline": True})
     def _choose(first: Any, *_: Any) -> Callable | None:
         return cases.get(getattr(first, "instance_class", None))
+
+
+def register(kind: type, functions: Mapping[Callable, Callable]) -> None:
+    """Let kernels take a named tuple from outside this package, before any is compiled for it.
+
+    Parameters
+    ----------
+    kind : type
+        A `typing.NamedTuple`.
+    functions : mapping of callable to callable
+        For each specialised function that is to take it as its first argument, what is compiled there.
+
+    Raises
+    ------
+    TypeError
+        When `kind` is no named tuple, or a function is none that numba could compile.
+    ValueError
+        When kernels take it already.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        raise TypeError(f"a part of kernels must be a class made by typing.NamedTuple, got {kind!r}")
+    for generic, function in functions.items():
+        if not isinstance(function, FunctionType):
+            raise TypeError(
+                f"{generic.__name__} must be a plain function, which is compiled as part of a kernel, got {function!r}"
+            )
+        if kind in _cases[generic]:
+            raise ValueError(f"{kind.__name__} is registered already; make another class, or begin a new process")
+    for generic, function in functions.items():
+        _cases[generic][kind] = helper(function)
+    made_from[kind] = digest_of(kind, functions.values())
+
+
+def kinds(record: tuple) -> tuple:
+    """What of a named tuple, and of those in it, decides which version of a kernel takes it."""
+    return (type(record), *(kinds(part) for part in record if isinstance(part, tuple)))
 
 
 def layouts(arrays: Iterable[np.ndarray]) -> tuple[tuple[str, bool], ...]:
