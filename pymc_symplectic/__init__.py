@@ -1,12 +1,13 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
-from . import integrators, kinetic, mechanics, metrics, plots, trajectories
+from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
 from .diagnostics import compare, gradients, min_ess
 from .expressions import kinetic_energy
 from .integrators import ImplicitMidpoint, Integrator
 from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
+from .refreshments import Full, Partial
 from .sampling import sample
 from .starts import initial_points
 from .step import HMC
@@ -20,11 +21,13 @@ __all__ = [
     "Diagonal",
     "FixedSteps",
     "FixedTime",
+    "Full",
     "Identity",
     "ImplicitMidpoint",
     "Integrator",
     "LowRank",
     "NoUTurn",
+    "Partial",
     "StoreError",
     "check_kinetic",
     "compare",
@@ -39,7 +42,9 @@ __all__ = [
     "min_ess",
     "open_run",
     "plots",
+    "refreshments",
     "sample",
+    "splits",
     "trajectories",
 ]
 

@@ -15,19 +15,22 @@ from .adaptation.schedule import doubling, window_ends
 from .adaptation.trials import BrokenError, empty_outings, empty_probes
 from .adaptation.tuner import MEMORY, Tuner
 from .adaptation.worth import Memory, compile_scores
-from .integrators import HARMONIC
+from .integrators import get as get_integrator
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import GAMMA, SETTLED, new_learning, restart_step_size
-from .kernels.compile import bind, layouts
+from .kernels.compile import bind, kinds, layouts
+from .kernels.kinetic import draws as draw_momenta
 from .kernels.linear import map_of
 from .kernels.probe import probe, venture
 from .kernels.random import generator_record
 from .kernels.state import System, new_state
 from .kernels.status import Status
-from .metrics.estimate import centre, remembered, whitened
+from .metrics.estimate import remembered, whitened
+from .refreshments import Full
 from .settings import Settings, unadapted
 from .snapshots import check_snapshot
+from .splits import FREE, HARMONIC
 from .target import LogDensity
 from .trajectories import FixedTime, NoUTurn, Trajectory
 
@@ -70,7 +73,7 @@ class Chain:
         kinetic = settings.kinetic
         self._mean: np.ndarray | None = None  # of the Gaussian whose motion a harmonic drift is
         self._tuner = Tuner(settings, target.dim)
-        learns = self._metric.adapts or kinetic.adapts or settings.integrator.drift == "harmonic" or self._tuner.active
+        learns = self._metric.adapts or kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         self._windows = window_ends(tune) if learns and target.dim else []
         longest = int(max(np.diff([0, *self._windows]), default=0))
         asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, MEMORY if self._tuner.active else 0
@@ -90,16 +93,18 @@ class Chain:
         limit = max(limit, _WARMUP_LIMIT) if self.count < self.tune else limit
         self._speed_limit = settings.kinetic.speed_limit(self._kinetic)
         self._gain = settings.kinetic.gain(self._kinetic)
-        self._rule = self._trajectory_at(self.count).record(dim, limit)
+        trajectory = self._trajectory_at(self.count)
+        self._rule = trajectory.record(dim, limit)
         target = self.target.target._replace(inverse_temperature=1.0 / settings.temperature)
-        self._system = System(target, self._kinetic, metric, self._tuner.integrator.record(dim, self._mean))
+        flow = self._tuner.integrator.record(dim, self._mean)
+        self._system = System(target, self._kinetic, metric, flow, self._refreshment_of(trajectory))
         self._advance = self._bind(self._rule, self._system)
         self._next_event = min((end for end in (*self._windows, self.tune) if end > self.count), default=sys.maxsize)
 
     def _bind(self, rule: Any, system: System) -> Callable[..., tuple[int, int]]:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
         # algebra has made, may be laid out in another way than before.
-        key = type(rule), type(system.flow), type(system.metric), layouts(system.metric)
+        key = type(rule), kinds(system.flow), type(system.refreshment), type(system.metric), layouts(system.metric)
         if key not in self._bound:
             draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
             arguments = (system, rule, self._state, self._learning, self._random, draws, rows)
@@ -120,6 +125,10 @@ class Chain:
         depth = _FIRST_DEPTH + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
+    def _refreshment_of(self, trajectory: Trajectory) -> Any:
+        """What kernels run of the refreshment that a trajectory begins with."""
+        return (self.settings.refreshment if trajectory.persistent else Full()).record()
+
     def compile(self) -> None:
         """Load or compile the kernels that this chain will run, without drawing.
 
@@ -130,15 +139,17 @@ class Chain:
             compile_scores()
         pinned, tuned = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
         plans = [(self._system, [*pinned, *tuned])]
-        if settings.integrator.drift == "harmonic" or self._tuner.harmonic:
-            scheme = HARMONIC["harmonic_leapfrog"]
-            turning = self._system._replace(flow=scheme.record(dim, np.zeros(dim)))
-            if settings.integrator.drift != "harmonic":
+        own = settings.integrator.split.adapts
+        if own or self._tuner.harmonic:
+            scheme = settings.integrator if own else get_integrator("harmonic_leapfrog")
+            fitted = self._system._replace(flow=scheme.record(dim, scheme.split.standard(dim)))
+            if not own:
                 bind(venture, self._system, self._state, empty_outings(dim), settings.max_energy_error)
-            plans.append((turning, [*(pinned if settings.integrator.drift == "harmonic" else []), *tuned]))
+            plans.append((fitted, [*(pinned if own else []), *tuned]))
         for system, trajectories in plans:
             for trajectory in trajectories:
-                self._bind(trajectory.record(dim, settings.max_energy_error), system)
+                renewed = system._replace(refreshment=self._refreshment_of(trajectory))
+                self._bind(trajectory.record(dim, settings.max_energy_error), renewed)
             if self._tuner.active:
                 bind(probe, system, self._state, empty_probes(dim), settings.max_energy_error)
             bind(kernels.evaluate_start, system, self._state)
@@ -168,7 +179,7 @@ class Chain:
     @property
     def mean(self) -> np.ndarray | None:
         """The mean (d,) of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
-        return None if self._mean is None or self._tuner.integrator.drift == "free" else self._mean.copy()
+        return None if self._mean is None or self._tuner.integrator.split == FREE else self._mean.copy()
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -203,6 +214,9 @@ class Chain:
         if self.settings.adapts_step_size:
             self._search_step_size(1.0)
             self._learning.tuning[_TUNES_STEP] = float(self.tune > 0)
+        if self.settings.refreshment.keeps:
+            # no metric, and no trajectory that draws momenta of its own, changes what this is a draw from
+            draw_momenta(self._kinetic, self._random, self._state.kept[None])
         self._started = True
 
     def advance(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -268,9 +282,9 @@ class Chain:
         elif self.settings.adapts_step_size and unlike:
             self._search_step_size(self.step_size)
 
-    def _kinds(self) -> tuple[type, type, type]:
+    def _kinds(self) -> tuple[type, type, tuple]:
         """Of metric, trajectory and integrator."""
-        return type(self._system.metric), type(self._rule), type(self._system.flow)
+        return type(self._system.metric), type(self._rule), kinds(self._system.flow)
 
     def _learn_kinetic(self, metric: Any) -> bool:
         """Fit the kinetic energy to draws and gradients as this metric whitens them; whether it is another one now."""
@@ -280,10 +294,10 @@ class Chain:
         return self._kinetic is not before
 
     def _learn_mean(self, metric: Any) -> None:
-        """Fit the mean of the Gaussian with this metric's covariance, which a harmonic drift turns about."""
-        wanted = self._tuner.harmonic or self.settings.integrator.drift == "harmonic"
-        if wanted and self._windows.index(self.count) >= _RESTARTS:
-            self._mean = centre(metric, self._learning)
+        """Fit the split: of a harmonic drift, the mean of the Gaussian with this metric's covariance."""
+        split = HARMONIC if self._tuner.harmonic else self.settings.integrator.split
+        if split.adapts and self._windows.index(self.count) >= _RESTARTS:
+            self._mean = split.fit(metric, self._learning)
 
     def _fall_from_afar(self) -> bool:
         """Far from the typical set, take the metric of the gradient here again, if it lets the chain fall faster.
@@ -418,6 +432,7 @@ class Chain:
             "metric": {name: array.copy() for name, array in self._system.metric._asdict().items()},
             "kinetic": self._kinetic.params.copy(),
             "mean": None if self._mean is None else self._mean.copy(),
+            "momentum": self._state.kept.copy() if self.settings.refreshment.keeps else None,
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[0]),
             "tuner": self._tuner.snapshot(),
@@ -452,5 +467,7 @@ class Chain:
         learning["step"] = np.append(learning["step"], GAMMA)[: self._learning.step.size]
         for name, array in learning.items():
             getattr(self._learning, name)[...] = array
+        if self.settings.refreshment.keeps:
+            self._state.kept[:] = snapshot["momentum"]
         self._state.counters[0] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]

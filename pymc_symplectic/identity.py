@@ -27,6 +27,8 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
     told = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
     del told["accept_given"]
+    if not settings.refreshment.keeps:  # as in runs that were stored before there was a choice
+        del told["refreshment"]
     # an acceptance that is given makes other draws than the same one by default only where warm-up may choose another
     plain = settings.target_accept == settings.integrator.target_accept
     if settings.accept_given and plain and isinstance(settings.trajectory, trajectories.Auto):

@@ -104,7 +104,7 @@ def sample(
     model : pymc.Model, optional
         By default the model of the context.
     **options
-        Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `step_size`, `target_accept`,
+        Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `refreshment`, `step_size`, `target_accept`,
         `max_energy_error`, `temperature`.
 
     Returns

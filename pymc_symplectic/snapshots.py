@@ -12,7 +12,7 @@ import numpy as np
 
 from .adaptation.tuner import Tuner
 from .kernels.adapt import Learning
-from .kernels.linear import DenseMap, LowRankMap, map_of
+from .kernels.linear import DenseMap, DiagonalMap, LowRankMap, map_of
 from .settings import Settings
 
 __all__ = ["check_snapshot", "generator_of"]
@@ -96,6 +96,10 @@ def check_snapshot(
         _check_array("mean", snapshot["mean"], (dim,), float)
         if not np.all(np.isfinite(snapshot["mean"])):
             raise ValueError("mean is not finite")
+    if settings.refreshment.keeps:
+        _check_array("momentum", snapshot["momentum"], (dim,), float)
+        if not np.all(np.isfinite(snapshot["momentum"])):
+            raise ValueError("momentum is not finite")
     _check_metric(snapshot["metric"], dim)
     _check_kinetic(snapshot["kinetic"], settings, dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
@@ -108,6 +112,8 @@ def _check_metric(arrays: Any, dim: int) -> None:
     if isinstance(metric, DenseMap):
         _check_array("the factor of the metric", metric.factor, (dim, dim), float)
         scale, others = np.diag(metric.factor), [metric.factor]
+    elif not isinstance(metric, DiagonalMap | LowRankMap):  # of somebody's own, who knows what it may become
+        scale, others = np.ones(0), list(metric)
     else:
         _check_array("the scale of the metric", metric.scale, (dim,), float)
         scale, others = metric.scale, []

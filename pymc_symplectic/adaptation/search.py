@@ -170,7 +170,7 @@ class Search:
         allowed = [
             offer
             for offer in self._offers(course, candidate, size, _TIMES, _JITTERS)
-            if offer.accept > self._least_accept and offer.lost < LOST[candidate.scheme.drift] + 0.01
+            if offer.accept > self._least_accept and offer.lost < LOST[candidate.scheme.split.name] + 0.01
         ]
         best = max(allowed, key=lambda offer: offer.value, default=_NOTHING)
         key = candidate.scheme.name, size

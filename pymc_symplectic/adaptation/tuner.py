@@ -109,7 +109,7 @@ class Tuner:
         self._settings, self._dim = settings, dim
         self.active = (
             isinstance(settings.trajectory, trajectories.Auto)
-            and (automatic or isinstance(base, integrators.Integrator))
+            and (automatic or (isinstance(base, integrators.Integrator) and isinstance(base.drift, str)))
             and dim > 0
         )
         known = {**integrators.CATALOGUE, **integrators.HARMONIC}

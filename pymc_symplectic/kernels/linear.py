@@ -14,7 +14,7 @@ import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "map_of", "solve"]
+__all__ = ["DenseMap", "DiagonalMap", "LowRankMap", "drift", "kick", "kinds", "map_of", "solve"]
 
 
 class DiagonalMap(NamedTuple):
@@ -41,7 +41,12 @@ class LowRankMap(NamedTuple):
     stretch: np.ndarray
 
 
-def map_of(arrays: Mapping[str, np.ndarray]) -> DiagonalMap | DenseMap | LowRankMap:
+def kinds() -> tuple[Any, ...]:
+    """The linear maps that kernels take, those from outside among them."""
+    return tuple(_KICKS)
+
+
+def map_of(arrays: Mapping[str, np.ndarray]) -> Any:
     """The map that has these fields.
 
     Raises
@@ -49,7 +54,7 @@ def map_of(arrays: Mapping[str, np.ndarray]) -> DiagonalMap | DenseMap | LowRank
     ValueError
         When there is none.
     """
-    for kind in (DiagonalMap, DenseMap, LowRankMap):
+    for kind in kinds():
         if set(kind._fields) == set(arrays):
             return kind(**arrays)
     raise ValueError(f"metric: no linear map is made of {', '.join(map(repr, arrays)) or 'nothing'}")
