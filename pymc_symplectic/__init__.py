@@ -1,6 +1,6 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
-from . import integrators, kinetic, mechanics, metrics, plots, trajectories
+from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
 from .diagnostics import compare, gradients, min_ess
 from .expressions import kinetic_energy
 from .integrators import ImplicitMidpoint, Integrator
@@ -8,6 +8,7 @@ from .kinetic import check_kinetic
 from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
 from .policy import Policy
+from .refreshments import Full, Partial
 from .run.sample import sample
 from .starts import initial_points
 from .step import HMC
@@ -21,11 +22,13 @@ __all__ = [
     "Diagonal",
     "FixedSteps",
     "FixedTime",
+    "Full",
     "Identity",
     "ImplicitMidpoint",
     "Integrator",
     "LowRank",
     "NoUTurn",
+    "Partial",
     "Policy",
     "StoreError",
     "check_kinetic",
@@ -41,7 +44,9 @@ __all__ = [
     "min_ess",
     "open_run",
     "plots",
+    "refreshments",
     "sample",
+    "splits",
     "trajectories",
 ]
 

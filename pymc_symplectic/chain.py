@@ -25,6 +25,7 @@ from .kernels.adapt import (
     restart_step_size,
 )
 from .kernels.compile import bind, layouts
+from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
 from .kernels.state import GRADIENTS, new_state
 from .kernels.status import Status
@@ -161,6 +162,9 @@ class Chain:
         with self._measuring():
             plan = self._warmup.begin(self._lab)
         self._use(plan)
+        if self.settings.refreshment.keeps:
+            # no metric, and no trajectory that draws momenta of its own, changes what this is a draw from
+            draw_momenta(plan.kinetic, self._random, self._state.kept[None])
         self._started = True
 
     @contextmanager
@@ -229,6 +233,7 @@ class Chain:
             "metric": {name: array.copy() for name, array in plan.metric._asdict().items()},
             "kinetic": plan.kinetic.params.copy(),
             "mean": None if plan.mean is None else plan.mean.copy(),
+            "momentum": self._state.kept.copy() if self.settings.refreshment.keeps else None,
             "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
             "pending_gradients": int(self._state.counters[GRADIENTS]),
             "rng": self.rng.bit_generator.state,
@@ -259,5 +264,7 @@ class Chain:
         self._use(self._warmup.restore(snapshot))
         for name, array in snapshot["learning"].items():
             getattr(self._learning, name)[...] = array
+        if self.settings.refreshment.keeps:
+            self._state.kept[:] = snapshot["momentum"]
         self._state.counters[GRADIENTS] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]

@@ -202,9 +202,9 @@ class Policy:
     raised_accept: float = 0.9
     """this acceptance is held.  Without: 0.96 and 0.99, and 0.36 where it is missed most, in a narrow neck."""
 
-    def most_lost(self, drift: str) -> float:
+    def most_lost(self, split: str) -> float:
         """The fraction of trajectories that may come to nothing."""
-        return self.most_lost_harmonic if drift == "harmonic" else self.most_lost_free
+        return self.most_lost_harmonic if split == "harmonic" else self.most_lost_free
 
     def __post_init__(self) -> None:
         if self.first_window < 3 or self.equal_windows < 1:

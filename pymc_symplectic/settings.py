@@ -10,12 +10,13 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
-from . import integrators, kinetic, metrics, trajectories
+from . import integrators, kinetic, metrics, refreshments, trajectories
 from .checks import positive, share
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
 from .policy import Policy
+from .refreshments import Refreshment
 from .trajectories import Trajectory
 
 __all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
@@ -33,6 +34,7 @@ class Options(TypedDict, total=False):
     kinetic: str | KineticEnergy
     metric: str | Metric | np.ndarray
     trajectory: str | Trajectory
+    refreshment: Refreshment | None
     step_size: float | None
     target_accept: float | None
     max_energy_error: float
@@ -52,6 +54,7 @@ class Settings:
     kinetic: KineticEnergy
     metric: Metric
     trajectory: Trajectory
+    refreshment: Refreshment
     step_size: float | None
     target_accept: float
     max_energy_error: float
@@ -65,13 +68,16 @@ class Settings:
         check_names(options)
         scheme = integrators.get(options.get("integrator", "auto"))
         energy = kinetic.get(options.get("kinetic", "gaussian"))
-        _check_drift(scheme, energy)
+        _check_split(scheme, energy)
+        refreshment = refreshments.get(options.get("refreshment"))
+        trajectory = _trajectory_for(refreshment, trajectories.get(options.get("trajectory", "auto")), energy)
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
         return cls(
             integrator=scheme,
             kinetic=energy,
             metric=metrics.get(options.get("metric", "auto")),
-            trajectory=trajectories.get(options.get("trajectory", "auto")),
+            trajectory=trajectory,
+            refreshment=refreshment,
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
@@ -138,16 +144,30 @@ def _policy(given: object) -> Policy:
     return given
 
 
-def _check_drift(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
-    """Raise where the drift is the motion under another kinetic energy."""
-    if scheme.drift == "harmonic" and not isinstance(energy, kinetic.Gaussian):
-        plain = scheme.name.removeprefix("harmonic_")
+def _check_split(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
+    """Raise where one of the motions that H is split into is not exact with the kinetic energy."""
+    if not scheme.split.suits(energy):
+        plain = scheme.name.removeprefix(f"{scheme.split.name}_")
         other = (
             f"integrator={plain!r}"
             if plain in integrators.CATALOGUE
             else "an integrator with the free drift, such as 'leapfrog'"
         )
+        raise ValueError(scheme.split.refusal(f"integrator={scheme.name!r}", energy.name, other))
+
+
+def _trajectory_for(refreshment: Refreshment, trajectory: Trajectory, energy: KineticEnergy) -> Trajectory:
+    """The trajectory to run with a refreshment; a ValueError where that, or the kinetic energy, does not go with it."""
+    if not refreshment.suits(energy):
         raise ValueError(
-            f"integrator={scheme.name!r} has the harmonic drift, which is the motion under the Gaussian kinetic energy "
-            f"alone, got kinetic={energy.name!r}; choose kinetic='gaussian' with it, or {other}"
+            f"refreshment={refreshment!r} keeps to the momenta of the Gaussian kinetic energy alone, got "
+            f"kinetic={energy.name!r}; choose kinetic='gaussian' with it, or leave refreshment out"
         )
+    if not refreshment.keeps or trajectory.persistent:
+        return trajectory
+    if isinstance(trajectory, trajectories.Auto):
+        return trajectories.FixedSteps(1)
+    raise ValueError(
+        f"refreshment={refreshment!r} keeps a momentum that trajectory={trajectory.name!r} has no use for; choose "
+        "trajectory=ps.FixedSteps(1), or another fixed length, with it, or leave refreshment out"
+    )

@@ -116,6 +116,10 @@ def check_snapshot(
         _check_array("mean", snapshot["mean"], (dim,), float)
         if not np.all(np.isfinite(snapshot["mean"])):
             raise ValueError("mean is not finite")
+    if settings.refreshment.keeps:
+        _check_array("momentum", snapshot["momentum"], (dim,), float)
+        if not np.all(np.isfinite(snapshot["momentum"])):
+            raise ValueError("momentum is not finite")
     map_of(snapshot["metric"]).check(dim)
     _check_kinetic(snapshot["kinetic"], settings, dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])

@@ -92,7 +92,11 @@ class HMC(Step, state=HMCState):
     trajectory : str or Trajectory, optional
         ``"auto"``, the default, `NoUTurn`, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is
         known.  ``"auto"`` measures late in warm-up what a gradient is worth with fixed path lengths, and takes the best
-        one where it is clearly better than `NoUTurn` and safe.
+        one where it is clearly better than `NoUTurn` and safe.  ``FixedSteps(1)`` is MALA.
+    refreshment : Refreshment, optional
+        What becomes of the momentum between trajectories: `Full`, the default, draws all of it anew, and `Partial`
+        keeps a part, as Langevin dynamics does, with the Gaussian kinetic energy and a fixed length.  The trajectory
+        ``"auto"`` is a single step then.
     step_size : float, optional
         The size ε of one integrator step; by default tuned in warm-up, given it stays as it is.
     target_accept : float, optional
@@ -119,7 +123,7 @@ class HMC(Step, state=HMCState):
         When one of `vars` is discrete.
     ValueError
         When a name is not known (the message lists the choices), a number is out of range, one of `vars` is not a free
-        variable of the model, or an integrator does not go with the kinetic energy.
+        variable of the model, or an integrator or a refreshment does not go with the kinetic energy or the trajectory.
 
     Notes
     -----

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from .checks import positive, share, whole
+from .kernels import chain as kernels
+from .kernels import metropolis
+from .kernels.compile import register as register_part
 from .kernels.metropolis import FixedStepsRule, FixedTimeRule
 from .kernels.nouturn import NoUTurnRule, new_tree
 from .names import choose
 
-__all__ = ["ALIASES", "CATALOGUE", "Auto", "FixedSteps", "FixedTime", "NoUTurn", "Trajectory", "get"]
+__all__ = [
+    "ALIASES",
+    "CATALOGUE",
+    "Auto",
+    "FixedSteps",
+    "FixedTime",
+    "NoUTurn",
+    "Trajectory",
+    "divergence_limits",
+    "get",
+    "register",
+]
 
 
 _UNNOTICED = 100.0  # a fall of the energy by so many nats has a probability of exp(-100) at most
@@ -34,9 +48,17 @@ def divergence_limits(max_energy_error: float) -> tuple[float, float]:
 
 
 class Trajectory(ABC):
-    """A rule for the length of a trajectory and the choice of a point on it."""
+    """A rule for the length of a trajectory and the choice of a point on it.
+
+    Whoever writes one gives `record`, whose named tuple `register` makes known to kernels.
+    """
 
     name: ClassVar[str]
+    persistent: ClassVar[bool] = False
+    """Whether its momentum may be kept in part from one trajectory to the next, as `Partial` does.
+
+    That is so where it has a length that is known beforehand, and ends in a Metropolis test.
+    """
 
     @abstractmethod
     def record(self, dim: int, max_energy_error: float) -> Any:
@@ -46,6 +68,8 @@ class Trajectory(ABC):
 @dataclass(frozen=True)
 class FixedSteps(Trajectory):
     """A given number of integrator steps, then a Metropolis test.
+
+    A single step, ``FixedSteps(1)``, is the Metropolis-adjusted Langevin algorithm (MALA).
 
     Parameters
     ----------
@@ -68,6 +92,7 @@ class FixedSteps(Trajectory):
     jitter: float = 0.0
     repeats: int = 1
     name: ClassVar[str] = "fixed_steps"
+    persistent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         whole("steps", self.steps, least=1)
@@ -115,6 +140,7 @@ class FixedTime(Trajectory):
     max_steps: int = 1024
     repeats: int = 1
     name: ClassVar[str] = "fixed_time"
+    persistent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive("time", self.time)
@@ -188,6 +214,53 @@ CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType(
     {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn)}
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"nuts": "no_u_turn", "nouturn": "no_u_turn"})
+
+
+def register(
+    rule: type, *, plan: Callable | None = None, transition: Callable | None = None, longest: Callable | None = None
+) -> None:
+    """Make a rule of your own known to kernels, once, before anything is sampled with it.
+
+    Parameters
+    ----------
+    rule : type
+        The `typing.NamedTuple` that `Trajectory.record` returns.
+    plan : callable, optional
+        ``plan(rule, eps, rng)``, the number of steps of the next trajectory and the size of each, given the step size;
+        a Metropolis test follows.  It may draw from `rng`, but must not look at where the chain is.  The rule then has
+        the fields `repeats`, `max_energy_error` and `max_energy_range` among its own.
+    transition : callable, optional
+        In place of a plan, the whole of a draw: ``transition(rule, system, state, eps, rng, row)`` leaves it in
+        ``state.current``, fills a row of `kernels.statistics`, and returns a status; see
+        `kernels.metropolis.metropolis_transition`.
+    longest : callable, optional
+        ``longest(rule, longest)``, the longest step that tuning may come to, given that of the flow, which it is by
+        default.
+
+    Raises
+    ------
+    TypeError
+        When there is not one of `plan` and `transition`, or something is of the wrong kind.
+    ValueError
+        When the rule is registered already.
+
+    Notes
+    -----
+    All of them are plain functions that numba can compile in nopython mode, in terms of the functions in `kernels`.
+    Where they stand in a module, what is compiled of them is kept on disk until that module changes.
+    """
+    functions: dict[Callable, Callable] = {kernels.longest_step: _as_the_flow if longest is None else longest}
+    if plan is not None and transition is None:
+        functions |= {metropolis.plan: plan, kernels.transition: metropolis.metropolis_transition}
+    elif transition is not None and plan is None:
+        functions[kernels.transition] = transition
+    else:
+        raise TypeError("register takes either plan=... or transition=..., and not both")
+    register_part(rule, functions)
+
+
+def _as_the_flow(rule: Any, longest: float) -> float:
+    return longest
 
 
 def get(trajectory: str | Trajectory) -> Trajectory:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pymc_symplectic
-from pymc_symplectic.kernels import compile
+from pymc_symplectic.kernels import compile, sources
 from pymc_symplectic.native.numba import SOURCE
 
 PACKAGE = Path(pymc_symplectic.__file__).parent
@@ -21,7 +21,9 @@ LAYERS = [
     ["native"],
     ["checks", "names", "policy", "kernels"],
     ["window"],
-    ["integrators", "kinetic", "metrics", "trajectories"],
+    ["kinetic", "metrics"],
+    ["splits", "refreshments", "trajectories"],
+    ["integrators"],
     ["settings"],
     ["adaptation"],
     ["target"],
@@ -119,7 +121,10 @@ def test_what_is_used_of_one_library_needs_few_others(path):
 
 @pytest.mark.parametrize(
     "room",
-    ["names", "policy", "window", "integrators", "kinetic", "metrics", "trajectories", "adaptation", "settings"],
+    [
+        *("names", "policy", "window", "kinetic", "metrics", "splits", "refreshments", "trajectories", "integrators"),
+        *("settings", "adaptation"),
+    ],
 )
 def test_mathematics_knows_nothing_of_pymc(room):
     for path in FILES:
@@ -163,15 +168,15 @@ def test_editing_any_kernel_changes_the_cache(tmp_path):
     folder = tmp_path / "kernels"
     shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
     beside = Path(shutil.copy(SOURCE, tmp_path))
-    original = compile._source_hash(PACKAGE / "kernels", SOURCE)
+    original = sources.hash_sources(PACKAGE / "kernels", SOURCE)
     assert Path(compile.cache_directory).name in (original, "")
-    assert compile._source_hash(folder, beside) == original
+    assert sources.hash_sources(folder, beside) == original
     for file in [*sorted(folder.rglob("*.py")), beside]:
         source = file.read_text()
         file.write_text(source + "\n# edited\n")
-        assert compile._source_hash(folder, beside) != original, file
+        assert sources.hash_sources(folder, beside) != original, file
         file.write_text(source)
-    assert compile._source_hash(folder, beside) == original
+    assert sources.hash_sources(folder, beside) == original
 
 
 CALLER = """

@@ -2,17 +2,25 @@
 
 import dataclasses
 import pickle
+from typing import NamedTuple
 
 import numpy as np
+import pymc as pm
 import pytest
+from numba.extending import register_jitable
 
 import pymc_symplectic as ps
+from pymc_symplectic import metrics
+from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import linear
 from pymc_symplectic.kernels.adapt import new_learning, store_draw
 from pymc_symplectic.kernels.state import Point
 from pymc_symplectic.metrics import CATALOGUE, Metric, get
 from pymc_symplectic.metrics.auto import as_dense
 from pymc_symplectic.metrics.estimate import geometric_mean
+from pymc_symplectic.settings import Settings
+from pymc_symplectic.target import LogDensity
+from pymc_symplectic.trajectories import FixedSteps
 from pymc_symplectic.window import Window
 
 DIM = 6
@@ -43,7 +51,7 @@ def seen(draws, gradients, memory=10_000):
     """The window of a chain that has made these draws and gradients, (n, d) each."""
     learning = new_learning(draws.shape[1], min(memory, len(draws)), 1.0, 0.8)
     for draw, gradient in zip(draws, gradients, strict=True):
-        store_draw(learning, Point(draw, gradient, np.zeros(1)))
+        store_draw(learning, Point(draw, gradient, np.zeros(1), np.zeros(1)))
     return Window.of(learning)
 
 
@@ -391,3 +399,69 @@ def test_unknown_names():
     for other in (3, None, object(), np.ones((2, 2, 2))):
         with pytest.raises(TypeError, match=r"(?s)metric must be a name .*; choose one of: "):
             get(other)
+
+
+# Maps of one's own.
+
+
+class PairedMap(NamedTuple):
+    """Neighbours are turned into each other before they are scaled: L = diag(spread) R."""
+
+    spread: np.ndarray
+    angle: np.ndarray
+
+
+@register_jitable
+def _turn(angle, x, y):
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return cosine * x - sine * y, sine * x + cosine * y
+
+
+def _kick_paired(paired, c, gradient, momentum):
+    x, y = _turn(-paired.angle[0], paired.spread[0] * gradient[0], paired.spread[1] * gradient[1])
+    momentum[0] += c * x
+    momentum[1] += c * y
+
+
+def _drift_paired(paired, c, velocity, position):
+    x, y = _turn(paired.angle[0], velocity[0], velocity[1])
+    position[0] += c * paired.spread[0] * x
+    position[1] += c * paired.spread[1] * y
+
+
+def _solve_paired(paired, vector):
+    vector[0], vector[1] = _turn(-paired.angle[0], vector[0] / paired.spread[0], vector[1] / paired.spread[1])
+
+
+metrics.register(PairedMap, kick=_kick_paired, drift=_drift_paired, solve=_solve_paired)
+
+
+class Paired(metrics.Metric):
+    name, adapts = "paired", False
+
+    def check(self, dim):
+        pass
+
+    def start(self, gradient):
+        return PairedMap(np.array([0.5, 2.0]), np.array([0.4]))
+
+
+def test_a_chain_runs_by_a_map_of_ones_own():
+    with pm.Model() as model:
+        pm.Normal("x", 0, [0.5, 2.0])
+    settings = Settings.choose(metric=Paired(), trajectory=FixedSteps(2), step_size=0.9)
+    chain, other = (Chain(LogDensity(model=model), settings, np.random.default_rng(seed)) for seed in (1, 2))
+    chain.start(np.zeros(2))
+    draws = chain.advance(4000)[0]
+    np.testing.assert_allclose(draws.std(axis=0), [0.5, 2.0], rtol=0.1)
+    other.restore(chain.snapshot())
+    assert isinstance(other.metric, PairedMap)
+    np.testing.assert_array_equal(other.advance(5)[0], chain.advance(5)[0])
+
+
+def test_a_map_that_could_be_taken_for_another_is_refused():
+    class Scaled(NamedTuple):
+        scale: np.ndarray
+
+    with pytest.raises(ValueError, match="Scaled has the same fields as DiagonalMap; give them other names"):
+        metrics.register(Scaled, kick=_kick_paired, drift=_drift_paired, solve=_solve_paired)

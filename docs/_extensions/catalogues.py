@@ -19,6 +19,11 @@ def _link(value: Any) -> list[str]:
     return [f"`{value.__name__}`"]
 
 
+def _instance(value: Any) -> list[str]:
+    """An object, as the entry of its class."""
+    return [f"`{type(value).__name__}`"]
+
+
 def _integrator(value: Any) -> list[str]:
     stages = getattr(value, "stages", "as many as its equation takes")
     return [str(value.order), str(stages), getattr(value, "reference", "")]
@@ -54,6 +59,7 @@ _COLUMNS: Mapping[str, tuple[list[str], Row]] = {
     "integrators.ALIASES": (["stands for"], _alias),
     "kinetic.CATALOGUE": (["class"], _link),
     "metrics.CATALOGUE": (["class"], _link),
+    "splits.CATALOGUE": (["class"], _instance),
     "trajectories.CATALOGUE": (["class"], _link),
     "trajectories.ALIASES": (["stands for"], _alias),
     "mechanics.TEXTBOOK": (["kind", "order", "reference"], _method),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.compile import kinds
 from ..kernels.linear import LinearMap
 from ..kernels.state import System, Target
 
@@ -35,6 +36,8 @@ class Plan:
         Of the integrator.
     rule
         Of the trajectory.
+    refreshment
+        Of the momentum that a trajectory starts with.
     target_accept : float
         What dual averaging holds.
     tunes_step, learns : bool
@@ -48,6 +51,7 @@ class Plan:
     mean: np.ndarray | None
     flow: Any
     rule: Any
+    refreshment: Any
     target_accept: float
     tunes_step: bool
     learns: bool
@@ -55,9 +59,9 @@ class Plan:
 
     def system(self, target: Target) -> System:
         """The Hamiltonian system, and the flow that approximates its motion."""
-        return System(target, self.kinetic, self.metric, self.flow)
+        return System(target, self.kinetic, self.metric, self.flow, self.refreshment)
 
     @property
-    def kinds(self) -> tuple[type, type, type]:
-        """Of metric, trajectory and integrator."""
-        return type(self.metric), type(self.rule), type(self.flow)
+    def kinds(self) -> tuple:
+        """The types of metric, trajectory, integrator and refreshment, by which kernels are compiled."""
+        return type(self.metric), type(self.rule), kinds(self.flow), type(self.refreshment)

@@ -91,7 +91,7 @@ class Search:
         self._known = moments(window, self._columns, None if plan.mean is None else plan.mean[self._columns])
         self._reach: tuple[np.ndarray, np.ndarray] | None = None
         if policy.control_variate and isinstance(plan.kinetic, Gaussian):
-            reach, variance = plan.metric.apply(self._momenta), plan.metric.variance()
+            reach, variance = plan.metric.apply(self._momenta), plan.metric.variance(lab.dim)
             self._reach = reach[:, self._columns], variance[self._columns]
         self._beyond: Beyond | None = None
         self._began = lab.gradients
@@ -116,7 +116,7 @@ class Search:
         policy, fixed = self._policy, self.demands.fixed_step
         best, near = 0.0, policy.climb_again if again else policy.climb
         for candidate in candidates.values():
-            if best > policy.unbeaten and candidate.scheme.drift == "free":
+            if best > policy.unbeaten and not candidate.scheme.split.adapts:
                 continue
             if self._found and self.cost > budget:
                 break
@@ -151,13 +151,13 @@ class Search:
         return here
 
     def _look(self, candidate: Candidate, size: float, reach: float | None = None) -> float:
-        policy, drift = self._policy, candidate.scheme.drift
+        policy, split = self._policy, candidate.scheme.split.name
         reach = policy.usual_reach if reach is None else reach
         allowed = [
             score
             for score in self._scores(candidate, size, reach, policy.times, policy.jitters)
             if score.accept > max(self.demands.least_accept, policy.least_accept)
-            and score.lost < policy.most_lost(drift) + 0.01
+            and score.lost < policy.most_lost(split) + 0.01
         ]
         best = max(allowed, key=lambda score: score.efficiency, default=_NOTHING)
         key = candidate.scheme.name, size

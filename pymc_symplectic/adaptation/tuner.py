@@ -31,6 +31,7 @@ import numpy as np
 
 from .. import integrators, kinetic, trajectories
 from ..settings import Settings
+from ..splits import Split
 from ..window import Window
 from .efficiency import Gaussianity, ess_per_draw, fraction_lost, gaussianity, longest_stay
 from .lab import Lab, evenly_spaced
@@ -91,16 +92,16 @@ class Tuner:
         self._settings, self._dim, self._policy = settings, dim, settings.policy
         self.active = (
             isinstance(settings.trajectory, trajectories.Auto)
-            and (self._automatic or isinstance(base, integrators.Integrator))
+            and (self._automatic or (isinstance(base, integrators.Integrator) and isinstance(base.drift, str)))
             and dim > 0
         )
         known = {**integrators.CATALOGUE, **integrators.HARMONIC}
         schemes: list[Any] = [known[name] for name in self._policy.schemes] if self._automatic else [base]
         if not isinstance(settings.kinetic, kinetic.Gaussian):
-            schemes = [scheme for scheme in schemes if scheme.drift == "free"]
+            schemes = [scheme for scheme in schemes if not scheme.split.adapts]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
-        self._may_raise_accept = self.active and base.drift == "free" and not pinned
+        self._may_raise_accept = self.active and not base.split.adapts and not pinned
         self._columns = evenly_spaced(dim, self._policy.coordinates)
         self.found: Tuning | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
@@ -112,7 +113,7 @@ class Tuner:
     @property
     def harmonic(self) -> bool:
         """Whether a harmonic drift may be chosen, so that its mean has to be known."""
-        return any(scheme.drift == "harmonic" for scheme in self._schemes.values())
+        return any(scheme.split.adapts for scheme in self._schemes.values())
 
     @property
     def integrator(self) -> Any:
@@ -261,15 +262,15 @@ class Tuner:
         """Keep what was chosen, or something like it, or give it up."""
         assert self.found is not None
         policy, event, window = self._policy, looks.event, looks.window
-        drift, step_size, efficiency = self.integrator.drift, event["step_size"], event["efficiency"]
-        bold = drift == "free" and policy.most_lost_free < event["lost"] < policy.bold_lost
+        split, step_size, efficiency = self.integrator.split, event["step_size"], event["efficiency"]
+        bold = not split.adapts and policy.most_lost_free < event["lost"] < policy.bold_lost
         if bold and self.found.accept < policy.bold_accept - 0.02:
             event["verdict"] = "too bold"
             self.found = self.found._replace(step_size=policy.shorter * step_size, accept=policy.bold_accept)
             return self.found.step_size
-        if event["lost"] > policy.most_lost(drift) or (drift == "harmonic" and window.diverged.any()):
-            event["verdict"] = f"trajectories of the {drift} drift are lost"
-            return self._without(drift, search, looks)
+        if event["lost"] > policy.most_lost(split.name) or (split.adapts and window.diverged.any()):
+            event["verdict"] = f"trajectories of the {split.name} drift are lost"
+            return self._without(split, search, looks)
         if longest_stay(window.draws) > policy.longest_stay or window.diverged.mean() > policy.most_diverging:
             return self._give_up("what was tried got stuck")
         if efficiency < policy.keep * self._floor:
@@ -291,11 +292,11 @@ class Tuner:
         self.found = best
         return best.step_size
 
-    def _without(self, drift: str, search: Search, looks: _Looks) -> float | None:
+    def _without(self, split: Split, search: Search, looks: _Looks) -> float | None:
         """Give up what was chosen and all schemes of its drift; choose among free ones, if it was the harmonic one."""
-        if drift == "free":
+        if not split.adapts:
             return self._give_up("what was tried lost its way")
-        self._schemes = {name: scheme for name, scheme in self._schemes.items() if scheme.drift == "free"}
+        self._schemes = {name: scheme for name, scheme in self._schemes.items() if not scheme.split.adapts}
         self.found = None
         if not self._schemes:
             return self._give_up("what was tried lost its way")
@@ -313,7 +314,7 @@ class Tuner:
             name = self.found.integrator
             candidates[name] = candidates[name]._replace(step_size=step_size)
         if self._automatic and looks.gaussianity.distance >= policy.near_gaussian:
-            candidates = {name: one for name, one in candidates.items() if one.scheme.drift == "free"}
+            candidates = {name: one for name, one in candidates.items() if not one.scheme.split.adapts}
         if not candidates:
             return None
         budget = max(policy.budget * self._floor_steps, policy.least_budget)
@@ -331,7 +332,7 @@ class Tuner:
         heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
         """
         scheme, policy = self._schemes[found.integrator], self._policy
-        if scheme.drift == "free" or not self._automatic:
+        if not scheme.split.adapts or not self._automatic:
             return True
         beyond = search.beyond(self._floor_step)
         if beyond is None:
@@ -362,7 +363,7 @@ class Tuner:
         found, policy = {}, self._policy
         for name, scheme in self._schemes.items():
             size, longest = policy.first_step * self._floor_step * scheme.stages, np.inf
-            if scheme.drift == "harmonic":
+            if scheme.split.adapts:
                 angle, multiple = policy.first_harmonic_step
                 size = max(angle, multiple * self._floor_step) * (0.3 + 0.7 * scheme.stages)
                 longest = scheme.longest

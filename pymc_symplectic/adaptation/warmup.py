@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..integrators import HARMONIC
+from ..integrators import get as get_integrator
 from ..kernels.adapt import GAMMA
 from ..kernels.linear import LinearMap, map_of
-from ..metrics.estimate import centre
+from ..refreshments import Full
 from ..settings import Settings
+from ..splits import FREE, HARMONIC
 from ..trajectories import FixedTime, NoUTurn, Trajectory
 from ..window import Window
 from .lab import Lab
@@ -52,8 +53,7 @@ class WarmUp:
         self._settings, self._dim, self._tune, self._policy = settings, dim, tune, settings.policy
         self._tuner = Tuner(settings, dim)
         learns = (
-            self._metric.adapts or settings.kinetic.adapts or settings.integrator.drift == "harmonic"
-            or self._tuner.active
+            self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
         self._windows = window_ends(tune, self._policy) if learns and dim else []
         self._transient = False
@@ -81,7 +81,7 @@ class WarmUp:
 
     def turns_about(self, plan: Plan) -> np.ndarray | None:
         """The mean of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
-        return None if plan.mean is None or self._tuner.integrator.drift == "free" else plan.mean.copy()
+        return None if plan.mean is None or self._tuner.integrator.split == FREE else plan.mean.copy()
 
     def outline(self) -> Plan:
         """What a chain draws by, as far as types are concerned, before it stands anywhere."""
@@ -121,12 +121,14 @@ class WarmUp:
         limit = self._settings.max_energy_error
         if count < self._tune:
             limit = max(limit, self._policy.warmup_energy_error)
+        trajectory = self._trajectory_at(count)
         return Plan(
             metric=metric,
             kinetic=kinetic,
             mean=mean,
             flow=self._tuner.integrator.record(self._dim, mean),
-            rule=self._trajectory_at(count).record(self._dim, limit),
+            rule=trajectory.record(self._dim, limit),
+            refreshment=self._refreshment_of(trajectory),
             target_accept=self._tuner.target_accept,
             tunes_step=self._settings.adapts_step_size and count < self._tune,
             learns=bool(self._windows) and count < self._windows[-1],
@@ -146,15 +148,20 @@ class WarmUp:
         depth = self._policy.first_depth + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
+    def _refreshment_of(self, trajectory: Trajectory) -> Any:
+        """What kernels run of the refreshment that a trajectory begins with."""
+        return (self._settings.refreshment if trajectory.persistent else Full()).record()
+
     def _fitted(self, window: Window, plan: Plan, early: bool) -> Plan:
-        """Metric, kinetic energy, and the mean of the Gaussian that a harmonic drift turns about, as draws ask for."""
+        """Metric, kinetic energy, and what the split has to know of the target, as draws ask for."""
         settings, kinetic, mean = self._settings, plan.kinetic, plan.mean
         metric = self._metric.fit(plan.metric, window)
         if settings.kinetic.adapts and not early:
             draws, gradients = window.pairs
             kinetic = settings.kinetic.fit(kinetic, metric.solve(draws), metric.adjoint(gradients))
-        if (self._tuner.harmonic or settings.integrator.drift == "harmonic") and not early:
-            mean = centre(metric, *window.means) if window.count >= 3 else None
+        split = HARMONIC if self._tuner.harmonic else settings.integrator.split
+        if split.adapts and not early:
+            mean = split.fit(metric, window)
         return self._plan(window.end, metric, kinetic, mean)
 
     def _fallen(self, fitted: Plan, count: int, lab: Lab) -> Plan:
@@ -209,16 +216,17 @@ class WarmUp:
         Not those for a metric that turns dense, which few posteriors ask for, and which take as long again.
         """
         settings, dim, limit = self._settings, self._dim, self._settings.max_energy_error
-        given = settings.integrator.drift == "harmonic"
+        given, other = settings.integrator.split.adapts, self._tuner.harmonic
         own, timed = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
-        turning = HARMONIC["harmonic_leapfrog"].record(dim, np.zeros(dim))
-        flows = [(plan.flow, [*own, *timed], False)]
-        if given or self._tuner.harmonic:
-            flows[0] = (plan.flow, [*own, *timed], not given)
-            flows.append((turning, [*(own if given else []), *timed], False))
+        flows = [(plan.flow, [*own, *timed], other and not given)]
+        if given or other:
+            scheme = settings.integrator if given else get_integrator("harmonic_leapfrog")
+            fitted = scheme.record(dim, scheme.split.standard(dim))
+            flows.append((fitted, [*(own if given else []), *timed], False))
         for flow, trajectories, outings in flows:
             for trajectory in trajectories:
-                yield replace(plan, flow=flow, rule=trajectory.record(dim, limit)), outings
+                rule, refreshment = trajectory.record(dim, limit), self._refreshment_of(trajectory)
+                yield replace(plan, flow=flow, rule=rule, refreshment=refreshment), outings
 
     @property
     def tests_trajectories(self) -> bool:

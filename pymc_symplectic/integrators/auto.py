@@ -1,10 +1,11 @@
 """The integrator that warm-up chooses."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ..splits import FREE, Split
 from .catalogue import CATALOGUE
 
 __all__ = ["Auto"]
@@ -18,11 +19,12 @@ class Auto:
     """
 
     name: ClassVar[str] = "auto"
-    drift: ClassVar[Literal["free", "harmonic"]] = "free"
+    drift: ClassVar[str] = FREE.name
+    split: ClassVar[Split] = FREE
     order: ClassVar[int] = 2
     stages: ClassVar[int] = 1
     target_accept: ClassVar[float] = CATALOGUE["leapfrog"].target_accept
 
-    def record(self, dim: int, mean: np.ndarray | None = None) -> Any:
+    def record(self, dim: int, fitted: np.ndarray | None = None) -> Any:
         """What kernels run until something else is chosen."""
         return CATALOGUE["leapfrog"].record(dim)

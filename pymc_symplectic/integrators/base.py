@@ -7,15 +7,15 @@ from typing import Literal, Self
 
 import numpy as np
 
-from ..kernels.flow import Composition, Harmonic
+from .. import splits
+from ..kernels.flow import Composition
 from ..names import choose
+from ..splits import Split
 
 __all__ = ["Integrator"]
 
-_DRIFTS = ("free", "harmonic")
 SUM_TOLERANCE = 1e-12
 PALINDROME_TOLERANCE = 1e-13
-_ALMOST_HALF_A_TURN = 0.9 * math.pi
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,12 +42,14 @@ class Integrator:
         taken at its word, and tells which acceptance to aim for.
     reference : str, optional
         Where the coefficients were published.
-    drift : {"free", "harmonic"}, optional
-        What moves between kicks: a free particle, or one in the harmonic well that warm-up has fitted to the
-        target; see `Integrator.harmonic`.
+    drift : {"free", "harmonic"} or Split, optional
+        How H is split into kicks and drifts: a free particle moves between kicks, or one in the harmonic well that
+        warm-up has fitted to the target, see `Integrator.harmonic`; or a split of your own.
 
     Attributes
     ----------
+    split : Split
+        What `drift` stands for.
     kick_first : bool
         Whether the step begins and ends with a kick.
     stages : int
@@ -105,7 +107,7 @@ class Integrator:
     name: str = "custom"
     order: int = 2
     reference: str = ""
-    drift: Literal["free", "harmonic"] = "free"
+    drift: Literal["free", "harmonic"] | Split = "free"
 
     def __post_init__(self) -> None:
         # A frozen dataclass can be written to in this way only. Whatever sequence came in, tuples are kept.
@@ -124,7 +126,15 @@ class Integrator:
                 f"order must be a positive even integer (a palindromic scheme has even order), got {self.order!r}"
             )
         object.__setattr__(self, "order", int(self.order))
-        object.__setattr__(self, "drift", choose("drift", self.drift, {name: name for name in _DRIFTS}))
+        chosen = self.drift if isinstance(self.drift, Split) else choose("drift", self.drift, splits.CATALOGUE)
+        # what has a name goes by it, in descriptions of runs too
+        known = splits.CATALOGUE.get(chosen.name) == chosen
+        object.__setattr__(self, "drift", chosen.name if known else chosen)
+
+    @property
+    def split(self) -> Split:
+        """How H is split into the energies that kicks and drifts are the motions of."""
+        return self.drift if isinstance(self.drift, Split) else splits.CATALOGUE[self.drift]
 
     @property
     def kick_first(self) -> bool:
@@ -330,27 +340,42 @@ class Integrator:
         >>> Integrator.symmetric(kicks=(1 / 6,), name="mine").harmonic()
         Integrator('harmonic_mine': order 2, 2 gradients per step, kick first, harmonic drift)
         """
+        return self.with_split(splits.HARMONIC, name, reference)
+
+    def with_split(self, split: Split, name: str | None = None, reference: str | None = None) -> Self:
+        """
+        The same coefficients with another split of H.
+
+        Parameters
+        ----------
+        split : Split
+        name : str, optional
+            What to call it; by default its own name after that of the split.
+        reference : str, optional
+            Where it was published.
+
+        Returns
+        -------
+        Integrator
+        """
         if name is None:
-            name = f"harmonic_{self.name}" if self.drift == "free" else self.name
-        reference = self.reference if reference is None else reference
-        return replace(self, name=name, reference=reference, drift="harmonic")
+            name = self.name if split == self.split else f"{split.name}_{self.name}"
+        return replace(self, name=name, reference=self.reference if reference is None else reference, drift=split)
 
     @property
     def longest(self) -> float:
-        """The longest step of a harmonic drift that is tuned to; infinite for a free one."""
-        return math.inf if self.drift == "free" else _ALMOST_HALF_A_TURN / sum(map(abs, self.drifts))
+        """The longest step that is tuned to, as the split has it; infinite with the free drift."""
+        return self.split.longest(self.drifts)
 
-    def record(self, dim: int, mean: np.ndarray | None = None) -> Composition | Harmonic:
-        """What kernels run in `dim` coordinates; of a harmonic drift, the free one while its mean is not known."""
-        kicks, drifts = np.array(self.kicks), np.array(self.drifts)
-        if self.drift == "free" or mean is None:
-            return Composition(kicks, drifts)
-        return Harmonic(kicks, drifts, mean.copy(), np.zeros(dim), self.longest)
+    def record(self, dim: int, fitted: np.ndarray | None = None) -> Composition:
+        """What kernels run in `dim` coordinates, given what the split has fitted to the target."""
+        split = self.split.record(dim, fitted, self.drifts)
+        return Composition(np.array(self.kicks), np.array(self.drifts), split)
 
     def __repr__(self) -> str:
         gradients = "gradient" if self.stages == 1 else "gradients"
         first = "kick" if self.kick_first else "drift"
-        drift = "" if self.drift == "free" else f", {self.drift} drift"
+        drift = "" if self.split == splits.FREE else f", {self.split.name} drift"
         return (
             f"Integrator({self.name!r}: order {self.order}, {self.stages} {gradients} per step, {first} first{drift})"
         )

@@ -1,12 +1,13 @@
 """The implicit midpoint rule."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from ..checks import positive, whole
 from ..kernels.flow import Midpoint
+from ..splits import FREE, Split
 
 __all__ = ["ImplicitMidpoint"]
 
@@ -52,7 +53,8 @@ class ImplicitMidpoint:
     reverse_tolerance: float = 1e-8
     max_iterations: int = 100
     name: ClassVar[str] = "implicit_midpoint"
-    drift: ClassVar[Literal["free", "harmonic"]] = "free"
+    drift: ClassVar[str] = FREE.name
+    split: ClassVar[Split] = FREE
     order: ClassVar[int] = 2
     target_accept: ClassVar[float] = 0.95
 
@@ -61,7 +63,7 @@ class ImplicitMidpoint:
         positive("reverse_tolerance", self.reverse_tolerance)
         whole("max_iterations", self.max_iterations, least=1)
 
-    def record(self, dim: int, mean: np.ndarray | None = None) -> Midpoint:
+    def record(self, dim: int, fitted: np.ndarray | None = None) -> Midpoint:
         """What kernels run in `dim` coordinates."""
         memory = np.zeros((5, dim))
         return Midpoint(float(self.tolerance), float(self.reverse_tolerance), int(self.max_iterations), memory)

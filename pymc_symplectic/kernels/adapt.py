@@ -7,7 +7,7 @@ import numpy as np
 
 from . import statistics as column
 from .compile import helper
-from .flow import close, copy_point, evaluate, longest_of, step, total_energy
+from .flow import close, evaluate, longest_of, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum
 from .state import Point, State, System
 from .status import Status
@@ -162,7 +162,7 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
     direction, longest = 0, longest_of(system.flow)
     eps = min(eps, longest)
     for _ in range(60):  # in case that nothing is ever accepted
-        copy_point(state.current, state.moving)
+        start_from(state.current, state.moving)
         draw_momentum(system.kinetic, rng, state.momentum)
         start = total_energy(system, state.moving, state.momentum)
         status = step(system.flow, system, state, eps)
@@ -170,7 +170,7 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
             status = close(system.flow, system, state)
         if status == _BROKEN:
             return np.nan
-        error = total_energy(system, state.moving, state.momentum) - start
+        error = total_energy(system, state.moving, state.momentum) - start + work_of(system.flow, state.moving)
         wanted = 1 if -error > math.log(0.8) else -1
         if direction == 0:
             direction = wanted

@@ -2,10 +2,10 @@
 
 numba's own disk cache looks at the time stamp of the file that defines a function, not at the files of the functions it
 calls, so an edited callee would leave stale machine code behind.  Here the cache directory is named by a hash of *all*
-kernel sources, and of what they use of numba's insides: any edit of any of them starts a fresh cache.
+kernel sources, and of what they use of numba's insides: any edit of any of them starts a fresh cache.  Parts from
+outside are seen to in `sources`.
 """
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,16 +13,29 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from ..native.numba import SOURCE, cache_in, class_of, compiled_once, entry_point, without_counting
+from ..native.numba import SOURCE, cache_in, class_of, compiled_once, entry_point, keep_in, without_counting
 from .private import make_private
+from .sources import KernelCache, digest_of, hash_sources, made_from
 
-__all__ = ["FASTMATH", "bind", "cache_directory", "cache_on_disk", "helper", "kernel", "layouts", "specialise"]
+__all__ = [
+    "FASTMATH",
+    "bind",
+    "cache_directory",
+    "cache_on_disk",
+    "helper",
+    "kernel",
+    "kinds",
+    "layouts",
+    "register",
+    "specialise",
+]
 
 _log = logging.getLogger(__name__)
 _KEPT_CACHES = 4  # caches of other versions or environments that are left in place
@@ -30,14 +43,6 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 """Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, for divergences' sake."""
 # Nothing needs to be counted: the caller of an entry point owns all arrays while it runs.
 _OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, **without_counting()}
-
-
-def _source_hash(folder: Path, *files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in [*sorted(folder.rglob("*.py")), *files]:
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _make_cache_directory(folder: Path, *files: Path) -> str:
@@ -48,7 +53,7 @@ def _make_cache_directory(folder: Path, *files: Path) -> str:
     try:
         chosen = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         home = Path(chosen).resolve() / "pymc_symplectic"
-        directory = home / _source_hash(folder, *files)
+        directory = home / hash_sources(folder, *files)
         is_new = not directory.exists()
         make_private(directory, depth=2)
         tempfile.TemporaryFile(dir=directory).close()  # access rights do not tell whether a disk can be written to
@@ -85,13 +90,22 @@ def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
 
 def kernel(function: Callable) -> Callable:
     """Compile an entry point: cached on disk, and run without the interpreter's lock."""
+    entry = numba.njit(function, nogil=True, **_OPTIONS)
     with cache_on_disk() as cache:
-        return compiled_once(numba.njit(function, cache=cache, nogil=True, **_OPTIONS))
+        if cache:
+            keep_in(entry, KernelCache(function, cache_directory))
+    return compiled_once(entry)
 
 
 def helper(function: Callable) -> Callable:
     """Compile a function that only kernels call; in Python it stays the plain function."""
-    return register_jitable(**_OPTIONS, forceinline=True)(function)
+    if function not in _helpers:
+        _helpers.add(function)
+        register_jitable(**_OPTIONS, forceinline=True)(function)
+    return function
+
+
+_helpers: set[Callable] = set()
 
 
 def bind(entry: Any, *arguments: Any) -> Callable:
@@ -102,15 +116,57 @@ def bind(entry: Any, *arguments: Any) -> Callable:
     return entry_point(entry, [numba.typeof(argument) for argument in arguments])
 
 
-def specialise(generic: Callable, cases: Mapping[Any, Callable]) -> None:
+_cases: dict[Callable, dict[Any, Callable]] = {}
+"""Of each function that is specialised, what it is for each type of named tuple."""
+
+
+def specialise(generic: Callable, cases: dict[Any, Callable]) -> None:
     """Let kernels compile ``generic(first, ...)`` to ``cases[type(first)](first, ...)``; `first` is a named tuple.
 
-    The choice is made by the compiler, so a kernel holds no branch and pays no call for it.
+    The choice is made by the compiler, so a kernel holds no branch and pays no call for it.  `cases` is kept, and
+    `register` adds to it.
     """
+    _cases[generic] = cases
 
     @overload(generic, strict=False, jit_options={**_OPTIONS, "forceinline": True})
     def _choose(first: Any, *_: Any) -> Callable | None:
         return cases.get(class_of(first))
+
+
+def register(kind: type, functions: Mapping[Callable, Callable]) -> None:
+    """Let kernels take a named tuple from outside this package, before any is compiled for it.
+
+    Parameters
+    ----------
+    kind : type
+        A `typing.NamedTuple`.
+    functions : mapping of callable to callable
+        For each specialised function that is to take it as its first argument, what is compiled there.
+
+    Raises
+    ------
+    TypeError
+        When `kind` is no named tuple, or a function is none that numba could compile.
+    ValueError
+        When kernels take it already.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        raise TypeError(f"a part of kernels must be a class made by typing.NamedTuple, got {kind!r}")
+    for generic, function in functions.items():
+        if not isinstance(function, FunctionType):
+            raise TypeError(
+                f"{generic.__name__} must be a plain function, which is compiled as part of a kernel, got {function!r}"
+            )
+        if kind in _cases[generic]:
+            raise ValueError(f"{kind.__name__} is registered already; make another class, or begin a new process")
+    for generic, function in functions.items():
+        _cases[generic][kind] = helper(function)
+    made_from[kind] = digest_of(kind, functions.values())
+
+
+def kinds(record: tuple) -> tuple:
+    """What of a named tuple, and of those in it, decides which version of a kernel takes it."""
+    return (type(record), *(kinds(part) for part in record if isinstance(part, tuple)))
 
 
 def layouts(arrays: Iterable[np.ndarray]) -> tuple[tuple[str, bool], ...]:

@@ -1,50 +1,53 @@
-"""Explicit integrators: a sequence of kicks and drifts."""
+"""Explicit integrators: a sequence of kicks and drifts, by any split of H into two motions."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import splits
 from .compile import helper
 from .energy import evaluate
-from .kinetic import velocity_of
-from .linear import drift, kick
-from .state import State, System
+from .splits import Free
+from .state import Point, State, System
 from .status import Status
 
-__all__ = ["Composition", "close_composition", "composition_is_closed", "step_composition"]
+__all__ = [
+    "Composition",
+    "close_composition",
+    "composition_is_closed",
+    "longest_of_composition",
+    "step_composition",
+    "work_of_composition",
+]
 
 _OK = int(Status.OK)
 _BROKEN = int(Status.BROKEN)
 
 
 class Composition(NamedTuple):
-    """Coefficients of alternating kicks and drifts; the longer of the two comes first and last."""
+    """Coefficients of alternating kicks and drifts, of which the longer comes first and last, and whose they are."""
 
     kicks: np.ndarray
     drifts: np.ndarray
-
-
-@helper
-def _drift(system: System, state: State, c: float) -> None:
-    velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
-    drift(system.metric, c, velocity, state.moving.position)
+    split: Any = Free()
 
 
 @helper
 def step_composition(flow: Composition, system: System, state: State, eps: float) -> int:
     """One step, in place; stops where the log-density is -inf."""
-    kicks, drifts, point = flow.kicks, flow.drifts, state.moving
+    kicks, drifts, split, point = flow.kicks, flow.drifts, flow.split, state.moving
     kick_first = kicks.size > drifts.size
+    splits.begin(split, system, state)
     if kick_first:
-        kick(system.metric, kicks[0] * eps, point.gradient, state.momentum)
+        splits.kick(split, system, state, kicks[0] * eps)
     for i in range(min(kicks.size, drifts.size)):
-        _drift(system, state, drifts[i] * eps)
+        splits.drift(split, system, state, drifts[i] * eps)
         status = evaluate(system.target, point, state.counters)
         if status == _BROKEN or point.value[0] == -np.inf:
             return status
-        kick(system.metric, kicks[i + int(kick_first)] * eps, point.gradient, state.momentum)
+        splits.kick(split, system, state, kicks[i + int(kick_first)] * eps)
     if not kick_first:
-        _drift(system, state, drifts[-1] * eps)
+        splits.drift(split, system, state, drifts[-1] * eps)
     return _OK
 
 
@@ -60,3 +63,15 @@ def close_composition(flow: Composition, system: System, state: State) -> int:
 def composition_is_closed(flow: Composition) -> bool:
     """Whether a step ends with a kick."""
     return flow.kicks.size > flow.drifts.size
+
+
+@helper
+def longest_of_composition(flow: Composition) -> float:
+    """As its split has it."""
+    return splits.longest(flow.split)
+
+
+@helper
+def work_of_composition(flow: Composition, point: Point) -> float:
+    """As its split has it."""
+    return splits.work(flow.split, point)

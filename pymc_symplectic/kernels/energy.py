@@ -9,7 +9,7 @@ from .state import GRADIENTS, Point, System, Target
 from .status import Status
 from .vectors import assign
 
-__all__ = ["copy_point", "evaluate", "total_energy"]
+__all__ = ["copy_point", "evaluate", "start_from", "total_energy"]
 
 _OK = int(Status.OK)
 
@@ -38,10 +38,18 @@ def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
 
 @helper
 def copy_point(source: Point, destination: Point) -> None:
-    """Copy position, gradient and value."""
+    """Copy position, gradient, value and work."""
     assign(destination.position, source.position)
     assign(destination.gradient, source.gradient)
     destination.value[0] = source.value[0]
+    destination.work[0] = source.work[0]
+
+
+@helper
+def start_from(source: Point, destination: Point) -> None:
+    """Copy a point to where a trajectory starts from it, of which no work has been done yet."""
+    copy_point(source, destination)
+    destination.work[0] = 0.0
 
 
 @helper

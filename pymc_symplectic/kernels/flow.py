@@ -3,36 +3,48 @@
 from typing import Any
 
 from .compile import helper, specialise
-from .composition import Composition, close_composition, composition_is_closed, step_composition
-from .energy import copy_point, evaluate, total_energy
-from .harmonic import Harmonic, longest_of_harmonic, step_harmonic
+from .composition import (
+    Composition,
+    close_composition,
+    composition_is_closed,
+    longest_of_composition,
+    step_composition,
+    work_of_composition,
+)
+from .energy import copy_point, evaluate, start_from, total_energy
 from .midpoint import Midpoint, close_midpoint, midpoint_is_closed, step_midpoint
-from .state import LONGEST, State, System
+from .state import LONGEST, Point, State, System
 
 __all__ = [
     "Composition",
-    "Harmonic",
     "Midpoint",
     "close",
     "copy_point",
     "evaluate",
     "is_closed",
     "longest_of",
+    "start_from",
     "step",
     "total_energy",
+    "work_of",
 ]
 
 
 @helper
-def _longest(flow: Any) -> float:
+def _longest_of_midpoint(flow: Midpoint) -> float:
     return LONGEST
 
 
-# the kicks and drifts of a harmonic flow come and go like those of any composition
-_STEPS = {Composition: step_composition, Harmonic: step_harmonic, Midpoint: step_midpoint}
-_CLOSES = {Composition: close_composition, Harmonic: close_composition, Midpoint: close_midpoint}
-_CLOSED = {Composition: composition_is_closed, Harmonic: composition_is_closed, Midpoint: midpoint_is_closed}
-_LONGEST_STEPS = {Composition: _longest, Harmonic: longest_of_harmonic, Midpoint: _longest}
+@helper
+def _work_of_midpoint(flow: Midpoint, point: Point) -> float:
+    return 0.0
+
+
+_STEPS = {Composition: step_composition, Midpoint: step_midpoint}
+_CLOSES = {Composition: close_composition, Midpoint: close_midpoint}
+_CLOSED = {Composition: composition_is_closed, Midpoint: midpoint_is_closed}
+_LONGEST_STEPS = {Composition: longest_of_composition, Midpoint: _longest_of_midpoint}
+_WORKS = {Composition: work_of_composition, Midpoint: _work_of_midpoint}
 
 
 def step(flow: Any, system: System, state: State, eps: float) -> int:
@@ -58,7 +70,16 @@ def longest_of(flow: Any) -> float:
     return _LONGEST_STEPS[type(flow)](flow)
 
 
+def work_of(flow: Any, point: Point) -> float:
+    """What the steps that led to a point did besides following H, to be added to its energy error: see `Point`.
+
+    Of a flow that does nothing else it is a zero that the compiler knows of, so that nothing is added.
+    """
+    return _WORKS[type(flow)](flow, point)
+
+
 specialise(step, _STEPS)
 specialise(close, _CLOSES)
 specialise(is_closed, _CLOSED)
 specialise(longest_of, _LONGEST_STEPS)
+specialise(work_of, _WORKS)

@@ -10,14 +10,25 @@ In Python a map has the same as methods, for vectors (d,) or rows (n, d): `apply
 (L⁻¹ x); and `covariance_times` (L Lᵀ g, of a vector), `variance` (the diagonal of L Lᵀ) and `check`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .compile import helper, specialise
 
-__all__ = ["DenseMap", "DiagonalMap", "LinearMap", "LowRankMap", "drift", "kick", "map_of", "solve"]
+__all__ = [
+    "DenseMap",
+    "DiagonalMap",
+    "LinearMap",
+    "LowRankMap",
+    "complete",
+    "drift",
+    "kick",
+    "kinds",
+    "map_of",
+    "solve",
+]
 
 
 class DiagonalMap(NamedTuple):
@@ -41,7 +52,7 @@ class DiagonalMap(NamedTuple):
         """L Lᵀ g."""
         return self.scale * (vector * self.scale)
 
-    def variance(self) -> np.ndarray:
+    def variance(self, dim: int) -> np.ndarray:
         """The diagonal of L Lᵀ, (d,)."""
         return self.scale**2
 
@@ -73,7 +84,7 @@ class DenseMap(NamedTuple):
         """L Lᵀ g."""
         return self.factor @ (self.factor.T @ vector)
 
-    def variance(self) -> np.ndarray:
+    def variance(self, dim: int) -> np.ndarray:
         """The diagonal of L Lᵀ, (d,)."""
         return (self.factor**2).sum(axis=1)
 
@@ -114,7 +125,7 @@ class LowRankMap(NamedTuple):
         slope = vector * self.scale
         return self.scale * (slope + ((self.directions @ slope) * (self.stretch**2 - 1)) @ self.directions)
 
-    def variance(self) -> np.ndarray:
+    def variance(self, dim: int) -> np.ndarray:
         """The diagonal of L Lᵀ, (d,)."""
         return (1 + (self.stretch**2 - 1) @ self.directions**2) * self.scale**2
 
@@ -129,12 +140,48 @@ class LowRankMap(NamedTuple):
 type LinearMap = DiagonalMap | DenseMap | LowRankMap
 
 
+def complete(kind: Any) -> None:
+    """Give a map from outside, in place, those methods that it lacks, by the functions that kernels take of it."""
+
+    def each_row(vectors: np.ndarray, of_one: Callable[[np.ndarray, np.ndarray], None]) -> np.ndarray:
+        rows = np.atleast_2d(vectors)
+        found = np.zeros(rows.shape)
+        for i in range(len(rows)):
+            of_one(rows[i], found[i])
+        return found.reshape(np.shape(vectors))
+
+    def solve_one(metric: Any, row: np.ndarray, out: np.ndarray) -> None:
+        out[:] = row
+        solve(metric, out)
+
+    def check(metric: Any, dim: int) -> None:
+        for name, array in metric._asdict().items():
+            _check(name, array, np.shape(array))
+
+    methods: dict[str, Callable[..., Any]] = {
+        "apply": lambda self, vectors: each_row(vectors, lambda row, out: drift(self, 1.0, row, out)),
+        "adjoint": lambda self, vectors: each_row(vectors, lambda row, out: kick(self, 1.0, row, out)),
+        "solve": lambda self, vectors: each_row(vectors, lambda row, out: solve_one(self, row, out)),
+        "covariance_times": lambda self, vector: self.apply(self.adjoint(vector)),
+        "variance": lambda self, dim: (self.adjoint(np.eye(dim)) ** 2).sum(axis=1),
+        "check": check,
+    }
+    for name, method in methods.items():
+        if not hasattr(kind, name):
+            setattr(kind, name, method)
+
+
 def _check(name: str, array: Any, shape: tuple[int, ...], positive: bool = False) -> None:
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != float:
         found = f"{array.dtype}{array.shape}" if isinstance(array, np.ndarray) else repr(array)[:60]
         raise ValueError(f"the {name} of the metric is {found}, and must be float64{shape}")
     if not np.all(np.isfinite(array)) or (positive and not np.all(array > 0)):
         raise ValueError(f"the {name} of the metric is not {'positive and ' if positive else ''}finite")
+
+
+def kinds() -> tuple[Any, ...]:
+    """The linear maps that kernels take, those from outside among them."""
+    return tuple(_KICKS)
 
 
 def map_of(arrays: Mapping[str, np.ndarray]) -> LinearMap:
@@ -145,7 +192,7 @@ def map_of(arrays: Mapping[str, np.ndarray]) -> LinearMap:
     ValueError
         When there is none.
     """
-    for kind in (DiagonalMap, DenseMap, LowRankMap):
+    for kind in kinds():
         if set(kind._fields) == set(arrays):
             return kind(**arrays)
     raise ValueError(f"metric: no linear map is made of {', '.join(map(repr, arrays)) or 'nothing'}")

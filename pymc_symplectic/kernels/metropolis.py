@@ -1,7 +1,8 @@
 """Trajectories of a length chosen beforehand, accepted or refused by a Metropolis test at their end.
 
-Every flow here is reversible and preserves volume, and every kinetic energy is even, so accepting with probability
-min(1, exp(-ΔH)) leaves exp(-H) invariant, whatever the length, as long as the length does not depend on the point.
+Every flow here is reversible, and preserves volume or says by its work how it does not, and every kinetic energy is
+even.  So accepting with probability min(1, exp(-ΔH)), where ΔH counts the work, leaves exp(-H) invariant, whatever the
+length, as long as the length does not depend on the point.
 """
 
 import math
@@ -11,8 +12,9 @@ import numpy as np
 
 from . import statistics as column
 from .compile import helper, specialise
-from .flow import close, copy_point, is_closed, step, total_energy
-from .kinetic import draw_momentum, velocity_of
+from .flow import close, copy_point, is_closed, start_from, step, total_energy, work_of
+from .kinetic import velocity_of
+from .refreshment import keep, refresh
 from .state import State, System
 from .status import Status
 from .vectors import norm
@@ -94,7 +96,7 @@ LONGEST_STEPS = {FixedStepsRule: _longest_of_steps, FixedTimeRule: _longest_of_t
 def metropolis_transition(
     rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
 ) -> int:
-    """One draw: trajectories, each with a new momentum and a Metropolis test, of which the last one leads to the draw.
+    """One draw: trajectories, each with a momentum and a Metropolis test, of which the last one leads to the draw.
 
     Changes ``state.current`` and fills `row`: with sums of steps and the mean of acceptance over all of them, with the
     worst energy error, and whether any diverged; with the rest of the last one.
@@ -118,11 +120,11 @@ def metropolis_transition(
 
 @helper
 def _trajectory(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
-    """New momentum, a trajectory, a Metropolis test."""
+    """A momentum, a trajectory, a Metropolis test."""
     point, momentum = state.moving, state.momentum
     steps, eps = plan(rule, eps, rng)
-    draw_momentum(system.kinetic, rng, momentum)
-    copy_point(state.current, point)
+    refresh(system.refreshment, system.kinetic, rng, state)
+    start_from(state.current, point)
     row[column.VELOCITY_NORM] = norm(velocity_of(system.kinetic, momentum, state.velocity))
     start = total_energy(system, point, momentum)
     error, largest, lowest, highest = 0.0, 0.0, 0.0, 0.0
@@ -137,7 +139,7 @@ def _trajectory(rule: Any, system: System, state: State, eps: float, rng: np.ran
             if status == _BROKEN:
                 return status
         if ended or is_closed(system.flow) or point.value[0] == -np.inf:
-            error = total_energy(system, point, momentum) - start
+            error = total_energy(system, point, momentum) - start + work_of(system.flow, point)
             lowest, highest = min(lowest, error), max(highest, error)
             if not (error <= rule.max_energy_error and highest - lowest <= rule.max_energy_range):  # NaN too
                 diverging = True
@@ -150,7 +152,8 @@ def _trajectory(rule: Any, system: System, state: State, eps: float, rng: np.ran
     accepted = rng.random() < accept
     if accepted:
         copy_point(point, state.current)
-    row[column.ENERGY] = start + error if accepted else start
+    keep(system.refreshment, state, accepted)
+    row[column.ENERGY] = start + error - work_of(system.flow, point) if accepted else start
     row[column.ENERGY_ERROR] = error if accepted else 0.0
     row[column.MAX_ENERGY_ERROR] = largest
     row[column.MEAN_TREE_ACCEPT] = accept

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import statistics as column
 from .compile import helper
-from .flow import close, copy_point, step, total_energy
+from .flow import close, copy_point, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum, velocity_of
 from .state import Point, State, System, new_point
 from .status import Status
@@ -187,7 +187,7 @@ def _double(
             status = close(system.flow, system, state)
         if status == _BROKEN:
             return _STOPPED
-        error = total_energy(system, point, state.momentum) - start
+        error = total_energy(system, point, state.momentum) - start + work_of(system.flow, point)
         scalars[_LEAVES] += 1
         if not abs(error) <= abs(scalars[_LARGEST_ERROR]):
             scalars[_LARGEST_ERROR] = error
@@ -218,6 +218,7 @@ def no_u_turn_transition(
 ) -> int:
     """One draw: new momentum, doublings to either side until the trajectory turns.
 
+    The momentum is always new: as sides are drawn by lot, one that is kept would lead nowhere in particular.
     Changes ``state.current`` and fills `row`.
     """
     tree, scalars = rule.tree, rule.tree.scalars
@@ -225,9 +226,9 @@ def no_u_turn_transition(
     start = total_energy(system, state.current, state.momentum)
     velocity = velocity_of(system.kinetic, state.momentum, state.velocity)
     row[column.VELOCITY_NORM] = norm(velocity)
-    copy_point(state.current, tree.chosen)
-    copy_point(state.current, tree.left)
-    copy_point(state.current, tree.right)
+    start_from(state.current, tree.chosen)
+    start_from(state.current, tree.left)
+    start_from(state.current, tree.right)
     for side in range(2):
         assign(tree.momenta[side], state.momentum)
         assign(tree.velocities[side], velocity)
@@ -272,7 +273,7 @@ def no_u_turn_transition(
                 outcome = _DIVERGED
         depth += 1
     copy_point(tree.chosen, state.current)  # not before, as a trajectory that breaks off is no draw
-    row[column.ENERGY] = start + kept_error
+    row[column.ENERGY] = start + kept_error - work_of(system.flow, tree.chosen)
     row[column.ENERGY_ERROR] = kept_error
     row[column.MAX_ENERGY_ERROR] = scalars[_LARGEST_ERROR]
     row[column.MEAN_TREE_ACCEPT] = scalars[_ACCEPT_SUM] / scalars[_LEAVES]

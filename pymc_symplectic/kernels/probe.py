@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compile import helper, kernel
-from .flow import close, step, total_energy
+from .flow import close, step, total_energy, work_of
 from .linear import solve
 from .state import State, System
 from .status import Status
@@ -46,6 +46,7 @@ def probe(system: System, state: State, probes: Probes, max_energy_error: float)
         assign(point.position, probes.starts[i])
         assign(point.gradient, probes.gradients[i])
         point.value[0] = probes.values[i]
+        point.work[0] = 0.0
         assign(state.momentum, probes.momenta[i])
         start = total_energy(system, point, state.momentum)
         for k in range(probes.counts[i]):
@@ -54,7 +55,7 @@ def probe(system: System, state: State, probes: Probes, max_energy_error: float)
                 status = close(system.flow, system, state)
             if status == _BROKEN:
                 return status
-            error = total_energy(system, point, state.momentum) - start
+            error = total_energy(system, point, state.momentum) - start + work_of(system.flow, point)
             if not error <= max_energy_error:  # NaN too
                 break
             probes.errors[i, k] = error
@@ -107,6 +108,7 @@ def venture(system: System, state: State, outings: Outings, max_energy_error: fl
         assign(point.position, outings.starts[i])
         assign(point.gradient, outings.gradients[i])
         point.value[0] = outings.values[i]
+        point.work[0] = 0.0
         assign(state.momentum, outings.momenta[i])
         start, farthest = total_energy(system, point, state.momentum), -1.0
         for k in range(outings.steps + 1):
@@ -116,7 +118,8 @@ def venture(system: System, state: State, outings: Outings, max_energy_error: fl
                     status = close(system.flow, system, state)
                 if status == _BROKEN:
                     return status
-                if not total_energy(system, point, state.momentum) - start <= max_energy_error:  # NaN too
+                error = total_energy(system, point, state.momentum) - start + work_of(system.flow, point)
+                if not error <= max_energy_error:  # NaN too
                     break
             distance = _distance(system, outings, point.position)
             if point.value[0] >= outings.least and distance > farthest:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .refreshment import Full
+
 __all__ = ["FAILURES", "GRADIENTS", "LONGEST", "Point", "State", "System", "Target", "new_point", "new_state"]
 
 LONGEST = 2.0**30
@@ -25,20 +27,26 @@ class Target(NamedTuple):
 
 
 class System(NamedTuple):
-    """A Hamiltonian system and the flow that approximates its motion."""
+    """A Hamiltonian system, the flow that approximates its motion, and what becomes of the momentum in between."""
 
     target: Target
     kinetic: Any
     metric: Any
     flow: Any
+    refreshment: Any = Full()
 
 
 class Point(NamedTuple):
-    """A position (d,), the gradient of the log-density there (d,), and the log-density (1,)."""
+    """A position (d,), the gradient of the log-density there (d,), the log-density (1,), and `work` (1,).
+
+    The work is what the steps from the start of the trajectory did besides following H, in nats: of a step that
+    multiplies volume by J, it is -log J more.  It is added to the error of the energy that the point is judged by.
+    """
 
     position: np.ndarray
     gradient: np.ndarray
     value: np.ndarray
+    work: np.ndarray
 
 
 GRADIENTS, FAILURES = range(2)  # of `State.counters`
@@ -50,7 +58,8 @@ class State(NamedTuple):
 
     `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; `counters` (2,)
     say how many gradients were evaluated, and how many implicit steps have failed, since the last draw, at the places
-    `GRADIENTS` and `FAILURES`.
+    `GRADIENTS` and `FAILURES`; `kept` (d,) is what there is of the momentum between draws, with a refreshment that
+    keeps some of it.
     """
 
     current: Point
@@ -58,13 +67,15 @@ class State(NamedTuple):
     momentum: np.ndarray
     velocity: np.ndarray
     counters: np.ndarray
+    kept: np.ndarray
 
 
 def new_point(dim: int) -> Point:
     """A point of `dim` coordinates, all zero, its log-density unknown."""
-    return Point(np.zeros(dim), np.zeros(dim), np.full(1, np.nan))
+    return Point(np.zeros(dim), np.zeros(dim), np.full(1, np.nan), np.zeros(1))
 
 
 def new_state(dim: int) -> State:
     """Memory for a chain in `dim` coordinates."""
-    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), np.zeros(N_COUNTERS, np.int64))
+    counters = np.zeros(N_COUNTERS, np.int64)
+    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), counters, np.zeros(dim))

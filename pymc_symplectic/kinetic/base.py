@@ -22,6 +22,8 @@ class KineticEnergy(ABC):
     name: ClassVar[str]
     convex: bool = True
     """Whether K is convex, so that velocity grows with momentum."""
+    quadratic: bool = False
+    """Whether K = ½|r|², so that momentum and velocity are the same, and the momenta of exp(-K) are standard normal."""
     adapts: bool = False
     """Whether warm-up learns its parameters."""
     memory: int = 0

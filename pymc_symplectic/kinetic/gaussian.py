@@ -21,6 +21,7 @@ class Gaussian(KineticEnergy):
     """
 
     name: ClassVar[str] = "gaussian"
+    quadratic = True
 
     def record(self, dim: int) -> kernels.Gaussian:
         """What kernels run."""

@@ -116,7 +116,7 @@ def jacobian(
         positive("step_size", step_size),
         whole("steps", steps, least=1),
     )
-    record, z, size = kinetic_record(kinetic, found.dim), np.concatenate([q, p]), 2 * found.dim
+    record, z, size = kinetic_record(kinetic, chosen, found.dim), np.concatenate([q, p]), 2 * found.dim
     columns = []
     for direction in np.eye(size):
         if found.analytic:
@@ -215,7 +215,8 @@ def order(
     """
     found, time = _system(system), positive("time", time)
     q, p = _at(found, position, momentum)
-    chosen, record = _precise(get_method(method), p), kinetic_record(kinetic, found.dim)
+    chosen = _precise(get_method(method), p)
+    record = kinetic_record(kinetic, chosen, found.dim)
     starts = [np.concatenate([a * q, b * p]) for a in (1.0, 0.9) for b in (1.0, 0.9)]
 
     def ends(steps: int, method: Method) -> np.ndarray:
@@ -294,7 +295,7 @@ def reversibility(
         positive("step_size", step_size),
         whole("steps", steps, least=1),
     )
-    record, flip = kinetic_record(kinetic, found.dim), np.repeat([1.0, -1.0], found.dim)
+    record, flip = kinetic_record(kinetic, chosen, found.dim), np.repeat([1.0, -1.0], found.dim)
     start = np.concatenate([q, p])
     end = start
     for _ in range(2):
@@ -414,6 +415,6 @@ def gradients_per_step(
     found, chosen = _system(system), get_method(method)
     q, p = _at(found, position, momentum)
     eps, steps = positive("step_size", step_size), whole("steps", steps, least=1)
-    record = kinetic_record(kinetic, found.dim)
+    record = kinetic_record(kinetic, chosen, found.dim)
     short, long = (run(found, record, chosen, q, p, eps, n) for n in (steps, 2 * steps))
     return (long.gradients - short.gradients) / steps if long.rows == 2 * steps + 1 else math.nan

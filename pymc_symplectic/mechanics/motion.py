@@ -10,8 +10,8 @@ import pymc as pm
 import xarray as xr
 
 from ..checks import positive, whole
-from ..integrators import AnyIntegrator
-from ..kernels.kinetic import Gaussian, kinetic_energy, velocity_of
+from ..integrators import AnyIntegrator, Integrator
+from ..kernels.kinetic import kinetic_energy, velocity_of
 from ..kernels.linear import DiagonalMap
 from ..kernels.state import GRADIENTS, new_state
 from ..kernels.state import System as Record
@@ -252,7 +252,7 @@ def simulate(
         dim = vector("position", position).size
     found = system(potential, dim)
     q, p = _start(found, position, momentum)
-    result = run(found, kinetic_record(chosen, found.dim), method, q, p, eps, steps)
+    result = run(found, kinetic_record(chosen, method, found.dim), method, q, p, eps, steps)
     if not result.rows:
         raise ValueError(
             f"position: the energy of {found.name} is not finite at the start, position {q} and momentum {p}, or its "
@@ -284,9 +284,14 @@ def _start(found: System, position: Any, momentum: Any) -> tuple[np.ndarray, np.
     return start[0], start[1]
 
 
-def kinetic_record(kinetic: str | KineticEnergy, dim: int) -> Any:
-    """What kernels run of a kinetic energy in `dim` coordinates."""
-    return get_kinetic(kinetic).record(dim)
+def kinetic_record(kinetic: str | KineticEnergy, method: Method, dim: int) -> Any:
+    """What kernels run of a kinetic energy in `dim` coordinates; a ValueError where the method does not go with it."""
+    chosen = get_kinetic(kinetic)
+    if isinstance(method, Integrator) and not method.split.suits(chosen):
+        raise ValueError(
+            method.split.refusal(method.name, chosen.name, "a method with the free drift, such as 'leapfrog'")
+        )
+    return chosen.record(dim)
 
 
 class Run(NamedTuple):
@@ -311,7 +316,7 @@ def run(
     with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the course
         if isinstance(method, RungeKutta | Multistep):
             return _run_textbook(found, kinetic, method, np.concatenate([position, momentum]), eps, course)
-        record = Record(found.target, kinetic, DiagonalMap(np.ones(dim)), _flow(method, kinetic, dim))
+        record = Record(found.target, kinetic, DiagonalMap(np.ones(dim)), _flow(method, dim))
         state = new_state(dim)
         travel = follow
         if dtype.kind == "c":
@@ -326,16 +331,9 @@ def run(
     return Run(course, reached, int(state.counters[GRADIENTS]))
 
 
-def _flow(method: AnyIntegrator | Splitting, kinetic: Any, dim: int) -> Any:
+def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
     """What kernels run of a method; a harmonic drift turns about the origin, at a frequency of one."""
-    if isinstance(method, Splitting) or method.drift == "free":
-        return method.record(dim)
-    if not isinstance(kinetic, Gaussian):
-        raise ValueError(
-            f"{method.name} has the harmonic drift, which is the motion under the Gaussian kinetic energy alone; "
-            "choose kinetic='gaussian' with it, or a method with the free drift, such as 'leapfrog'"
-        )
-    return method.record(dim, np.zeros(dim))
+    return method.record(dim) if isinstance(method, Splitting) else method.record(dim, method.split.standard(dim))
 
 
 def _run_textbook(

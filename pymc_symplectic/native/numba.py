@@ -21,6 +21,7 @@ from .versions import needed
 
 with needed("numba"):
     from numba.core import cgutils
+    from numba.core.caching import FunctionCache
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.cpu import CPUContext
     from numba.core.dispatcher import Dispatcher
@@ -30,6 +31,7 @@ with needed("numba"):
 
 __all__ = [
     "SOURCE",
+    "FunctionCache",
     "NumbaError",
     "cache_in",
     "class_of",
@@ -40,6 +42,7 @@ __all__ = [
     "function_at",
     "generator_from",
     "is_dispatcher",
+    "keep_in",
     "one_process",
     "own_contexts",
     "pointer_at",
@@ -258,6 +261,17 @@ def compiled_once(dispatcher: Any) -> Any:
 
         dispatcher.compile = wait_and_compile
     return dispatcher
+
+
+def keep_in(dispatcher: Any, cache: FunctionCache) -> None:
+    """Have a function's machine code kept by a cache of one's own making, as ``cache=True`` does by numba's.
+
+    Touches ``Dispatcher._cache``, and the class ``numba.core.caching.FunctionCache`` with its methods ``load_overload``
+    and ``save_overload``, by which numba comes to what is kept.
+    """
+    with needed("numba"):
+        dispatcher._cache  # noqa: B018
+        dispatcher._cache = cache
 
 
 def recompiled(dispatcher: Any) -> Any:

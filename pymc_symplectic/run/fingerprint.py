@@ -28,7 +28,10 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
     words = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
     del words["accept_given"]
+    # of what runs did not say that were stored before there was a choice, only what is not usual
     del words["policy"]
+    if not settings.refreshment.keeps:
+        del words["refreshment"]
     usual = Policy()
     for field in fields(Policy):
         if (value := getattr(settings.policy, field.name)) != getattr(usual, field.name):

@@ -80,7 +80,7 @@ def test_moments_are_those_of_numpy():
     points = rng.standard_normal((500, 2, DIM)) * [1e-3, 1.0, 1e3] + [0.0, 1e3, 1e3]
     learning = new_learning(DIM, 0, 1.0, 0.8)
     for position, gradient in points:
-        store_draw(learning, Point(position, gradient, np.zeros(1)))
+        store_draw(learning, Point(position, gradient, np.zeros(1), np.zeros(1)))
     assert learning.counters[0] == 500
     np.testing.assert_allclose(learning.means, points.mean(axis=0), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(learning.squares / 499, points.var(axis=0, ddof=1), rtol=1e-10)

@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pymc_symplectic.kernels import splits
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.chain import transition
-from pymc_symplectic.kernels.compile import helper, kernel, specialise
-from pymc_symplectic.kernels.flow import Harmonic, close, copy_point, evaluate, is_closed, step, total_energy
-from pymc_symplectic.kernels.harmonic import step_harmonic
+from pymc_symplectic.kernels.compile import kernel, register
+from pymc_symplectic.kernels.flow import close, copy_point, evaluate, start_from, step, total_energy, work_of
 from pymc_symplectic.kernels.kinetic import draw_momentum, velocity_of
+from pymc_symplectic.kernels.linear import drift
 from pymc_symplectic.kernels.random import generator_at
+from pymc_symplectic.kernels.refreshment import Partial, keep, refresh
+from pymc_symplectic.kernels.splits import Harmonic
 from pymc_symplectic.kernels.vectors import assign
 
 
@@ -35,11 +38,12 @@ def travel(system, state, eps, steps):
 def replicate(system, rule, state, eps, random, transitions, starts, ends, values, row):
     """Make `transitions` draws from each start; write the last one, and the log-density at start and end.
 
-    Returns the mean acceptance.
+    What is kept of the momentum begins as a draw from exp(-K).  Returns the mean acceptance.
     """
     rng = generator_at(random)
     accepted = 0.0
     for i in range(len(starts)):
+        draw_momentum(system.kinetic, rng, state.kept)
         assign(state.current.position, starts[i])
         evaluate(system.target, state.current, state.counters)
         values[i, 0] = state.current.value[0]
@@ -72,11 +76,10 @@ class CarelessRule(NamedTuple):
     border: float
 
 
-@helper
 def _careless_transition(rule, system, state, eps, rng, row):
     point, momentum = state.moving, state.momentum
     draw_momentum(system.kinetic, rng, momentum)
-    copy_point(state.current, point)
+    start_from(state.current, point)
     start = total_energy(system, point, momentum)
     status = 0
     for _ in range(rule.steps if point.position[0] <= rule.border else 2 * rule.steps):
@@ -84,7 +87,7 @@ def _careless_transition(rule, system, state, eps, rng, row):
             status = step(system.flow, system, state, eps)
     if point.value[0] > -np.inf:
         status = close(system.flow, system, state)
-    error = total_energy(system, point, momentum) - start
+    error = total_energy(system, point, momentum) - start + work_of(system.flow, point)
     accept = 0.0
     if error <= 1000.0:
         accept = math.exp(min(0.0, -error))
@@ -94,36 +97,113 @@ def _careless_transition(rule, system, state, eps, rng, row):
     return status
 
 
-specialise(transition, {CarelessRule: _careless_transition})
+register(CarelessRule, {transition: _careless_transition})
 
 
-class WanderingFlow(NamedTuple):
+class Unturned(NamedTuple):
+    """A refreshment that keeps the momentum as it was where the end is refused."""
+
+    cosine: float
+    sine: float
+
+
+def _refresh_unturned(refreshment, kinetic, rng, state):
+    refresh(Partial(refreshment.cosine, refreshment.sine), kinetic, rng, state)
+
+
+def _keep_unturned(refreshment, state, accepted):
+    if accepted:
+        assign(state.kept, state.momentum)
+
+
+register(Unturned, {refresh: _refresh_unturned, keep: _keep_unturned})
+
+
+class WanderingSplit(NamedTuple):
     """A harmonic drift about a mean that goes some share of the way with the draw."""
 
     harmonic: Harmonic
     share: float
 
 
-@helper
-def _wandering_step(flow, system, state, eps):
-    for j in range(flow.harmonic.mean.size):
-        flow.harmonic.mean[j] = flow.share * state.current.position[j]
-    return step_harmonic(flow.harmonic, system, state, eps)
+def _wandering_begin(split, system, state):
+    for j in range(split.harmonic.mean.size):
+        split.harmonic.mean[j] = split.share * state.current.position[j]
+    splits.begin(split.harmonic, system, state)
 
 
-@helper
-def _closed_already(flow, system, state):
-    return 0
+def _wandering_kick(split, system, state, c):
+    splits.kick(split.harmonic, system, state, c)
 
 
-@helper
-def _is_closed(flow):
-    return True
+def _wandering_drift(split, system, state, c):
+    splits.drift(split.harmonic, system, state, c)
 
 
-specialise(step, {WanderingFlow: _wandering_step})
-specialise(close, {WanderingFlow: _closed_already})
-specialise(is_closed, {WanderingFlow: _is_closed})
+def _wandering_longest(split):
+    return splits.longest(split.harmonic)
+
+
+register(
+    WanderingSplit,
+    {
+        splits.begin: _wandering_begin,
+        splits.kick: _wandering_kick,
+        splits.drift: _wandering_drift,
+        splits.longest: _wandering_longest,
+        splits.work: splits.no_work,
+    },
+)
+
+
+class PumpingSplit(NamedTuple):
+    """Drifts in the middle of which all coordinates grow or shrink together, at a rate that turns round with time.
+
+    They can be retraced, and multiply volume by a factor that is known.
+    """
+
+    rate: float
+
+
+class SilentSplit(NamedTuple):
+    """The same, without a word about the work that this is."""
+
+    rate: float
+
+
+def _nothing_to_begin(split, system, state):
+    pass
+
+
+def _plain_kick(split, system, state, c):
+    splits.kick(splits.Free(), system, state, c)
+
+
+def _pumping_drift(split, system, state, c):
+    position, momentum = state.moving.position, state.momentum
+    drift(system.metric, 0.5 * c, velocity_of(system.kinetic, momentum, state.velocity), position)
+    growth = c * split.rate * math.tanh(momentum[0])
+    for j in range(position.size):
+        position[j] *= math.exp(growth)
+    state.moving.work[0] -= position.size * growth
+    drift(system.metric, 0.5 * c, velocity_of(system.kinetic, momentum, state.velocity), position)
+
+
+def _any_length(split):
+    return 1e9
+
+
+for _kind, _work in ((PumpingSplit, splits.carries_work), (SilentSplit, splits.no_work)):
+    register(
+        _kind,
+        {
+            splits.begin: _nothing_to_begin,
+            splits.kick: _plain_kick,
+            splits.drift: _pumping_drift,
+            splits.longest: _any_length,
+            splits.work: _work,
+        },
+    )
 
 
 class UntransposedMap(NamedTuple):

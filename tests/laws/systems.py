@@ -261,7 +261,7 @@ def learned(name: str, draws: np.ndarray, gradients: np.ndarray):
     metric = metrics.CATALOGUE[name]().resolve(draws.shape[1])
     learning = new_learning(draws.shape[1], len(draws), 1.0, 0.8)
     for draw, gradient in zip(draws, gradients, strict=True):
-        store_draw(learning, Point(draw, gradient, np.zeros(1)))
+        store_draw(learning, Point(draw, gradient, np.zeros(1), np.zeros(1)))
     return metric.fit(metric.start(gradients[0]), Window.of(learning))
 
 

@@ -20,6 +20,7 @@ from pymc_symplectic import kinetic as kinetic_energies
 from pymc_symplectic import trajectories
 from pymc_symplectic.kernels.flow import Composition
 from pymc_symplectic.kernels.random import generator_record
+from pymc_symplectic.kernels.refreshment import Full
 from pymc_symplectic.kernels.state import new_state
 from pymc_symplectic.kernels.statistics import N_COLUMNS
 from pymc_symplectic.trajectories import FixedSteps, FixedTime, NoUTurn
@@ -42,6 +43,7 @@ LEVEL = 1e-6
 MAX_ENERGY_ERROR = 1000.0
 TRANSITIONS = 5
 SEARCHED, SOME, FEW, MANY = 1_000, 8_000, 20_000, 200_000  # replicates
+FULL = Full()
 
 
 # A trial: one system, one trajectory, many starts.
@@ -56,12 +58,13 @@ def rule_at(trajectory, eps):
     return chosen.record(DIM, MAX_ENERGY_ERROR)
 
 
-def system_of(population, kinetic="gaussian", metric="diagonal", flow="leapfrog", logp=None):
+def system_of(population, kinetic="gaussian", metric="diagonal", flow="leapfrog", logp=None, refreshment=FULL):
     """Parts by their names, or themselves."""
     logp = logp or POPULATIONS[population].logp
     kinetic = KINETIC[kinetic] if isinstance(kinetic, str) else kinetic
     metric = map_for(population, metric) if isinstance(metric, str) else metric
-    return system(logp, kinetic, metric, flow_of(flow) if isinstance(flow, str) else flow)
+    flow = flow_of(flow) if isinstance(flow, str) else flow
+    return system(logp, kinetic, metric, flow)._replace(refreshment=refreshment)
 
 
 def run(system, trajectory, eps, rng, starts, transitions):

@@ -122,7 +122,9 @@ def test_kernel_is_the_same_in_plain_python():
 
     def path(run, name):
         flow = integrators.get(name).record(2)
-        record = System(Target(logp.address, np.zeros(1, np.int64)), kinetic_record("gaussian", 2), None, flow)
+        record = System(
+            Target(logp.address, np.zeros(1, np.int64)), kinetic_record("gaussian", "leapfrog", 2), None, flow
+        )
         record, state = record._replace(metric=DiagonalMap(np.ones(2))), new_state(2)
         state.moving.position[:], state.momentum[:] = [0.1, 0.2], [0.3, 0.25]
         course = Course(np.empty((9, 2)), np.empty((9, 2)), np.empty(9), np.empty(9))

@@ -181,7 +181,7 @@ def test_no_private_names_but_in_native(path):
 )
 def test_a_private_name_is_found(fault):
     """Put anywhere into a file of the package, it fails the test above."""
-    assert uses(FILES[Path("trace.py")].read_text() + "\n" + fault)
+    assert uses(FILES[Path("chain.py")].read_text() + "\n" + fault)
 
 
 @pytest.mark.parametrize(
