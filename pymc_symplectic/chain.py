@@ -114,7 +114,7 @@ class Chain:
 
     @property
     def plan(self) -> Plan:
-        """What the chain draws by at present."""
+        """The current plan."""
         return self._plan
 
     @property

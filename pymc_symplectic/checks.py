@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["at_least", "number", "positive", "share", "whole"]
+__all__ = ["at_least", "fraction", "number", "positive", "whole"]
 
 
 def number(name: str, value: Any) -> float:
@@ -26,7 +26,7 @@ def positive(name: str, value: Any) -> float:
     return result
 
 
-def share(name: str, value: Any, *, closed: bool = False) -> float:
+def fraction(name: str, value: Any, *, closed: bool = False) -> float:
     """`value` as a float between 0 and 1, which are allowed if the interval is closed."""
     result = number(name, value)
     if not (0 <= result <= 1 if closed else 0 < result < 1):

@@ -1,4 +1,4 @@
-"""What a run cost and what its draws are worth: gradients, effective sample sizes, and samplers side by side."""
+"""The cost of a run and the effective draws it gave: gradients, effective sample sizes, and samplers side by side."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def gradients(idata: xr.DataTree) -> GradientCount:
 
 
 class _Run:
-    """What a run recorded, groups that it lacks being empty, and the notes that gather as it is read."""
+    """The recorded groups of a run, groups that it lacks being empty, and the notes that gather as it is read."""
 
     def __init__(self, idata: xr.DataTree, name: str) -> None:
         if not isinstance(idata, xr.DataTree):

@@ -171,7 +171,7 @@ class Watch:
         self._warn(blamed, DIVERGE.format(diverged=found[0], drawn=found[1]))
 
     def _log_density(self, position: np.ndarray, system: System, state: State) -> float:
-        """What is sampled, at another position; NaN where the log-density raised an error."""
+        """The log-density at another position; NaN where the log-density raised an error."""
         elsewhere = self._elsewhere
         elsewhere.current.position[:] = position
         status = kernels.evaluate_start(system, elsewhere)
@@ -190,7 +190,7 @@ class Watch:
 
 
 class Signs:
-    """What windows of warm-up, and the first draws after it, say of parameters that nothing holds back."""
+    """Signs, in windows of warm-up and in the first draws after it, of parameters that nothing holds back."""
 
     def __init__(self) -> None:
         self._spreads: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""What becomes of the momentum between trajectories: all of it is drawn anew, or a part of it is kept."""
+"""Refreshment of the momentum between trajectories: all of it is drawn anew, or a part of it is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Refreshment(ABC):
 
     @abstractmethod
     def record(self) -> Any:
-        """What kernels run."""
+        """The record that kernels run."""
 
     @abstractmethod
     def suits(self, kinetic: KineticEnergy) -> bool:
@@ -41,7 +41,7 @@ class Full(Refreshment):
     keeps: ClassVar[bool] = False
 
     def record(self) -> kernels.Full:
-        """What kernels run."""
+        """The record that kernels run."""
         return kernels.Full()
 
     def suits(self, kinetic: KineticEnergy) -> bool:
@@ -95,7 +95,7 @@ class Partial(Refreshment):
             raise ValueError(f"angle must lie in (0, π/2], got {self.angle!r}; at π/2 nothing of the momentum is kept")
 
     def record(self) -> kernels.Partial:
-        """What kernels run."""
+        """The record that kernels run."""
         return kernels.Partial(math.cos(self.angle), math.sin(self.angle))
 
     def suits(self, kinetic: KineticEnergy) -> bool:

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from . import integrators, kinetic, metrics, refreshments, trajectories
-from .checks import positive, share
+from .checks import fraction, positive
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
@@ -79,7 +79,7 @@ class Settings:
             trajectory=trajectory,
             refreshment=refreshment,
             step_size=None if step_size is None else positive("step_size", step_size),
-            target_accept=scheme.target_accept if target_accept is None else share("target_accept", target_accept),
+            target_accept=scheme.target_accept if target_accept is None else fraction("target_accept", target_accept),
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
             temperature=positive("temperature", options.get("temperature", 1.0)),
             accept_given=target_accept is not None,
@@ -93,7 +93,7 @@ class Settings:
 
 
 def unadapted(settings: Settings, tune: int) -> str | None:
-    """What to warn of where warm-up is too short for all that it is to learn; None where it is not, or learns nothing.
+    """The warning where warm-up is too short for all that it is to learn; None where it is not, or learns nothing.
 
     Parameters
     ----------

@@ -159,17 +159,17 @@ def _check_learning(arrays: Any, own: Learning, count: int) -> None:
 
 def _check_warmup(snapshot: Mapping[str, Any], settings: Settings, dim: int, tune: int) -> None:
     """Raise a ValueError unless a warm-up can have come to this, and has come to what the snapshot says."""
-    told, choice = snapshot["tuner"], dict(snapshot["choice"])
+    tuner, choice = snapshot["tuner"], dict(snapshot["choice"])
     try:
-        found = told["found"]
+        found = tuner["found"]
         if found is not None:
             name, *numbers, repeats = found
             if not (np.all(np.isfinite(numbers)) and numbers[0] > 0 and numbers[2] > 0):
                 raise ValueError(f"it has found {found}")
-            if not (_whole(repeats) and repeats > 0 and name in told["schemes"]):
+            if not (_whole(repeats) and repeats > 0 and name in tuner["schemes"]):
                 raise ValueError(f"it has found {found}")
-        if not np.all(np.isfinite(told["floor"])):
-            raise ValueError(f"its floor is {told['floor']}")
+        if not np.all(np.isfinite(tuner["floor"])):
+            raise ValueError(f"its floor is {tuner['floor']}")
         warmup = WarmUp(settings, dim, tune)
         due = warmup.choice(warmup.restore(snapshot).metric)
         step_size = choice.pop("step_size")

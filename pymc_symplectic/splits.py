@@ -43,7 +43,7 @@ class Split(ABC):
     """
 
     def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> Any:
-        """What kernels run in `dim` coordinates with these drifts, given what `fit` has found."""
+        """The record that kernels run in `dim` coordinates with these drifts, given what `fit` has found."""
         raise NotImplementedError
 
     def suits(self, kinetic: KineticEnergy) -> bool:
@@ -58,14 +58,14 @@ class Split(ABC):
         )
 
     def fit(self, metric: Any, window: Window) -> np.ndarray | None:
-        """What has to be known of the target, from a window of warm-up and the map fitted to it; None for not yet.
+        """The numbers to know of the target, from a window of warm-up and the map fitted to it; None for not yet.
 
         It is an array (d,), and part of the state of a chain.
         """
         return None
 
     def standard(self, dim: int) -> np.ndarray | None:
-        """What `fit` would find of a standard normal of `dim` coordinates."""
+        """The result of `fit` for a standard normal of `dim` coordinates."""
         return None
 
     def longest(self, drifts: Sequence[float]) -> float:
@@ -80,7 +80,7 @@ class Free(Split):
     name: ClassVar[str] = "free"
 
     def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> kernels.Free:
-        """What kernels run."""
+        """The record that kernels run."""
         return kernels.Free()
 
 
@@ -100,7 +100,7 @@ class Harmonic(Split):
         return kinetic.quadratic
 
     def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> kernels.Free | kernels.Harmonic:
-        """What kernels run: with the mean (d,) of the Gaussian, or without."""
+        """The record that kernels run: with the mean (d,) of the Gaussian, or without."""
         if fitted is None:
             return kernels.Free()
         return kernels.Harmonic(fitted.copy(), np.zeros(dim), self.longest(drifts))

@@ -30,7 +30,7 @@ _SUPPORTS = {
     "cholesky-cov-packed": "the diagonal of the Cholesky factor must be positive",
     "cholesky_corr": "it must be a correlation matrix",
 }
-"""What is asked of a variable, by the name of its transform."""
+"""The test that a value of a variable has to pass, by the name of its transform."""
 _OTHER = "its transform has no finite value for it"
 
 
@@ -194,7 +194,7 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
 
 
 def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:
-    """What is given of each free variable, by its name, or that of its unconstrained one."""
+    """The given value of each free variable, by its name, or that of its unconstrained one."""
     if not isinstance(given, Mapping):
         raise TypeError(f"initvals must be a dictionary of names and values, or one for each chain, got {given!r}")
     free = [rv.name for rv in model.free_RVs]

@@ -62,7 +62,7 @@ _ELSEWHERE = {
 
 @dataclass_state
 class HMCState(StepMethodState):
-    """What PyMC keeps of a step between chains."""
+    """The state of a step that PyMC keeps between chains."""
 
     tune: bool
     warmup: int
@@ -228,8 +228,8 @@ class HMC(Step, state=HMCState):
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
         if self._snapshot is None:
             self._notice_equal_starts(position)
-            if told := unadapted(self.settings, self.warmup):
-                warnings.warn(told, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
+            if warning := unadapted(self.settings, self.warmup):
+                warnings.warn(warning, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
             self._chain.start(position)
             return
         self._chain.restore(self._snapshot)

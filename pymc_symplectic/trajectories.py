@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from .checks import positive, share, whole
+from .checks import fraction, positive, whole
 from .kernels import chain as kernels
 from .kernels import metropolis
 from .kernels.compile import register as register_part
@@ -62,7 +62,7 @@ class Trajectory(ABC):
 
     @abstractmethod
     def record(self, dim: int, max_energy_error: float) -> Any:
-        """What kernels run in `dim` coordinates; see `divergence_limits` for `max_energy_error`."""
+        """The record that kernels run in `dim` coordinates; see `divergence_limits` for `max_energy_error`."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class FixedSteps(Trajectory):
 
     def __post_init__(self) -> None:
         whole("steps", self.steps, least=1)
-        share("jitter", self.jitter, closed=True)
+        fraction("jitter", self.jitter, closed=True)
         whole("repeats", self.repeats, least=1)
 
     def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
-        """What kernels run."""
+        """The record that kernels run."""
         limits = divergence_limits(max_energy_error)
         return FixedStepsRule(int(self.steps), float(self.jitter), int(self.repeats), *limits)
 
@@ -144,12 +144,12 @@ class FixedTime(Trajectory):
 
     def __post_init__(self) -> None:
         positive("time", self.time)
-        share("jitter", self.jitter, closed=True)
+        fraction("jitter", self.jitter, closed=True)
         whole("max_steps", self.max_steps, least=1)
         whole("repeats", self.repeats, least=1)
 
     def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
-        """What kernels run."""
+        """The record that kernels run."""
         limits = divergence_limits(max_energy_error)
         return FixedTimeRule(float(self.time), float(self.jitter), int(self.repeats), int(self.max_steps), *limits)
 
@@ -191,7 +191,7 @@ class NoUTurn(Trajectory):
         whole("max_depth", self.max_depth, least=1, most=30)
 
     def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
-        """What kernels run."""
+        """The record that kernels run."""
         depth = int(self.max_depth)
         return NoUTurnRule(depth, new_tree(dim, depth), *divergence_limits(max_energy_error))
 
@@ -206,7 +206,7 @@ class Auto(Trajectory):
     name: ClassVar[str] = "auto"
 
     def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
-        """What kernels run until something else is chosen."""
+        """The record that kernels run until something else is chosen."""
         return NoUTurn().record(dim, max_energy_error)
 
 

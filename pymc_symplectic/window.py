@@ -16,7 +16,7 @@ _LARGEST = 1e100  # of what can be squared, and summed
 
 @dataclass(frozen=True)
 class Window:
-    """What a window of warm-up has seen: all that anything is learned from.
+    """The draws of a window of warm-up: all that anything is learned from.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Window:
 
     @classmethod
     def of(cls, learning: Learning, end: int = 0) -> Window:
-        """What a chain has learned since the last window ended; a copy."""
+        """The window that a chain has drawn since the last one ended; a copy."""
         count, room = int(learning.counters[IN_MEMORY]), len(learning.draws)
         order = np.arange(max(0, count - room), count) % max(1, room)
         log_density, steps, accept, diverged = learning.outcomes[order].T[[DENSITY, STEPS, ACCEPT, DIVERGED]]

@@ -16,7 +16,7 @@ from pymc_symplectic.native.numba import SOURCE
 PACKAGE = Path(pymc_symplectic.__file__).parent
 NAME = PACKAGE.name
 
-# From the bottom up: a room may import itself, and the rooms of the lines above its own.
+# From the bottom up: a module may import itself, and the modules of the lines above its own.
 LAYERS = [
     ["native"],
     ["checks", "names", "policy", "kernels"],
@@ -35,16 +35,16 @@ LAYERS = [
     ["plots"],
     ["__init__"],
 ]
-LAYER = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
+LAYER = {module: i for i, modules in enumerate(LAYERS) for module in modules}
 FILES = {file.relative_to(PACKAGE): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
-def room_of(path):
+def module_of(path):
     return path.parts[0].removesuffix(".py")
 
 
 def imports(path):
-    """Full names of the modules that a file imports, anywhere in it; of what it takes from our own root, its rooms."""
+    """Full names of the modules that a file imports, anywhere in it; from our own root, of what it takes there."""
     here = [NAME, *path.parent.parts]
     for node in ast.walk(ast.parse(FILES[path].read_text())):
         if isinstance(node, ast.Import):
@@ -58,7 +58,7 @@ def imports(path):
                 yield module
 
 
-def rooms_imported_by(path):
+def modules_imported_by(path):
     return {name.split(".")[1] for name in imports(path) if name.startswith(f"{NAME}.")} - {"__version__"}
 
 
@@ -71,31 +71,38 @@ def native_imports_of(path):
     return {name.removeprefix(f"{NAME}.native").lstrip(".") for name in imports(path) if f"{NAME}.native" in name}
 
 
-def test_every_room_has_its_layer():
-    assert {room_of(path) for path in FILES} <= set(LAYER), "name the new room in LAYERS"
+def test_every_module_has_its_place_on_the_map():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    places = {module_of(path) + ("/" if len(path.parts) > 1 else ".py") for path in FILES} - {"__init__.py"}
+    inside = {path.name for path in FILES if path.parts[0] == "adaptation"} - {"__init__.py"}
+    assert not {name for name in places | inside if f"| `{name}`" not in text}, "name it in CONTRIBUTING.md"
+
+
+def test_every_module_has_its_layer():
+    assert {module_of(path) for path in FILES} <= set(LAYER), "name the new module in LAYERS"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_imports_run_one_way(path):
-    room = room_of(path)
-    for other in rooms_imported_by(path):
-        assert other == room or LAYER[other] < LAYER[room], f"{room} imports {other}"
+    module = module_of(path)
+    for other in modules_imported_by(path):
+        assert other == module or LAYER[other] < LAYER[module], f"{module} imports {other}"
 
 
 def test_the_reader_of_imports_reads_imports():
-    assert "kernels" in rooms_imported_by(Path("chain.py"))
-    assert rooms_imported_by(Path("__init__.py")) >= {"step", "trajectories"}
-    assert "compile" not in rooms_imported_by(Path("kernels/chain.py"))
+    assert "kernels" in modules_imported_by(Path("chain.py"))
+    assert modules_imported_by(Path("__init__.py")) >= {"step", "trajectories"}
+    assert "compile" not in modules_imported_by(Path("kernels/chain.py"))
     assert "numba" in outside_imports_of(Path("kernels/compile.py"))
 
 
 def test_nothing_imports_the_step():
-    assert {str(path) for path in FILES if "step" in rooms_imported_by(path)} <= {"__init__.py"}
+    assert {str(path) for path in FILES if "step" in modules_imported_by(path)} <= {"__init__.py"}
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "kernels"], ids=str)
+@pytest.mark.parametrize("path", [path for path in FILES if module_of(path) == "kernels"], ids=str)
 def test_kernels_stand_alone(path):
-    assert rooms_imported_by(path) <= {"kernels", "native"}
+    assert modules_imported_by(path) <= {"kernels", "native"}
     assert native_imports_of(path) <= {"numba", "numpy"}
     # scipy's triangular solve, in a method that no kernel calls
     assert outside_imports_of(path) - {"scipy"} <= {"numpy", "numba", *sys.stdlib_module_names}
@@ -112,7 +119,7 @@ OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
 }
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "native"], ids=str)
+@pytest.mark.parametrize("path", [path for path in FILES if module_of(path) == "native"], ids=str)
 def test_what_is_used_of_one_library_needs_few_others(path):
     known = OF_LIBRARIES[path.stem]
     assert outside_imports_of(path) <= {*known, *sys.stdlib_module_names}
@@ -120,21 +127,21 @@ def test_what_is_used_of_one_library_needs_few_others(path):
 
 
 @pytest.mark.parametrize(
-    "room",
+    "module",
     [
         *("names", "policy", "window", "kinetic", "metrics", "splits", "refreshments", "trajectories", "integrators"),
         *("settings", "adaptation"),
     ],
 )
-def test_mathematics_knows_nothing_of_pymc(room):
+def test_mathematics_knows_nothing_of_pymc(module):
     for path in FILES:
-        if room_of(path) == room:
+        if module_of(path) == module:
             known = outside_imports_of(path) | native_imports_of(path)
             assert not known & {"pymc", "pytensor", "arviz"}, path
 
 
 def test_few_rooms_know_pytensor():
-    knowing = {room_of(path) for path in FILES if "pytensor" in outside_imports_of(path) | native_imports_of(path)}
+    knowing = {module_of(path) for path in FILES if "pytensor" in outside_imports_of(path) | native_imports_of(path)}
     assert knowing <= {"native", "target", "expressions", "optimize"}
 
 
@@ -203,8 +210,8 @@ print(ask(), sum(ask.stats.cache_hits.values()))
 def test_editing_a_callee_in_another_file_takes_effect(tmp_path):
     # numba looks at the time stamp of the caller's file alone, and would run the old callee from its cache.
     folder = tmp_path / "copied" / "kernels"
-    for room in ("kernels", "native"):
-        shutil.copytree(PACKAGE / room, folder.parent / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in ("kernels", "native"):
+        shutil.copytree(PACKAGE / module, folder.parent / module, ignore=shutil.ignore_patterns("__pycache__"))
     (folder.parent / "__init__.py").write_text("")
     (folder / "caller.py").write_text(CALLER)
     environment = {

@@ -1,1 +1,1 @@
-"""What warm-up learns, and when."""
+"""Warm-up: windows, plans, measurements, and the choice of integrator and trajectory."""

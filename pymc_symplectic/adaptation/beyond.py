@@ -1,4 +1,4 @@
-r"""What lies beyond the draws of a window: other modes, and tails that hold more than a Gaussian's.
+r"""Places beyond the draws of a window: other modes, and tails that hold more than a Gaussian's.
 
 All else that a tuner measures, it measures from draws.  If the chain has not yet been to another mode, the Gaussian
 that is fitted to its draws knows nothing of it, and neither does a drift by that Gaussian, which hardly ever leads

@@ -39,7 +39,7 @@ __all__ = [
 
 
 class PathScore(NamedTuple):
-    """What a path length promises: effective draws per gradient, its acceptance, and the fraction of lost trajectories.
+    """The score of a path length: effective draws per gradient, its acceptance, and the fraction of lost trajectories.
 
     `repeats` of them make a draw.
     """
@@ -132,7 +132,7 @@ def longest_stay(draws: np.ndarray) -> int:
 
 
 def moments(window: Window, columns: np.ndarray, centre: np.ndarray | None = None) -> Moments:
-    """What is known of the window's draws, at `columns`; `powers` are about `centre` (m,), or about the mean."""
+    """Moments of the window's draws, at `columns`; `powers` are about `centre` (m,), or about the mean."""
     draws = window.draws[:, columns]
     mean = draws.mean(axis=0)
     centre = mean if centre is None else np.ascontiguousarray(centre)
@@ -164,7 +164,7 @@ def squared_jumps(paths: TestPaths, known: Moments) -> np.ndarray:
 
 
 def control_variates(paths: TestPaths, known: Moments, reach: np.ndarray, reach_variance: np.ndarray) -> np.ndarray:
-    """What the same trajectories would have got on the fitted Gaussian by chance alone, (n, k, F).
+    """The squared jumps of the same trajectories on the fitted Gaussian, less their expectation, (n, k, F).
 
     `known` has moments about μ, `reach` (n, m) is L r, and `reach_variance` the diagonal of L Lᵀ, at the same columns.
     See `pymc_symplectic.kernels.scores` for the equations.

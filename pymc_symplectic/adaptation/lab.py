@@ -1,4 +1,4 @@
-"""What warm-up measures with the log-density: step sizes, steepness, and test trajectories from draws of a window."""
+"""Measurements with the log-density: step sizes, steepness, and test trajectories from draws of a window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chain draws by, until the next event of warm-up."""
+"""The plan that a chain draws by, until the next event of warm-up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Restart(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a chain draws by: records that kernels take, and what is adapted meanwhile.
+    """A plan to draw by: records that kernels take, and what is adapted meanwhile.
 
     Attributes
     ----------

@@ -50,7 +50,7 @@ class Tuning(NamedTuple):
 
 @dataclass(frozen=True)
 class Demands:
-    """What a search has to keep to.
+    """The conditions that a search keeps to.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Search:
         return self._lab.gradients - self._began
 
     def now(self, candidate: Candidate, time: float, jitter: float) -> float:
-        """What is in use, once more: its efficiency by the same trajectories as all others'."""
+        """The efficiency of what is in use, by the same trajectories as all others'."""
         reach = max(self._policy.usual_reach, 1.05 * time * (1 + jitter))
         scores = self._scores(candidate, candidate.step_size, reach, [time], [jitter])
         return max((score.efficiency for score in scores), default=0.0)
@@ -133,7 +133,7 @@ class Search:
         return sorted(self._found.values(), key=lambda found: -found.efficiency)
 
     def beyond(self, step_size: float) -> Beyond | None:
-        """What lies beyond the window, as trajectories by leapfrog steps of this size find it; None without a mean."""
+        """The places beyond the window, as trajectories by leapfrog steps of this size find it; None without a mean."""
         if self._beyond is None and self._plan.mean is not None:
             self._beyond = Beyond(self._lab, self._plan, self._window, self._policy, step_size)
         return self._beyond

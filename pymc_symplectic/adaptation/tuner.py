@@ -57,7 +57,7 @@ class Stage(NamedTuple):
 
 
 class _Looks(NamedTuple):
-    """What has been seen of a window, with its event in the history; effective draws and gradients are per draw."""
+    """The looks of a window, with its event in the history; effective draws and gradients are per draw."""
 
     window: Window
     stage: Stage
@@ -76,7 +76,7 @@ def in_words(choice: Mapping[str, Any]) -> str:
 
 
 class Tuner:
-    """What a chain runs: no-U-turn trajectories, until something proves to be better.
+    """The choice of integrator and trajectory: no-U-turn, until something proves to be better.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ class Tuner:
 
     @property
     def integrator(self) -> Any:
-        """What the chain steps by."""
+        """The integrator in use."""
         return self._settings.integrator if self.found is None else self._schemes[self.found.integrator]
 
     @property
     def trajectory(self) -> trajectories.Trajectory:
-        """What the chain draws by."""
+        """The trajectory in use."""
         found = self.found
         if found is None:
             return self._settings.trajectory
@@ -130,7 +130,7 @@ class Tuner:
 
     @property
     def target_accept(self) -> float:
-        """What dual averaging holds: the acceptance that was measured with the best step size."""
+        """The acceptance that dual averaging holds: the one that was measured with the best step size."""
         asked, policy = self._settings.target_accept, self._policy
         if self._settings.accept_given:
             return asked
@@ -140,7 +140,7 @@ class Tuner:
 
     @property
     def choice(self) -> dict[str, Any]:
-        """What is run, and in ``history`` all that was measured, as plain numbers and words.
+        """The integrator and trajectory in use, and in ``history`` all that was measured, as plain numbers and words.
 
         Where no-U-turn trajectories are run although there was something to choose, ``reason`` says why.
         """

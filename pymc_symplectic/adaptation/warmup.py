@@ -26,7 +26,7 @@ __all__ = ["WarmUp"]
 
 
 class WarmUp:
-    """What one chain learns, and what it draws by meanwhile.
+    """The warm-up of one chain: what it learns, and what it draws by meanwhile.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class WarmUp:
         return None if plan.mean is None or self._tuner.integrator.split == FREE else plan.mean.copy()
 
     def outline(self) -> Plan:
-        """What a chain draws by, as far as types are concerned, before it stands anywhere."""
+        """A plan of the right types, before the chain stands anywhere."""
         kinetic = self._settings.kinetic.record(self._dim)
         return self._plan(0, self._metric.start(np.ones(self._dim)), kinetic, None)
 
@@ -95,7 +95,7 @@ class WarmUp:
         return replace(plan, restart=self._searched(plan, lab, 1.0))
 
     def after(self, window: Window, plan: Plan, lab: Lab) -> Plan:
-        """What to draw by once a window, or warm-up, has ended."""
+        """The next plan, once a window, or warm-up, has ended."""
         if window.end == self._tune:
             return self._plan(window.end, plan.metric, plan.kinetic, plan.mean)
         early = self._windows.index(window.end) < self._policy.early_windows
@@ -117,7 +117,7 @@ class WarmUp:
         return replace(new, restart=restart)
 
     def _plan(self, count: int, metric: LinearMap, kinetic: Any, mean: np.ndarray | None) -> Plan:
-        """What is drawn by after `count` draws, with the integrator and the trajectory that the tuner has come to."""
+        """The plan after `count` draws, with the integrator and the trajectory that the tuner has come to."""
         limit = self._settings.max_energy_error
         if count < self._tune:
             limit = max(limit, self._policy.warmup_energy_error)
@@ -149,7 +149,7 @@ class WarmUp:
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
     def _refreshment_of(self, trajectory: Trajectory) -> Any:
-        """What kernels run of the refreshment that a trajectory begins with."""
+        """The record of the refreshment that a trajectory begins with."""
         return (self._settings.refreshment if trajectory.persistent else Full()).record()
 
     def _fitted(self, window: Window, plan: Plan, early: bool) -> Plan:

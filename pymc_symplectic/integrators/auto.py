@@ -26,5 +26,5 @@ class Auto:
     target_accept: ClassVar[float] = CATALOGUE["leapfrog"].target_accept
 
     def record(self, dim: int, fitted: np.ndarray | None = None) -> Any:
-        """What kernels run until something else is chosen."""
+        """The record that kernels run until something else is chosen."""
         return CATALOGUE["leapfrog"].record(dim)

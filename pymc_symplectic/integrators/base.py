@@ -368,7 +368,7 @@ class Integrator:
         return self.split.longest(self.drifts)
 
     def record(self, dim: int, fitted: np.ndarray | None = None) -> Composition:
-        """What kernels run in `dim` coordinates, given what the split has fitted to the target."""
+        """The record that kernels run in `dim` coordinates, given what the split has fitted to the target."""
         split = self.split.record(dim, fitted, self.drifts)
         return Composition(np.array(self.kicks), np.array(self.drifts), split)
 

@@ -64,6 +64,6 @@ class ImplicitMidpoint:
         whole("max_iterations", self.max_iterations, least=1)
 
     def record(self, dim: int, fitted: np.ndarray | None = None) -> Midpoint:
-        """What kernels run in `dim` coordinates."""
+        """The record that kernels run in `dim` coordinates."""
         memory = np.zeros((5, dim))
         return Midpoint(float(self.tolerance), float(self.reverse_tolerance), int(self.max_iterations), memory)

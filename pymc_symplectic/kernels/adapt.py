@@ -1,4 +1,4 @@
-"""What a chain learns at every draw of warm-up: its step size, and the moments that a metric is made from."""
+"""Learning at every draw of warm-up: its step size, and the moments that a metric is made from."""
 
 import math
 from typing import NamedTuple

@@ -77,7 +77,7 @@ class AddressedFunction:
 
 
 def _function_at(signature: Any) -> Callable:
-    """What turns an address into a function of `signature`: natively in kernels, by look-up in plain Python."""
+    """A converter from an address to a function of `signature`: natively in kernels, by look-up in plain Python."""
     native = function_at(signature)
 
     def at(address: int) -> Callable:

@@ -165,12 +165,12 @@ def register(kind: type, functions: Mapping[Callable, Callable]) -> None:
 
 
 def kinds(record: tuple) -> tuple:
-    """What of a named tuple, and of those in it, decides which version of a kernel takes it."""
+    """The types of a named tuple and of those in it, by which kernels are compiled."""
     return (type(record), *(kinds(part) for part in record if isinstance(part, tuple)))
 
 
 def layouts(arrays: Iterable[np.ndarray]) -> tuple[tuple[str, bool], ...]:
-    """What of some arrays, of known numbers of dimensions, decides which version of a kernel takes them."""
+    """The layouts of arrays of known numbers of dimensions, by which kernels are compiled."""
     return tuple(
         ("C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "A", array.flags.writeable)
         for array in arrays

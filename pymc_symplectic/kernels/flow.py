@@ -71,7 +71,7 @@ def longest_of(flow: Any) -> float:
 
 
 def work_of(flow: Any, point: Point) -> float:
-    """What the steps that led to a point did besides following H, to be added to its energy error: see `Point`.
+    """The work of the steps that led to a point, besides following H, to be added to its energy error: see `Point`.
 
     Of a flow that does nothing else it is a zero that the compiler knows of, so that nothing is added.
     """

@@ -47,7 +47,7 @@ def make_private(directory: Path, *, depth: int) -> None:
 
 
 def _objection(about: os.stat_result, own: bool, last: bool) -> str:
-    """What is wrong with a directory, if anything."""
+    """The fault of a directory, if there is one."""
     if not stat.S_ISDIR(about.st_mode):
         return "is not a directory"
     if own and about.st_uid != os.geteuid():

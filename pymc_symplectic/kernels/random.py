@@ -16,7 +16,7 @@ __all__ = ["generator_at", "generator_record"]
 
 
 def generator_record(rng: np.random.Generator) -> np.ndarray:
-    """What kernels need to draw from `rng`, shape (4,); whoever holds it has to hold `rng` as well."""
+    """The addresses by which kernels draw from `rng`, shape (4,); whoever holds it has to hold `rng` as well."""
     return np.array(generator_addresses(rng), dtype=np.uint64)
 
 

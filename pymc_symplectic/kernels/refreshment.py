@@ -1,4 +1,4 @@
-"""What becomes of the momentum between trajectories that end in a Metropolis test.
+"""Refreshment of the momentum between trajectories that end in a Metropolis test.
 
 =======  ==============================================  ====================================
 Full     r is drawn from exp(-K)                         nothing is kept

@@ -1,4 +1,4 @@
-r"""What test trajectories say about path lengths, in loops: late in warm-up every chain scores hundreds of paths.
+r"""Scores of path lengths by test trajectories, in loops: late in warm-up every chain scores hundreds of paths.
 
 Squared jumps
 -------------

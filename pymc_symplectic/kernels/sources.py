@@ -85,7 +85,7 @@ def _source(name: str) -> bytes:
 
 
 def _held_by(function: FunctionType) -> Iterator[Any]:
-    """What a function finds outside of itself, by name and by closure; of compiled functions, what was compiled."""
+    """The objects that a function finds outside of itself; of compiled functions, the source of each."""
     found = inspect.getclosurevars(function)
     for value in (*found.globals.values(), *found.nonlocals.values(), *(function.__defaults__ or ())):
         yield getattr(value, "py_func", value)
@@ -112,7 +112,7 @@ class KernelCache(FunctionCache):
         self._apart: dict[str, FunctionCache] = {}
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What is kept for these types, if anything."""
+        """The machine code that is kept for these types, if any."""
         cache = self._cache_for(sig)
         return None if cache is None else FunctionCache.load_overload(cache, sig, target_context)
 

@@ -1,4 +1,4 @@
-"""What kernels ask of a split of H into two energies, each with a motion of its own that is known exactly.
+"""Functions that kernels ask of a split of H into two energies, each with a motion of its own that is known exactly.
 
 =======  ==========================================================================
 begin    what a step needs to know, from the position alone
@@ -28,7 +28,7 @@ def no_work(split: Any, point: Point) -> float:
 
 @helper
 def carries_work(split: Any, point: Point) -> float:
-    """What its steps have added up."""
+    """The sum over its steps."""
     return point.work[0]
 
 
@@ -60,7 +60,7 @@ def longest(split: Any) -> float:
 
 
 def work(split: Any, point: Point) -> float:
-    """What the steps that led to a point did besides following H: see `Point`."""
+    """The work of the steps that led to a point, besides following H: see `Point`."""
     return _WORKS[type(split)](split, point)
 
 

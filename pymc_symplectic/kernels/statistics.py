@@ -1,4 +1,4 @@
-"""What a transition reports, as columns of one row of floats, in which integers are exact."""
+"""The statistics of a transition, as columns of one row of floats, in which integers are exact."""
 
 ENERGY = 0
 ENERGY_ERROR = 1

@@ -1,4 +1,4 @@
-"""What a log-density, a trajectory or a chain reports back: small integers, named."""
+"""Statuses that a log-density, a trajectory or a chain reports: small integers, named."""
 
 from enum import IntEnum
 

@@ -23,7 +23,7 @@ _CAUTION = 0.01  # what it costs, in log F, to bend the velocity; without, it wo
 
 
 class Learned(NamedTuple):
-    """What a network has learned.
+    """The weights that a network has learned.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Adaptive(ProfileEnergy):
         return self.learned(record).gain
 
     def learned(self, record: Any) -> Learned:
-        """What the record of a chain (`Chain.kinetic`) has learned."""
+        """The weights in the record of a chain (`Chain.kinetic`)."""
         count, rate = int(record.params[1]), record.params[2]
         table = record.params[3 : 3 + 3 * count].reshape(count, 3)
         return Learned(

@@ -31,14 +31,14 @@ class KineticEnergy(ABC):
 
     @abstractmethod
     def record(self, dim: int) -> Any:
-        """What kernels run at first, in `dim` dimensions: `kernels.kinetic.Gaussian` or `kernels.kinetic.Addressed`."""
+        """The record that kernels run at first, in `dim` dimensions: `Gaussian` or `Addressed` of `kernels.kinetic`."""
 
     def fit(self, current: Any, positions: np.ndarray, gradients: np.ndarray) -> Any:
-        """What kernels run next, given what they ran, and whitened draws z and gradients ∇ log π(z), (n, d) each."""
+        """The record that kernels run next, by the current one and whitened draws z, gradients ∇ log π(z), (n, d)."""
         return current
 
     def gain(self, record: Any) -> float:
-        """What an energy that learns expects of a gradient, over what the Gaussian energy makes of it; else 1."""
+        """The expected efficiency of a gradient over that with the Gaussian energy; 1 of an energy that learns nothing."""
         return 1.0
 
     def speed_limit(self, record: Any) -> float:

@@ -1,4 +1,4 @@
-"""What a kinetic energy has to be, tried on numbers."""
+"""Numerical checks of the properties of a kinetic energy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class KineticReport:
-    """What `check_kinetic` found; true where every property holds.
+    """The findings of `check_kinetic`; true where every property holds.
 
     Attributes
     ----------

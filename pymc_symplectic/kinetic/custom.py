@@ -94,7 +94,7 @@ class Custom(KineticEnergy):
             _raise_if_wrong(self)
 
     def record(self, dim: int) -> Addressed:
-        """What kernels run."""
+        """The record that kernels run."""
         return addressed(_compiled(self.energy, self.velocity, self.draw), np.array(self.params, dtype=float))
 
 
@@ -151,7 +151,7 @@ class Profile(KineticEnergy):
         return shift(self.value), shift(self.slope)
 
     def record(self, dim: int) -> Addressed:
-        """What kernels run."""
+        """The record that kernels run."""
         power = dim - 1.0 if self.shape == "radial" else 0.0
         params = with_table(np.array(self.params, dtype=float), *self._python, power)
         return addressed(_from_profile(self.value, self.slope, self.shape), params)

@@ -24,5 +24,5 @@ class Gaussian(KineticEnergy):
     quadratic = True
 
     def record(self, dim: int) -> kernels.Gaussian:
-        """What kernels run."""
+        """The record that kernels run."""
         return kernels.Gaussian(np.zeros(0))

@@ -20,7 +20,7 @@ __all__ = ["SHAPES", "ProfileEnergy", "Shape", "addressed"]
 
 Shape = Literal["radial", "separable"]
 SHAPES: Mapping[str, Callable[..., Functions]] = MappingProxyType({"separable": separable, "radial": radial})
-"""What makes the functions of a kinetic energy of each shape from a profile."""
+"""Makers of the functions of a kinetic energy of each shape from a profile."""
 
 
 @cache
@@ -36,7 +36,7 @@ def _params(profile: str, shape: Shape, dim: int, own: tuple[float, ...]) -> np.
 
 
 def addressed(functions: Functions, params: np.ndarray) -> Addressed:
-    """What kernels run."""
+    """The record that kernels run."""
     return Addressed(functions.energy.address, functions.velocity.address, functions.draw.address, params)
 
 
@@ -55,10 +55,10 @@ class ProfileEnergy(KineticEnergy):
         """The parameters of the profile that a chain in `dim` dimensions begins with."""
 
     def record(self, dim: int) -> Addressed:
-        """What kernels run at first."""
+        """The record that kernels run at first."""
         return self.made_from(self.own(dim), dim)
 
     def made_from(self, own: tuple[float, ...], dim: int) -> Addressed:
-        """What kernels run, with these parameters of the profile."""
+        """The record that kernels run, with these parameters of the profile."""
         params = _params(self.profile, self.form, max(dim, 1), tuple(float(value) for value in own))
         return addressed(_functions(self.profile, self.form), params.copy())

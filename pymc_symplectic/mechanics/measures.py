@@ -1,4 +1,4 @@
-"""What a method keeps of the geometry of phase space, measured: area, order, reversibility, energy."""
+"""Measurements of how a method keeps the geometry of phase space: area, order, reversibility, energy."""
 
 from __future__ import annotations
 

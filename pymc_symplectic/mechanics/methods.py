@@ -206,7 +206,7 @@ class Splitting:
         object.__setattr__(self, "order", whole("order", self.order, least=1))
 
     def record(self, dim: int) -> Composition:
-        """What kernels run in `dim` coordinates."""
+        """The record that kernels run in `dim` coordinates."""
         return Composition(np.array(self.kicks), np.array(self.drifts))
 
 

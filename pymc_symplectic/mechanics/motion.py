@@ -285,7 +285,7 @@ def _start(found: System, position: Any, momentum: Any) -> tuple[np.ndarray, np.
 
 
 def kinetic_record(kinetic: str | KineticEnergy, method: Method, dim: int) -> Any:
-    """What kernels run of a kinetic energy in `dim` coordinates; a ValueError where the method does not go with it."""
+    """The record of a kinetic energy in `dim` coordinates; a ValueError where the method does not go with it."""
     chosen = get_kinetic(kinetic)
     if isinstance(method, Integrator) and not method.split.suits(chosen):
         raise ValueError(
@@ -332,7 +332,7 @@ def run(
 
 
 def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
-    """What kernels run of a method; a harmonic drift turns about the origin, at a frequency of one."""
+    """The record of a method; a harmonic drift turns about the origin, at a frequency of one."""
     return method.record(dim) if isinstance(method, Splitting) else method.record(dim, method.split.standard(dim))
 
 

@@ -104,14 +104,14 @@ class System:
 
     @property
     def target(self) -> Target:
-        """What kernels run."""
+        """The record that kernels run."""
         if isinstance(self.density, LogDensity):
             return self.density.target
         return Target(_compiled(self.density).address, _NO_DATA)
 
     @property
     def error(self) -> BaseException | None:
-        """What the potential raised last when it was called from kernels, if anything."""
+        """The error that the potential raised last when it was called from kernels, if any."""
         return self.density.error if isinstance(self.density, LogDensity) else None
 
     def evaluate(self, position: np.ndarray) -> tuple[Any, np.ndarray]:

@@ -49,7 +49,7 @@ class Auto(Metric):
         """Any dimension will do."""
 
     def start(self, gradient: np.ndarray) -> LinearMap:
-        """What kernels run at first."""
+        """The record that kernels run at first."""
         return self.resolve(gradient.size).start(gradient)
 
     def kind(self, current: LinearMap) -> str:

@@ -42,8 +42,8 @@ class Metric(ABC):
 
     @abstractmethod
     def start(self, gradient: np.ndarray) -> LinearMap:
-        """What kernels run at first, given the gradient (d,) at the start."""
+        """The map that kernels run at first, given the gradient (d,) at the start."""
 
     def fit(self, current: Any, window: Window) -> LinearMap:
-        """What kernels run next, given what they ran and the window of draws made with it."""
+        """The map that kernels run next, given the current one and the window of draws made with it."""
         return current

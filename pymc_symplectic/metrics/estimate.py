@@ -1,4 +1,4 @@
-"""What draws and their gradients say about scales and covariances."""
+"""Estimates of scales and covariances from draws and their gradients."""
 
 from __future__ import annotations
 

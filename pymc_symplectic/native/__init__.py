@@ -1,4 +1,4 @@
-"""What this package uses of other libraries beyond what they document, one file to a library.
+"""Undocumented parts of other libraries that this package uses, one file to a library.
 
 A name that a library does not document may move in its next version.  So each stands in one function here, which says
 what it touches, why, and in which versions that was seen; and which goes on without it, slower but with the same

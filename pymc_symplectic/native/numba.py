@@ -1,4 +1,4 @@
-"""What is used of numba beyond its manual: in kernels, in their cache, and around machine code of PyTensor's.
+"""Private parts of numba beyond its manual: in kernels, in their cache, and around machine code of PyTensor's.
 
 Everything here was seen in numba 0.61 to 0.68, unless a docstring says otherwise.
 """
@@ -137,7 +137,7 @@ def pointer_at(typing_context: Any, address: Any) -> Any:
 
 
 def function_at(signature: Any) -> Any:
-    """What makes an address, in compiled code, into a function of `signature` that can be called there.
+    """A converter, in compiled code, from an address to a function of `signature` that can be called there.
 
     A function that is an argument would have its caller compiled anew for each.
 

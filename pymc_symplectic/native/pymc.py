@@ -1,4 +1,4 @@
-"""What is used of PyMC beyond its manual: hooks of step methods, progress bars, and functions without a page there.
+"""Private parts of PyMC beyond its manual: hooks of step methods, progress bars, and functions without a page there.
 
 Everything here was seen in PyMC 6.4.  Functions and classes that serve as they are, are imported here and named in
 `__all__`:
@@ -132,10 +132,10 @@ class BarManager(ProgressBarManager):
         except (AttributeError, TypeError) as error:
             self._give_up(error)
 
-    def show(self, **told: Any) -> None:
+    def show(self, **fields: Any) -> None:
         """Move a bar: `task_id`, `advance`, `failing`, `stats`, `is_last`, `total`."""
         try:
-            self._backend.update(**told)
+            self._backend.update(**fields)
         except (AttributeError, TypeError) as error:
             self._give_up(error)
 

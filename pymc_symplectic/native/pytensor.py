@@ -1,4 +1,4 @@
-"""What is used of PyTensor beyond its manual: what compiled functions are made of, and what operations are.
+"""Private parts of PyTensor beyond its manual: what compiled functions are made of, and what operations are.
 
 Everything here was seen in PyTensor 3.3.  The classes that are only asked for by `isinstance` are imported here and
 named in `__all__`; PyTensor has no page on them.
@@ -59,7 +59,7 @@ def compiles_by_numba(mode: Any) -> bool:
 
 
 def linker_of(function: Any) -> Any:
-    """What a function was compiled by.
+    """The mode that a function was compiled in.
 
     Touches ``Function.maker.linker``.
     """
@@ -68,7 +68,7 @@ def linker_of(function: Any) -> Any:
 
 
 def machine_code(function: Any, required: bool = False) -> Any:
-    """What numba has made of the graph of a function, to be called without PyTensor around it; None without numba.
+    """The function that numba has made of a graph, to be called without PyTensor around it; None without numba.
 
     It takes all inputs, shared ones too, and returns all outputs.
 

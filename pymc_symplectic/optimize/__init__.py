@@ -21,7 +21,7 @@ __all__ = ["OPTIMIZERS", "SCHEDULES", "Descent", "gradient_descent"]
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """What gradient descent has found: the best point of the way, and how the way was.
+    """The result of gradient descent: the best point of the way, and how the way was.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "cosine": lambda share: 0.5 * (1 + math.cos(math.pi * share)),
     "inverse_time": lambda share: 1 / (1 + 100 * share),
 }
-"""What the learning rate is multiplied by, when a share (from 0 to 1) of ``max_iterations`` is done."""
+"""Factors of the learning rate, when a fraction (from 0 to 1) of ``max_iterations`` is done."""
 
 _FLAT = 1e-6  # a relative gradient below which a line search that finds nothing lower has met the rounding errors
 
@@ -168,7 +168,7 @@ OPTIMIZERS: Mapping[str, Method] = {
     "lbfgs": Method(_lbfgs),
     "proximal": Method(_proximal, proximal=True),
 }
-"""What can be chosen by name."""
+"""The methods that can be chosen by name."""
 
 _ALIASES = {
     "gradient_descent": "sgd",
@@ -197,7 +197,7 @@ def choose_method(optimizer: Any) -> tuple[Method, str]:
 
 
 def choose_rates(name: str, method: Method, learning_rate: Any, schedule: str, limit: int) -> Rates:
-    """What the user asked for, checked."""
+    """The method the user asked for, checked."""
     shape = choose("schedule", schedule, SCHEDULES, {"inverse_time_decay": "inverse_time"})
     plain = shape is SCHEDULES["constant"]
     if method.rule is None and not (learning_rate is None and plain):

@@ -36,7 +36,7 @@ class Stop(Exception):  # noqa: N818 - the ordinary way out of an optimizer
 
 
 class Monitor:
-    """What is noted down on the way: history, best point, and when to stop (by raising `Stop`)."""
+    """Notes taken on the way: history, best point, and when to stop (by raising `Stop`)."""
 
     def __init__(
         self, start: np.ndarray, limit: int, tolerance: float, stochastic: bool, show: Callable[..., None]
@@ -91,7 +91,7 @@ class Monitor:
         return self._stochastic or self.relative_gradient(position, gradient) <= self._tolerance
 
     def warning(self, name: str, reason: str) -> str:
-        """What the user should know of a way that ended for another reason than convergence."""
+        """A warning for the user, of a way that ended for another reason than convergence."""
         return (
             f"gradient_descent ({name}) {_WHAT.get(reason, reason)} after {self.iterations} iterations, at a loss of "
             f"{self.losses[-1]:.6g}; returned is the best point so far, with {self.loss:.6g}. "
@@ -106,8 +106,8 @@ class Monitor:
 @contextmanager
 def progress(show: bool, limit: int) -> Iterator[Callable[[int, float, float], None]]:
     """A progress bar in PyMC's colours, and the function that moves it."""
-    told = TextColumn("loss {task.fields[loss]:.6g}, gradient {task.fields[norm]:.2g}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), told, TimeElapsedColumn())
+    losses = TextColumn("loss {task.fields[loss]:.6g}, gradient {task.fields[norm]:.2g}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), losses, TimeElapsedColumn())
     with CustomProgress(*columns, console=Console(theme=default_progress_theme), disable=not show) as bar:
         task = bar.add_task("Descending", total=limit, loss=math.nan, norm=math.nan)
         yield lambda done, loss, norm: bar.update(task, completed=done, loss=loss, norm=norm)

@@ -1,4 +1,4 @@
-"""What is minimized: the negative log-density of a model, from a start that can be worked with to a point described."""
+"""The objective: the negative log-density of a model, from a start that can be worked with to a point described."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _is_symplectic(method: Method) -> bool:
 
 
 def _fate(path: mechanics.Trajectory, symplectic: bool) -> str:
-    """What became of the energy."""
+    """The change of the energy."""
     if not path.finite:
         return f"breaks down after {path.finite_steps} steps"
     error = path.energy_error / (abs(path.energy[0]) or 1.0)

@@ -14,7 +14,7 @@ from ..mechanics import SYSTEMS, System, Trajectory
 __all__ = ["SCENES", "Scene", "Window", "plane_of", "scene_of", "title_of"]
 
 type Window = tuple[tuple[float, float], tuple[float, float]]
-"""What is seen of a plane: from where to where, along x and along y."""
+"""The visible part of a plane: from where to where, along x and along y."""
 
 
 @dataclass(frozen=True)

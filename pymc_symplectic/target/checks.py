@@ -1,4 +1,4 @@
-"""What a log-density must not be if it is to be sampled, said before anything is compiled."""
+"""Checks that a log-density can be sampled, made before anything is compiled."""
 
 from __future__ import annotations
 

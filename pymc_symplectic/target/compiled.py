@@ -1,4 +1,4 @@
-"""What PyTensor has compiled, as functions that kernels and threads can call."""
+"""Compiled functions of PyTensor, in a form that kernels and threads can call."""
 
 from __future__ import annotations
 

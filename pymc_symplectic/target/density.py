@@ -47,7 +47,12 @@ _INCURABLE = (  # by another point: mistakes of a program, and what is not its o
     SyntaxError,
     TypeError,
 )
-_ARITHMETIC = (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError)  # what compiled code raises, untold
+_ARITHMETIC = (
+    ArithmeticError,
+    ValueError,
+    IndexError,
+    np.linalg.LinAlgError,
+)  # what compiled code raises without a word
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
@@ -154,9 +159,9 @@ class LogDensity:
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
         self.error: BaseException | None = None
-        """What a call back into Python raised last, if anything."""
-        self._untold: dict[str, BaseException] = {}
-        self._told: set[str] = set()
+        """The error that a call back into Python raised last, if any."""
+        self._unwarned: dict[str, BaseException] = {}
+        self._warned: set[str] = set()
 
         joined, outputs = self._graph
         options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
@@ -184,7 +189,7 @@ class LogDensity:
         """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
 
     def kernels_of(self, settings: Any) -> dict[Any, Any]:
-        """What chains of the same settings have compiled or loaded to run on this log-density, for them to share."""
+        """Kernels that chains of the same settings share on this log-density."""
         return self._kernels.setdefault(id(settings), (settings, {}))[1]  # kept, so that its id stays its own
 
     def __getstate__(self) -> dict[str, Any]:
@@ -225,15 +230,15 @@ class LogDensity:
                 self.error = error
                 if not _curable(error):
                     return Status.BROKEN
-                if not isinstance(error, _ARITHMETIC) and (kind := type(error).__name__) not in self._told:
-                    self._untold[kind] = error
+                if not isinstance(error, _ARITHMETIC) and (kind := type(error).__name__) not in self._warned:
+                    self._unwarned[kind] = error
                 return Status.FAILED
             if self.error is not None and _curable(self.error):
                 self.error = None  # of another point; an error that broke a chain stays until the chain has told it
             return Status.OK
 
     def take_error(self) -> BaseException:
-        """What has broken a chain; it is forgotten here."""
+        """The error that has broken a chain; it is forgotten here."""
         error, self.error = self.error, None
         return error or TypeError(_wrong_length(self.dim))  # the one thing that breaks compiled code
 
@@ -251,9 +256,9 @@ class LogDensity:
 
     def warn_of_errors(self) -> None:
         """Warn, once for each kind of error, that the log-density has raised one which counts as a divergence."""
-        while self._untold:
-            kind, error = self._untold.popitem()
-            self._told.add(kind)
+        while self._unwarned:
+            kind, error = self._unwarned.popitem()
+            self._warned.add(kind)
             warnings.warn(
                 f"The log-density raised {kind}: {error}. Points where it does count as outside of the support, and "
                 "trajectories that lead there as divergences.",

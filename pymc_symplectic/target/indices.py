@@ -91,7 +91,7 @@ def _in_range_by_itself(op: Any) -> bool:
 
 
 def _accesses(node: Apply) -> Iterator[_Access]:
-    """What a node indexes by arrays of integers or masks."""
+    """The arrays that a node indexes by arrays of integers or masks."""
     if not is_indexing(node.op):
         return
     axis = 0

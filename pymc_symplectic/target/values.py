@@ -1,4 +1,4 @@
-"""What computes the variables of a model that are stored from those that are sampled."""
+"""Functions that compute the variables of a model that are stored from those that are sampled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Values", "values_function"]
 
 
 class Values(NamedTuple):
-    """What computes variables of a model from its value variables, and from random numbers where some are random."""
+    """A function from value variables of a model to others, and from random numbers where some are random."""
 
     call: Callable[..., Any]
     """Takes the values, in their order, and then one generator for each of `streams`, which it uses up."""
@@ -31,7 +31,7 @@ class Values(NamedTuple):
 
 
 def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Values:
-    """What computes `outputs` from the value variables of a model: the same code as PyMC's.
+    """A function that computes `outputs` from the value variables of a model: the same code as PyMC's.
 
     It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
     or without machine code, with it.  Generators of random numbers, which PyMC shares among all functions of a model,
