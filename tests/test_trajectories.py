@@ -3,13 +3,20 @@
 import dataclasses
 import math
 import pickle
+from typing import NamedTuple
 
 import numpy as np
+import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
+from pymc_symplectic.chain import Chain
+from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.kernels.chain import longest_step
 from pymc_symplectic.kernels.metropolis import plan
-from pymc_symplectic.trajectories import CATALOGUE, Trajectory, get
+from pymc_symplectic.settings import Settings
+from pymc_symplectic.target import LogDensity
+from pymc_symplectic.trajectories import CATALOGUE, Trajectory, divergence_limits, get, register
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5])
@@ -139,3 +146,46 @@ def test_what_was_asked_for_is_what_runs(trajectory, sample, schools):
         assert set(steps) == {2, 3, 4, 5, 6}
     else:
         assert set(steps) == {3, 4, 5, 6}
+
+
+# Rules of one's own.
+
+
+class CoinRule(NamedTuple):
+    longer: int
+    repeats: int
+    max_energy_error: float
+    max_energy_range: float
+
+
+def _toss(rule, eps, rng):
+    return (1 if rng.random() < 0.5 else rule.longer), eps
+
+
+class Coin(Trajectory):
+    name = "coin"
+
+    def record(self, dim, max_energy_error):
+        return CoinRule(3, 1, *divergence_limits(max_energy_error))
+
+
+@pytest.mark.parametrize("functions", [{}, {"plan": _toss, "transition": _toss}])
+def test_a_rule_is_a_plan_or_a_transition(functions):
+    with pytest.raises(TypeError, match=r"either plan=\.\.\. or transition=\.\.\., and not both"):
+        register(CoinRule, **functions)
+
+
+def test_a_rule_of_ones_own_is_what_runs():
+    register(CoinRule, plan=_toss)
+    rule = Coin().record(1, 1000.0)
+    assert longest_step(rule, 5.0) == 5.0
+    with pm.Model() as model:
+        pm.Normal("x")
+    chain = Chain(LogDensity(model=model), Settings.choose(trajectory=Coin(), step_size=0.5), np.random.default_rng(1))
+    chain.start(np.zeros(1))
+    draws, rows = chain.advance(3000)
+    steps, counts = np.unique(rows[:, column.TREE_SIZE], return_counts=True)
+    assert steps.tolist() == [1, 3] and abs(counts[0] - 1500) < 150
+    assert abs(draws.std() - 1) < 0.15
+    with pytest.raises(ValueError, match=r"choose trajectory=ps\.FixedSteps"):
+        Settings.choose(trajectory=Coin(), refreshment=ps.Partial(0.5))

@@ -15,7 +15,7 @@ import pymc_symplectic as ps
 from benchmarks.studies import same_draws
 
 MODELS = ("normal", "correlated", "schools", "logistic", "hierarchy", "wide")
-ANGLES = (0.15, 0.3, 0.6)
+ANGLES = (0.4, 0.8, 1.2)
 STEPS = (1, 2, 3)
 
 
@@ -29,7 +29,7 @@ def efficiency(model: pm.Model, draws: int, seed: int, **options: Any) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=4000, help="of each chain")
+    parser.add_argument("--draws", type=int, default=2000, help="of each chain")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--target-accept", type=float, default=None, help="of partial refreshment")
