@@ -106,6 +106,8 @@ class HMC(Step, state=HMCState):
         A trajectory whose energy error exceeds this is a divergence.
     temperature : float, optional
         T of the target :math:`\pi^{1/T}`, where π is the density on unconstrained space; 1 by default.
+    policy : Policy, optional
+        The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
     model : pymc.Model, optional
         By default the model of the context.
     rng : optional

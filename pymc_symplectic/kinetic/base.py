@@ -38,7 +38,7 @@ class KineticEnergy(ABC):
         return current
 
     def gain(self, record: Any) -> float:
-        """The expected efficiency of a gradient over that with the Gaussian energy; 1 of an energy that learns nothing."""
+        """The expected efficiency of a gradient over that with the Gaussian energy; 1 where nothing is learned."""
         return 1.0
 
     def speed_limit(self, record: Any) -> float:

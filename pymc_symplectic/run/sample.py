@@ -103,8 +103,8 @@ def sample(
     model : pymc.Model, optional
         By default the model of the context.
     **options
-        Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `step_size`, `target_accept`,
-        `max_energy_error`, `temperature`.
+        Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `refreshment`, `step_size`, `target_accept`,
+        `max_energy_error`, `temperature`, `policy`.
 
     Returns
     -------
