@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -159,20 +158,20 @@ class Chain:
     def start(self, position: np.ndarray) -> None:
         """Begin at a position: the first metric, and the first step size."""
         self.move_to(position)
-        with self._measuring():
-            plan = self._warmup.begin(self._lab)
-        self._use(plan)
+        plan = self._measured(lambda: self._warmup.begin(self._lab))
         if self.settings.refreshment.keeps:
             # no metric, and no trajectory that draws momenta of its own, changes what this is a draw from
             draw_momenta(plan.kinetic, self._random, self._state.kept[None])
         self._started = True
 
-    @contextmanager
-    def _measuring(self) -> Iterator[None]:
+    def _measured(self, plan_of: Callable[[], Plan]) -> Plan:
+        """Draw by a plan that takes measurements to make."""
         try:
-            yield
+            plan = plan_of()
         except BrokenError:
             self.target.raise_error()
+        self._use(plan)
+        return plan
 
     def advance(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Make `count` draws.
@@ -218,10 +217,8 @@ class Chain:
         if self.count < self.tune:
             last = self._warmup.next_event(self.count) == self.tune
             self._watch.after_window(window, self._system, self._state, last)
-        with self._measuring():
-            plan = self._warmup.after(window, self._plan, self._lab)
+        self._measured(lambda: self._warmup.after(window, self._plan, self._lab))
         forget(self._learning)
-        self._use(plan)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything the chain is, as arrays and numbers: restored, it goes on with the same draws."""
