@@ -8,7 +8,7 @@ drift.  A split of your own is a `Split`, with kernels that `register` makes kno
 from __future__ import annotations
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,7 +18,7 @@ import numpy as np
 
 from .kernels import splits as kernels
 from .kernels.compile import register as register_part
-from .kernels.free import longest_of_free
+from .kernels.free import begin_free, longest_of_free
 from .kinetic import KineticEnergy
 from .metrics.estimate import centre
 from .window import Window
@@ -42,9 +42,9 @@ class Split(ABC):
     """Why it does not go with the kinetic energies that it does not suit, after "which ..." in the message of an error.
     """
 
+    @abstractmethod
     def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> Any:
         """The record that kernels run in `dim` coordinates with these drifts, given what `fit` has found."""
-        raise NotImplementedError
 
     def suits(self, kinetic: KineticEnergy) -> bool:
         """Whether both motions are exact with this kinetic energy."""
@@ -129,8 +129,8 @@ def register(
     *,
     kick: Callable,
     drift: Callable,
-    begin: Callable | None = None,
-    longest: Callable | None = None,
+    begin: Callable = begin_free,
+    longest: Callable = longest_of_free,
     works: bool = False,
 ) -> None:
     """Make a split of your own known to kernels, once, before anything is sampled with it.
@@ -144,9 +144,9 @@ def register(
         and gradient are those of ``state.moving``, the momentum is ``state.momentum``, and all is changed in place.
         Each, run for -c, leads back.
     begin : callable, optional
-        ``begin(split, system, state)`` prepares for a step, from the position alone.
+        ``begin(split, system, state)`` prepares for a step, from the position alone; by default there is nothing to do.
     longest : callable, optional
-        ``longest(split)``, the longest step that is tuned to, in whitened coordinates.
+        ``longest(split)``, the longest step that is tuned to, in whitened coordinates; by default none is too long.
     works : bool, optional
         Whether the motions do more than follow H, and say so: one that multiplies volume by J takes log J from
         ``state.moving.work[0]``, and the energy error by which points are judged counts that.  Otherwise both
@@ -165,14 +165,10 @@ def register(
     Where they stand in a module, what is compiled of them is kept on disk until that module changes.
     """
     functions: dict[Callable, Callable] = {
-        kernels.begin: _nothing_to_prepare if begin is None else begin,
+        kernels.begin: begin,
         kernels.kick: kick,
         kernels.drift: drift,
-        kernels.longest: longest_of_free if longest is None else longest,
+        kernels.longest: longest,
         kernels.work: kernels.carries_work if works else kernels.no_work,
     }
     register_part(split, functions)
-
-
-def _nothing_to_prepare(split: Any, system: Any, state: Any) -> None:
-    pass
