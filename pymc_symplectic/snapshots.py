@@ -70,15 +70,15 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
     ValueError, LookupError, TypeError, AttributeError
         When none can have made it.
     """
+    step = snapshot["learning"]["step"]
+    if np.shape(step) == (N_STEP - 1,):  # the step size was always moved by this gain
+        snapshot = {**snapshot, "learning": {**snapshot["learning"], "step": np.append(step, GAMMA)}}
     if "choice" in snapshot:
         return snapshot
-    dim, learning, tuner = len(snapshot["position"]), dict(snapshot["learning"]), snapshot["tuner"]
-    if np.shape(learning["step"]) == (N_STEP - 1,):  # the step size was always moved by this gain
-        learning["step"] = np.append(learning["step"], GAMMA)
-    new = {**snapshot, "learning": learning, "choice": {"history": list(tuner["history"])}}
-    warmup = WarmUp(settings, dim, tune)
-    choice = warmup.choice(warmup.restore(new).metric)
-    return {**new, "choice": {**choice, "step_size": float(np.exp(learning["step"][LOG_MEAN_STEP]))}}
+    snapshot = {**snapshot, "choice": {"history": list(snapshot["tuner"]["history"])}}
+    warmup = WarmUp(settings, len(snapshot["position"]), tune)
+    choice = warmup.choice(warmup.restore(snapshot).metric)
+    return {**snapshot, "choice": {**choice, "step_size": float(np.exp(step[LOG_MEAN_STEP]))}}
 
 
 def check_snapshot(

@@ -6,11 +6,11 @@ import pickle
 import numpy as np
 import pymc as pm
 import pytest
-from pymc_symplectic.identity import describe_settings
 
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.run.fingerprint import describe_settings
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 

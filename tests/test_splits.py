@@ -7,11 +7,11 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
-from pymc_symplectic.identity import describe_settings
 
 import pymc_symplectic as ps
 from pymc_symplectic import splits
 from pymc_symplectic.kernels import splits as kernels
+from pymc_symplectic.run.fingerprint import describe_settings
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.splits import FREE, HARMONIC, Split
 

@@ -28,7 +28,11 @@ def efficiency(model: pm.Model, draws: int, seed: int, **options: Any) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks refreshment",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--draws", type=int, default=2000, help="of each chain")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)

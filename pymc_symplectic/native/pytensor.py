@@ -4,6 +4,7 @@ Everything here was seen in PyTensor 3.3.  The classes that are only asked for b
 named in `__all__`; PyTensor has no page on them.
 """
 
+import dis
 import logging
 from collections.abc import Sequence
 from types import FunctionType
@@ -121,7 +122,9 @@ def interprets(dispatcher: Any) -> bool:
         seen.add(id(python))
         if "objmode" in python.__code__.co_names:
             return True
-        queue += [python.__globals__[name] for name in python.__code__.co_names if name in python.__globals__]
+        # by names of globals alone: an attribute may have the name of something that has nothing to do with it
+        called = {step.argval for step in dis.get_instructions(python) if step.opname == "LOAD_GLOBAL"}
+        queue += [python.__globals__[name] for name in called if name in python.__globals__]
         queue += [cell.cell_contents for cell in python.__closure__ or ()]
     return False
 

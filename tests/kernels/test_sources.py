@@ -69,6 +69,9 @@ print(ask(Own(2.0)), sum(ask.stats.cache_hits.values()), ask(Inner(5.0)), sum(as
 @pytest.fixture
 def folder(tmp_path):
     shutil.copytree(KERNELS, tmp_path / "copied" / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        KERNELS.parent / "native", tmp_path / "copied" / "native", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (tmp_path / "copied" / "__init__.py").write_text("")
     (tmp_path / "copied" / "kernels" / "entry.py").write_text(ENTRY)
     write(tmp_path)
