@@ -107,7 +107,7 @@ class Store:
                         store.save_state(chain, state)
                     store._save_description()  # now it is a store
                     (folder / _CREATING).unlink()
-                except BaseException:
+                except Exception:  # an interrupt finds zarr's own threads writing still: it leaves what a kill leaves
                     with suppress(OSError):
                         _clear(path)
                         shutil.rmtree(folder)
