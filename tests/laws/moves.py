@@ -159,16 +159,12 @@ register(
 class PumpingSplit(NamedTuple):
     """Drifts in the middle of which all coordinates grow or shrink together, at a rate that turns round with time.
 
-    They can be retraced, and multiply volume by a factor that is known.
+    They can be retraced, and multiply volume by a factor that is known.  Where the split is silent, it says no word
+    about the work that this is.
     """
 
     rate: float
-
-
-class SilentSplit(NamedTuple):
-    """The same, without a word about the work that this is."""
-
-    rate: float
+    silent: bool
 
 
 def _nothing_to_begin(split, system, state):
@@ -193,17 +189,20 @@ def _any_length(split):
     return 1e9
 
 
-for _kind, _work in ((PumpingSplit, splits.carries_work), (SilentSplit, splits.no_work)):
-    register(
-        _kind,
-        {
-            splits.begin: _nothing_to_begin,
-            splits.kick: _plain_kick,
-            splits.drift: _pumping_drift,
-            splits.longest: _any_length,
-            splits.work: _work,
-        },
-    )
+def _pumping_work(split, point):
+    return 0.0 if split.silent else splits.carries_work(split, point)
+
+
+register(
+    PumpingSplit,
+    {
+        splits.begin: _nothing_to_begin,
+        splits.kick: _plain_kick,
+        splits.drift: _pumping_drift,
+        splits.longest: _any_length,
+        splits.work: _pumping_work,
+    },
+)
 
 
 class UntransposedMap(NamedTuple):

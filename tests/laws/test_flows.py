@@ -21,6 +21,7 @@ from pymc_symplectic.kernels.state import new_state
 
 from .moves import UntransposedMap, drift_untransposed, kick_untransposed, travel
 from .systems import DATA, DIM, INTEGRATORS, KINETIC, METRICS, SPRINGS, matrix_of, some_map, springs, system
+from .unions import united
 
 # What a flow is combined with: each metric, and then each kinetic energy.
 SURROUNDINGS = [("gaussian", name) for name in METRICS]
@@ -51,7 +52,7 @@ def arrive(system, start, eps, steps):
     state, L = new_state(DIM), matrix_of(system.metric)
     state.moving.position[:] = L @ start[0]
     state.momentum[:] = start[1]
-    assert travel(system, state, eps, steps) == 0
+    assert travel(united(system)[0], state, eps, steps) == 0
     return np.array([np.linalg.solve(L, state.moving.position), state.momentum])
 
 

@@ -38,6 +38,7 @@ from .systems import (
     map_for,
     system,
 )
+from .unions import united
 
 LEVEL = 1e-6
 MAX_ENERGY_ERROR = 1000.0
@@ -67,32 +68,37 @@ def system_of(population, kinetic="gaussian", metric="diagonal", flow="leapfrog"
     return system(logp, kinetic, metric, flow)._replace(refreshment=refreshment)
 
 
-def run(system, trajectory, eps, rng, starts, transitions):
+def run(system, trajectory, eps, rng, starts, transitions, combined=united):
     """Mean acceptance, ends (n, d), and log-densities at starts and ends (n, 2)."""
     ends, values = np.empty_like(starts), np.empty((len(starts), 2))
     memory = new_state(DIM), eps, generator_record(rng), transitions, starts, ends, values, np.zeros(N_COLUMNS)
-    return replicate(system, rule_at(trajectory, eps), *memory), ends, values
+    return replicate(*combined(system, rule_at(trajectory, eps)), *memory), ends, values
 
 
-def step_size_for(system, trajectory, rng, starts, accept=0.75):
+def as_they_are(system, rule):
+    """Compiled for this very combination, as users have it."""
+    return system, rule
+
+
+def step_size_for(system, trajectory, rng, starts, combined=united, accept=0.75):
     """A step size at which about this share is accepted."""
     low, high = np.log(0.05), np.log(20.0)
     for _ in range(12):
         middle = (low + high) / 2
-        if run(system, trajectory, np.exp(middle), rng, starts, 1)[0] > accept:
+        if run(system, trajectory, np.exp(middle), rng, starts, 1, combined)[0] > accept:
             low = middle
         else:
             high = middle
     return np.exp(low)
 
 
-def trial(population, trajectory, count=FEW, eps=None, **parts):
+def trial(population, trajectory, count=FEW, combined=united, **parts):
     """The smallest p-value, times the number of comparisons, and the mean acceptance."""
     rng, target = np.random.default_rng(6), POPULATIONS[population]
     tried = system_of(population, **parts)
     starts = target.draw(rng, count)
-    eps = eps or step_size_for(tried, trajectory, rng, starts[:SEARCHED])
-    accepted, ends, values = run(tried, trajectory, eps, rng, starts, TRANSITIONS)
+    eps = step_size_for(tried, trajectory, rng, starts[:SEARCHED], combined)
+    accepted, ends, values = run(tried, trajectory, eps, rng, starts, TRANSITIONS, combined)
     return smallest_p(target.scores(starts), target.scores(ends), *values.T), accepted
 
 
@@ -155,6 +161,8 @@ def test_invariant_under_every_kinetic_energy(kinetic, trajectory):
 @pytest.mark.parametrize("flow", ["leapfrog", "bcss2", "yoshida4", "implicit_midpoint"])
 @pytest.mark.parametrize("kinetic", [*kinetic_energies.CATALOGUE, "relativistic_separable"])
 def test_everything_goes_with_everything(kinetic, flow, metric, trajectory):
+    if flow == "implicit_midpoint":  # nearly all its time goes into iterates that come close, or to nothing
+        flow = flow_of(flow)._replace(tolerance=1e-8, reverse_tolerance=1e-5, max_iterations=12)
     for population in POPULATIONS:
         assert holds(population, trajectory, kinetic=kinetic, flow=flow, metric=metric, count=SOME)
 
@@ -162,7 +170,7 @@ def test_everything_goes_with_everything(kinetic, flow, metric, trajectory):
 @pytest.mark.parametrize("population", POPULATIONS)
 @pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
 def test_invariant_to_a_sharper_eye(trajectory, population):
-    assert holds(population, trajectory, count=MANY)
+    assert holds(population, trajectory, count=MANY, combined=as_they_are)
 
 
 def test_invariant_with_a_cap_on_doublings():

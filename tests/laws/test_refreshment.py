@@ -17,6 +17,7 @@ from pymc_symplectic.refreshments import Partial as PartialRefreshment
 from .moves import Unturned, replicate
 from .systems import DIM, INTEGRATORS, METRICS, POPULATIONS
 from .test_invariance import MANY, SOME, holds, rule_at, step_size_for, system_of
+from .unions import united
 
 SOME_OF_IT = PartialRefreshment(0.5).record()
 FLOWS = [*INTEGRATORS, *integrators.HARMONIC]
@@ -62,7 +63,7 @@ def test_momenta_stay_standard_normal_and_tell_nothing_of_positions():
     positions = np.empty_like(momenta)
     for i in range(count):
         room = starts[i : i + 1], ends, values, np.zeros(N_COLUMNS)
-        replicate(tried, rule_at("fixed_steps", eps), state, eps, random, 5, *room)
+        replicate(*united(tried, rule_at("fixed_steps", eps)), state, eps, random, 5, *room)
         positions[i], momenta[i] = ends[0], state.kept
     for j in range(DIM):
         assert kstest(momenta[:, j], "norm").pvalue > 1e-4
