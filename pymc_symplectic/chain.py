@@ -146,7 +146,7 @@ class Chain:
         """
         self.target.check_process()
         self._state.current.position[:] = position
-        if kernels.evaluate_start(self._system, self._state) == Status.BROKEN:
+        if kernels.evaluate_start(self._system.target, self._state) == Status.BROKEN:
             self.target.raise_error()
         if not np.isfinite(self._state.current.value[0]):
             failure = f" ({type(self.target.error).__name__}: {self.target.error})" if self.target.error else ""

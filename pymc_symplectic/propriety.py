@@ -165,7 +165,7 @@ class Watch:
 
         def scale(j: int) -> float:
             self._elsewhere.current.gradient[:] = np.arange(self._target.dim) == j
-            return float(np.sqrt(kernels.steepness(system, self._elsewhere)))
+            return float(np.sqrt(kernels.steepness(system.metric, self._elsewhere)))
 
         blamed = steepest(evaluate, state.current.position, self._sizes, scale, self._limit)
         self._warn(blamed, DIVERGE.format(diverged=found[0], drawn=found[1]))
@@ -174,7 +174,7 @@ class Watch:
         """The log-density at another position; NaN where the log-density raised an error."""
         elsewhere = self._elsewhere
         elsewhere.current.position[:] = position
-        status = kernels.evaluate_start(system, elsewhere)
+        status = kernels.evaluate_start(system.target, elsewhere)
         state.counters[GRADIENTS] += elsewhere.counters[GRADIENTS]
         elsewhere.counters[:] = 0
         if status == Status.BROKEN:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.models import fresh, held_out, posteriordb, unseen
+from benchmarks.models import families, fresh, held_out, posteriordb, unseen
 from benchmarks.models.posterior import Posterior
 
 __all__ = ["SETS", "of_set"]
@@ -19,7 +19,12 @@ SETS = {"held_out": held_out, "fresh": fresh, "unseen": unseen}
 
 
 def of_set(name: str, path: Path | None) -> tuple[list[str], Callable[[str], Posterior]]:
-    """Names of the posteriors of a set, and what loads them; `path` is posteriordb's, which every other name means."""
+    """Names of the posteriors of a set, and what loads them; `path` is posteriordb's, which every other name means.
+
+    Of ``"families"``, the names are those of 300 parameters.
+    """
+    if name == "families":
+        return [f"{family}-300" for family in families.FAMILIES], families.load
     if name in SETS:
         return SETS[name].names(), SETS[name].load
     return posteriordb.names(), partial(posteriordb.load, path=path)

@@ -55,6 +55,9 @@ ABSENT = {**{f"ours {words}": words for words in VARIANTS}, **{name: words for w
 """What is off, by the name of the sampler."""
 
 
+_FOLDERS = {"tuning": "ablation", "families": "ablation_families"}
+
+
 def sampler(name: str) -> Prepare:
     """Look up one of `ABSENT`, or any other sampler."""
     words = ABSENT.get(name)
@@ -90,15 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = study.parser(
         "ablation", __doc__, samplers=list(ABSENT), seeds=[0, 1, 2], draws=1000, tune=1000, posteriordb=None,
     )  # fmt: skip
-    parser.add_argument("--set", choices=("tuning", *models.SETS), default="tuning", help="default: %(default)s")
+    parser.add_argument(
+        "--set", choices=("tuning", "families", *models.SETS), default="tuning", help="default: %(default)s"
+    )
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER",
-        help="all in it is in the table; default: benchmarks/results/ablation, or ablation_held_out for the other sets",
+        help="all in it is in the table; default: benchmarks/results/ablation, or with the set's name, one for all held-out sets",
     )  # fmt: skip
     chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)
-    folder = chosen.results or study.RESULTS / ("ablation_held_out" if chosen.set in models.SETS else "ablation")
+    folder = chosen.results or study.RESULTS / _FOLDERS.get(chosen.set, "ablation_held_out")
     samplers = {name: sampler(name) for name in ["ours", *chosen.samplers]}
     study.run_all(study.runs(chosen.posteriors or names, samplers, chosen.seeds, load, study.plan_of(chosen)), folder)
     print(table(report.load(folder)))

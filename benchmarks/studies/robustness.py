@@ -16,7 +16,7 @@ the suite, whose protocol this is; started again, it goes on where it stopped.  
    fault.
 
 Tables are of all results in the folder of the targets and samplers that are asked for; ``--seeds`` without a number
-makes no runs.
+makes no runs.  A sampler may also be one of `ablation`, such as "ours without proof".
 """
 
 import math
@@ -31,8 +31,9 @@ from scipy import stats
 from benchmarks import report, study
 from benchmarks.models.known_laws import TARGETS, Target, load
 from benchmarks.models.posterior import Posterior
-from benchmarks.samplers import Run, get
+from benchmarks.samplers import Run
 from benchmarks.scores import Record, score
+from benchmarks.studies import ablation
 
 RESULTS = study.RESULTS / "robustness"
 SAMPLERS = ("ours", "nutpie-diagonal", "nutpie-low_rank")
@@ -60,7 +61,7 @@ def cases(
         def measure(run: Run, posterior: Posterior, name: str = name) -> Record:
             return score(run, posterior) | {"estimates": estimates(run, load(name, path))}
 
-        prepares = {sampler: get(sampler) for sampler in samplers}
+        prepares = {sampler: ablation.sampler(sampler) for sampler in samplers}
         yield from study.runs([name], prepares, seeds, lambda name: load(name, path).posterior, plan, measure=measure)
 
 

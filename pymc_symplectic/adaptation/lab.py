@@ -77,7 +77,7 @@ class Lab:
 
     def steepness(self, system: System) -> float:
         """|Lᵀ g|² where the chain stands; about d in the typical set."""
-        return kernels.steepness(system, self._state)
+        return kernels.steepness(system.metric, self._state)
 
     def momenta(self, system: System, count: int) -> np.ndarray:
         """Fresh ones, (count, d)."""
@@ -97,9 +97,9 @@ class Lab:
 
     def compile(self, system: System, *, tests: bool, outings: bool) -> None:
         """Load or compile what measures with such a system, without measuring."""
-        bind(kernels.evaluate_start, system, self._state)
+        bind(kernels.evaluate_start, system.target, self._state)
         bind(kernels.search_step_size, system, self._state, 1.0, self._random)
-        bind(kernels.steepness, system, self._state)
+        bind(kernels.steepness, system.metric, self._state)
         none, rows, whole = np.zeros(0), np.zeros((0, self.dim)), np.zeros(0, np.int64)
         starts, point = Starts(rows, rows, none), np.zeros(self.dim)
         if tests:

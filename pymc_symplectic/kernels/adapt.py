@@ -178,9 +178,3 @@ def find_step_size(system: System, state: State, eps: float, rng: np.random.Gene
             break
         eps = min(eps * 2.0**direction, longest)
     return eps
-
-
-@helper
-def start_point(system: System, state: State) -> int:
-    """Log-density and gradient at the current position."""
-    return evaluate(system.target, state.current, state.counters)

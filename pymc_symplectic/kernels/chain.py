@@ -14,18 +14,17 @@ from .adapt import (
     TUNES_STEP,
     Learning,
     find_step_size,
-    start_point,
     store_draw,
     store_outcome,
     update_step_size,
 )
 from .compile import kernel, specialise
-from .flow import longest_of
+from .flow import evaluate, longest_of
 from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import FAILURES, GRADIENTS, State, System
+from .state import FAILURES, GRADIENTS, State, System, Target
 from .status import Status
 from .vectors import assign, fill
 
@@ -97,9 +96,9 @@ def advance(
 
 
 @kernel
-def evaluate_start(system: System, state: State) -> int:
+def evaluate_start(target: Target, state: State) -> int:
     """Log-density and gradient at ``state.current.position``, in place."""
-    return start_point(system, state)
+    return evaluate(target, state.current, state.counters)
 
 
 @kernel
@@ -109,10 +108,10 @@ def search_step_size(system: System, state: State, eps: float, random: np.ndarra
 
 
 @kernel
-def steepness(system: System, state: State) -> float:
+def steepness(metric: Any, state: State) -> float:
     """|Lᵀ g|², the squared gradient at the current position in whitened coordinates; about d in the typical set."""
     fill(state.momentum, 0.0)
-    kick(system.metric, 1.0, state.current.gradient, state.momentum)
+    kick(metric, 1.0, state.current.gradient, state.momentum)
     total = 0.0
     for j in range(state.momentum.size):
         total += state.momentum[j] * state.momentum[j]

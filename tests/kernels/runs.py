@@ -49,7 +49,7 @@ class Run:
         self.random = self.rng if python else generator_record(self.rng)
         self._advance = advance.py_func if python else advance
         start = evaluate_start.py_func if python else evaluate_start
-        self.start_status = start(self.system, self.state)
+        self.start_status = start(self.system.target, self.state)
         self.state.counters[GRADIENTS] = 0
 
     def advance(self, count):

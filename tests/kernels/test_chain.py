@@ -214,7 +214,7 @@ def test_every_way_to_have_no_density_is_one(flow, trajectory):
 def test_a_start_without_density_has_none():
     run = Run(logp=WALLED, data=np.array([4]))
     run.state.current.position[0] = 1.0
-    assert evaluate_start(run.system, run.state) == FAILED
+    assert evaluate_start(run.system.target, run.state) == FAILED
     assert run.state.current.value[0] == -np.inf
 
 

@@ -20,7 +20,7 @@ def _breaks(data, position, gradient, value):
 
 def evaluated(run):
     """The same, its log-density and gradient those of where it is."""
-    assert evaluate_start(run.system, run.state) == Status.OK
+    assert evaluate_start(run.system.target, run.state) == Status.OK
     return run
 
 

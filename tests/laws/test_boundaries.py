@@ -85,7 +85,7 @@ def test_where_the_gradient_is_not_finite_there_is_no_density(bounded):
         value, gradient = bounded(position)
         chain = Chain(bounded, Settings.choose(), rng)
         chain._state.current.position[:] = position
-        evaluate_start(chain._system, chain._state)
+        evaluate_start(chain._system.target, chain._state)
         seen = chain._state.current.value[0]
         if np.isfinite(value) and np.isfinite(gradient).all():
             assert seen == pytest.approx(value)
