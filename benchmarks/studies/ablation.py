@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER",
-        help="all in it is in the table; default: benchmarks/results/ablation, or with the set's name, one for all held-out sets",
+        help="all in it is in the table; default: one of each set in benchmarks/results, and one of all held-out sets",
     )  # fmt: skip
     chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)
