@@ -13,7 +13,7 @@ from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kinetic import Adaptive, Gaussian, KineticEnergy, Power, Relativistic
 from pymc_symplectic.settings import Settings
-from pymc_symplectic.trajectories import Trajectory
+from pymc_symplectic.trajectories import TrajectoryRule
 
 __all__ = ["ENERGIES", "Frozen", "Oracle", "Run", "fall", "learn", "oracles", "run"]
 
@@ -90,12 +90,12 @@ class Run(NamedTuple):
     divergences: float
 
 
-def _chain(case: Case, kinetic: KineticEnergy, step: float, rule: Trajectory, rng: Any) -> Chain:
+def _chain(case: Case, kinetic: KineticEnergy, step: float, rule: TrajectoryRule, rng: Any) -> Chain:
     settings = Settings.choose(kinetic=kinetic, metric=case.metric, step_size=step, trajectory=rule)
     return Chain(case.target, settings, rng)
 
 
-def run(case: Case, kinetic: KineticEnergy, step: float, rule: Trajectory, seed: int, draws: int) -> Run:
+def run(case: Case, kinetic: KineticEnergy, step: float, rule: TrajectoryRule, seed: int, draws: int) -> Run:
     """Chains at a fixed step size, from draws of the target on."""
     positions, rows = [], []
     for i in range(CHAINS):
@@ -132,7 +132,7 @@ def fall(
     case: Case,
     kinetic: KineticEnergy,
     step: float,
-    rule: Trajectory,
+    rule: TrajectoryRule,
     place: Place,
     seed: int,
     most: int,

@@ -42,7 +42,7 @@ WORTHLESS = 0.6  # of the best so far: where following the grid stops
 PILOTS = 10_000  # seed of the first one
 MOST = 20_000  # gradients of a fall
 RESAMPLES = 4000
-RULES: dict[str, tuple[ps.trajectories.Trajectory, ...]] = {
+RULES: dict[str, tuple[ps.trajectories.TrajectoryRule, ...]] = {
     "no_u_turn": (ps.NoUTurn(),),
     # energies differ in how fast they move, so each has the best of several times too
     "fixed_time": tuple(ps.FixedTime(math.pi / 2 * factor) for factor in (0.7, 1.0, 1.4, 2.0)),

@@ -121,7 +121,7 @@ class Tuner:
         return self._settings.integrator if self.found is None else self._schemes[self.found.integrator]
 
     @property
-    def trajectory(self) -> trajectories.Trajectory:
+    def trajectory(self) -> trajectories.TrajectoryRule:
         """The trajectory in use."""
         found = self.found
         if found is None:

@@ -26,7 +26,7 @@ from .methods import get as get_method
 from .stepping import states
 from .systems import Potential, System, from_expression, from_model, vector
 
-__all__ = ["Run", "Trajectory", "kinetic_record", "run", "simulate", "system"]
+__all__ = ["Integration", "Trajectory", "integrate", "kinetic_record", "simulate", "system"]
 
 
 def system(potential: Potential, dim: int | None = None) -> System:
@@ -252,7 +252,7 @@ def simulate(
         dim = vector("position", position).size
     found = system(potential, dim)
     q, p = _start(found, position, momentum)
-    result = run(found, kinetic_record(chosen, method, found.dim), method, q, p, eps, steps)
+    result = integrate(found, kinetic_record(chosen, method, found.dim), method, q, p, eps, steps)
     if not result.rows:
         raise ValueError(
             f"position: the energy of {found.name} is not finite at the start, position {q} and momentum {p}, or its "
@@ -294,7 +294,7 @@ def kinetic_record(kinetic: str | KineticEnergy, method: Method, dim: int) -> An
     return chosen.record(dim)
 
 
-class Run(NamedTuple):
+class Integration(NamedTuple):
     """A course, how many of its rows were reached, and the gradients taken."""
 
     course: Course
@@ -307,9 +307,9 @@ class Run(NamedTuple):
         return np.concatenate([self.course.positions[-1], self.course.momenta[-1]])
 
 
-def run(
+def integrate(
     found: System, kinetic: Any, method: Method, position: np.ndarray, momentum: np.ndarray, eps: float, steps: int
-) -> Run:
+) -> Integration:
     """Step from a start (d,); a complex start is stepped in plain Python, which takes complex numbers."""
     dim, dtype = found.dim, np.result_type(position, momentum)
     course = Course(*(np.full((steps + 1, *shape), np.nan, dtype) for shape in ((dim,), (dim,), (), ())))
@@ -328,7 +328,7 @@ def run(
         if error is not None and not isinstance(error, Exception):
             raise error  # an interrupt
         raise RuntimeError(f"the potential of {found.name} raised {type(error).__name__}: {error}") from error
-    return Run(course, reached, int(state.counters[GRADIENTS]))
+    return Integration(course, reached, int(state.counters[GRADIENTS]))
 
 
 def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
@@ -338,7 +338,7 @@ def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
 
 def _run_textbook(
     found: System, kinetic: Any, method: RungeKutta | Multistep, start: np.ndarray, eps: float, course: Course
-) -> Run:
+) -> Integration:
     dim, scratch, gradients = found.dim, np.empty(found.dim, start.dtype), 0
 
     def field(z: np.ndarray) -> np.ndarray:
@@ -352,10 +352,10 @@ def _run_textbook(
             z = next(onwards)
         potential, moving = found.evaluate(z[:dim])[0], kinetic_energy(kinetic, z[dim:])
         if not (np.isfinite(potential + moving) and np.isfinite(z).all()):
-            return Run(course, row, gradients)
+            return Integration(course, row, gradients)
         course.positions[row], course.momenta[row] = z[:dim], z[dim:]
         course.potentials[row], course.kinetics[row] = potential, moving
-    return Run(course, len(course.positions), gradients)
+    return Integration(course, len(course.positions), gradients)
 
 
 def _to_complex(value: Any) -> Any:
