@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..integrators import Integrator
-from ..kernels.kinetic import Gaussian
+from ..kernels.kinetic import GaussianEnergy
 from ..kernels.scores import Costs, TestPaths
 from ..policy import Policy
 from ..window import Window
@@ -90,7 +90,7 @@ class Search:
         self._starts, self._momenta = Starts.of(window, at), lab.momenta(self._system, len(at))
         self._known = moments(window, self._columns, None if plan.mean is None else plan.mean[self._columns])
         self._reach: tuple[np.ndarray, np.ndarray] | None = None
-        if policy.control_variate and isinstance(plan.kinetic, Gaussian):
+        if policy.control_variate and isinstance(plan.kinetic, GaussianEnergy):
             reach, variance = plan.metric.apply(self._momenta), plan.metric.variance(lab.dim)
             self._reach = reach[:, self._columns], variance[self._columns]
         self._beyond: Beyond | None = None

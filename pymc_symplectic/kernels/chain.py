@@ -25,7 +25,7 @@ from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import FAILURES, GRADIENTS, State, System
+from .state import FAILURES, GRADIENTS, HamiltonianSystem, State
 from .status import Status
 from .vectors import assign, fill
 
@@ -40,7 +40,9 @@ _TRANSITIONS = {
 }
 
 
-def transition(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
+def transition(
+    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
     """One draw by the trajectory `rule`."""
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 
@@ -59,7 +61,7 @@ specialise(longest_step, _LONGEST_STEPS)
 
 @kernel
 def advance(
-    system: System,
+    system: HamiltonianSystem,
     rule: Any,
     state: State,
     learning: Learning,
@@ -97,19 +99,19 @@ def advance(
 
 
 @kernel
-def evaluate_start(system: System, state: State) -> int:
+def evaluate_start(system: HamiltonianSystem, state: State) -> int:
     """Log-density and gradient at ``state.current.position``, in place."""
     return start_point(system, state)
 
 
 @kernel
-def search_step_size(system: System, state: State, eps: float, random: np.ndarray) -> float:
+def search_step_size(system: HamiltonianSystem, state: State, eps: float, random: np.ndarray) -> float:
     """A step size whose first step is neither refused nor wastefully small; NaN where the log-density broke."""
     return find_step_size(system, state, eps, generator_at(random))
 
 
 @kernel
-def steepness(system: System, state: State) -> float:
+def steepness(system: HamiltonianSystem, state: State) -> float:
     """|Lᵀ g|², the squared gradient at the current position in whitened coordinates; about d in the typical set."""
     fill(state.momentum, 0.0)
     kick(system.metric, 1.0, state.current.gradient, state.momentum)

@@ -14,7 +14,7 @@ from pymc_symplectic.kernels.adapt import new_learning, store_draw
 from pymc_symplectic.kernels.address import DRAW, ENERGY, LOGP, VELOCITY, AddressedFunction
 from pymc_symplectic.kernels.kinetic import Addressed
 from pymc_symplectic.kernels.linear import drift
-from pymc_symplectic.kernels.state import Point, System, Target
+from pymc_symplectic.kernels.state import HamiltonianSystem, Point, Target
 from pymc_symplectic.window import Window
 
 DIM = 3
@@ -302,5 +302,5 @@ def flow_of(name: str):
     return integrator.record(DIM, OFF) if integrator.drift == "harmonic" else integrator.record(DIM)
 
 
-def system(logp: AddressedFunction, kinetic_energy, linear_map, flow) -> System:
-    return System(Target(logp.address, DATA), kinetic_energy, linear_map, flow)
+def system(logp: AddressedFunction, kinetic_energy, linear_map, flow) -> HamiltonianSystem:
+    return HamiltonianSystem(Target(logp.address, DATA), kinetic_energy, linear_map, flow)
