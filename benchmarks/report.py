@@ -113,7 +113,7 @@ def marked(results: pd.DataFrame) -> pd.DataFrame:
 def ratios(
     results: pd.DataFrame, baseline: str, measure: str = "gradients", seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each sampler's worth over the baseline's, with 95 % bootstrap intervals over seeds.
+    """Each sampler's efficiency over the baseline's, with 95 % bootstrap intervals over seeds.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
             rows.append(row)
         return rows
 
-    def worth(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+    def efficiency(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         value = float(np.exp(np.log(rows[measure]).mean()))
         mark = "!" if failures.loc[posterior, sampler] else " "
         return f"{number(value)} ({number(each.loc[(posterior, sampler), 'ratio'])}){mark}"
@@ -213,7 +213,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     parts = [
         f"Least ESS {MEASURES[measure]}, and its ratio to {baseline} (! see the gates); "
         f"{seeds.min()} to {seeds.max()} seeds",
-        markdown(head, cells(worth)),
+        markdown(head, cells(efficiency)),
         "Thousands of gradients, of all chains of a seed: warm-up + sampling",
         markdown(head, cells(cost)),
         "Processor seconds, of all chains of a seed: warm-up + sampling",

@@ -121,7 +121,7 @@ class FixedTime(TrajectoryRule):
         A trajectory that would need more steps than this is cut short there.
     repeats : int, optional
         Trajectories, each with a momentum and a test of its own, that make one draw; at least 1.  Where short
-        trajectories are worth most per gradient, several of them make a draw that is worth about as much as one of
+        trajectories are most efficient per gradient, several of them make a draw that is about as effective as one of
         `NoUTurn`: the same chain, thinned.
 
     Raises
@@ -198,7 +198,7 @@ class NoUTurn(TrajectoryRule):
 
 @dataclass(frozen=True)
 class Auto(TrajectoryRule):
-    """The length by which a gradient is worth most, as warm-up measures it: a fixed time, or `NoUTurn`.
+    """The most efficient length, as warm-up measures it: a fixed time, or `NoUTurn`.
 
     It is `NoUTurn` until late in warm-up, and stays so where nothing promises to be clearly better.
     """

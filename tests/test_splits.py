@@ -62,7 +62,7 @@ def test_a_drift_is_a_split_by_name_or_itself():
     )
 
 
-def test_an_own_split_is_told_from_others_in_the_description_of_a_run():
+def test_an_own_split_is_distinguished_from_others_in_the_description_of_a_run():
     texts = {
         describe_settings(Settings.choose(integrator=scheme))["integrator"]
         for scheme in (

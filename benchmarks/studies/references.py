@@ -5,9 +5,9 @@ trajectories), 4 chains of 1000 + 1000 draws are compared with the reference: me
 deviations from the reference mean, in units of the difference's Monte Carlo standard error.  Each posterior and
 configuration leaves one file in the folder of results, so that an interrupted run goes on where it stopped.
 
-A |z| above 4 is bias, bad luck, or a chain that mixes too slowly for its standard error to mean anything.  Where one is
+A |z| above 4 is bias, chance, or a chain that mixes too slowly for its standard error to mean anything.  Where one is
 found, the configuration is run on that posterior anew, with another seed and ten times as many draws: the z of a bias
-grows, by up to √10, and bad luck of these draws goes away.  Errors of the reference draws stay; they are the same for
+grows, by up to √10, and one by chance goes away.  Errors of the reference draws stay; they are the same for
 every configuration, so that configurations are not independent of each other.  Nor are the parameters of a posterior.
 The last table is of biases that no single z can show: under the law of chance, z has mean 0 and root mean square 1.
 

@@ -258,7 +258,7 @@ def test_bad_input(change, error, words):
         simulate(**({"potential": "pendulum"} | OK | change))
 
 
-def test_bad_start_is_told_by_textbook_methods_too():
+def test_bad_start_is_reported_by_textbook_methods_too():
     with pytest.raises(ValueError, match="position: the energy of kepler is not finite at the start"):
         simulate("kepler", integrator="rk4", position=[0.0, 0.0], **OK)
 
