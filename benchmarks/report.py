@@ -31,7 +31,7 @@ MEASURES = {
     "seconds": "per processor second",
     "seconds_with_warmup": "per processor second, with warm-up's",
 }
-"""What the least effective sample size is divided by."""
+"""The costs that the least effective sample size is divided by, in words."""
 
 TITLES = {
     "results": "Posteriors on which choices were made",
@@ -39,7 +39,7 @@ TITLES = {
     "fresh": "Posteriors held out, second set",
     "unseen": "Posteriors held out, third set",
 }
-"""What folders of results hold, by their names."""
+"""Titles of folders of results, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
 RESAMPLES = 2000
 

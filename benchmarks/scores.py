@@ -22,7 +22,7 @@ from benchmarks.samplers import Run
 __all__ = ["Record", "in_a_line", "least_ess", "score"]
 
 Record = dict[str, Any]
-"""What is written to a file as JSON."""
+"""A record of results, which is written to a file as JSON."""
 
 
 def score(run: Run, posterior: Posterior) -> Record:
@@ -54,7 +54,7 @@ def least_ess(record: Record) -> float:
 
 
 def in_a_line(record: Record) -> str:
-    """What `score` has made of a run, in one line."""
+    """The result of `score`, in one line."""
     gradients, ess = record["gradients"], min(record["ess"].values())
     worst = max((abs(z) for pair in record["z"].values() for z in pair), default=math.nan)
     return (

@@ -1,4 +1,4 @@
-"""What regression.py prints and draws."""
+"""The tables and figures of regression.py."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -57,7 +57,7 @@ STYLE = {"font.size": 11, "axes.titlesize": 12, "axes.spines.top": False, "axes.
 
 
 class Study(NamedTuple):
-    """What was found out about one data set."""
+    """All results for one data set."""
 
     data: Any
     system: ps.mechanics.System  # the loss, and its gradient

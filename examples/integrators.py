@@ -1,6 +1,6 @@
 """
-What a gradient buys
-====================
+The efficiency of integrators
+=============================
 
 Which integrator takes a chain furthest for the price of a gradient?  For one target there is an exact answer, without
 any sampling: the standard normal in d dimensions, which is what a perfect metric turns a normal posterior into.
@@ -134,7 +134,7 @@ def plot(table: pd.DataFrame):
 
 def main() -> None:
     """Compute, print, draw."""
-    parser = argparse.ArgumentParser(description="What a gradient buys, by integrator and dimension.")
+    parser = argparse.ArgumentParser(description="The efficiency of integrators, by dimension.")
     parser.add_argument(
         "--output",
         type=Path,

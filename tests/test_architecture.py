@@ -146,7 +146,7 @@ def test_few_rooms_know_pytensor():
 
 
 def python(code, **environment):
-    """What a new interpreter prints when it runs `code`."""
+    """The output of a new interpreter that runs `code`."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | environment
     )

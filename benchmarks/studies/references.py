@@ -92,7 +92,7 @@ def cases(
 
 
 def kept(folder: Path, names: Sequence[str], configurations: Sequence[str], seed: int) -> dict[str, dict[str, Record]]:
-    """What is on file, by configuration and posterior, but for errors."""
+    """The records on file, by configuration and posterior, but for errors."""
     found: dict[str, dict[str, Record]] = {configuration: {} for configuration in configurations}
     for configuration, records in found.items():
         for name, its_seed in [(name + more, seed + step) for name in names for more, step in (("", 0), (AGAIN, 1))]:
@@ -179,7 +179,7 @@ def _joined(records: Iterable[Record]) -> np.ndarray:
 
 
 def _of(record: Record, parameter: str, kind: str) -> str:
-    """What is known of one comparison."""
+    """One comparison as a part of a line: z, R-hat, effective sample size, divergences."""
     z, r_hat, ess = (
         math.nan if value is None else value
         for value in (

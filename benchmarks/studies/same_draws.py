@@ -34,7 +34,7 @@ from pymc_symplectic.store import Store
 SEED = 20261127
 RUN = {"draws": 150, "tune": 400, "chains": 2, "random_seed": SEED, "progressbar": False, "quiet": True}
 STATE = ("count", "position", "log_density", "metric", "mean", "rng")
-"""What is compared of a stored state."""
+"""The entries of a stored state that are compared."""
 
 
 def normal() -> pm.Model:

@@ -308,7 +308,7 @@ def reversibility(
 @dataclass(frozen=True)
 class EnergyDrift:
     """
-    What became of the energy in a long run.
+    The drift and the oscillation of the energy in a long simulation.
 
     Attributes
     ----------

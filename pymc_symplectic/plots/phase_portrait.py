@@ -162,7 +162,7 @@ def _starts(found: mechanics.System, scene: Scene, starts: Any, *, needed: bool)
 def _window(
     found: mechanics.System, kinetic: Any, scene: Scene, begins: np.ndarray, eps: float, count: int, window: Any
 ) -> Limits:
-    """What is seen: as asked for, or all of the exact motions, whatever becomes of those of a poor method."""
+    """The visible part: as asked for, or all of the exact motions, whatever becomes of those of a poor method."""
     if window is not None:
         seen = np.array(window, dtype=float)
         if seen.shape != (2, 2) or not np.isfinite(seen).all() or not (seen[:, 0] < seen[:, 1]).all():

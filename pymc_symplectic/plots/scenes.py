@@ -95,7 +95,7 @@ def scene_of(system: System) -> Scene:
 
 
 def title_of(system: System) -> str:
-    """What to call a system, and its potential."""
+    """The title of a system, with its potential."""
     equation = f", U(q) = {system.equation.replace('-', '−')}" if system.equation else ""
     return scene_of(system).title + equation
 

@@ -392,7 +392,7 @@ def test_every_metric_can_be_tuned_with(normal, metric):
 
 
 def beyond_window(target, draws, scale, mean):
-    """What lies beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
+    """The search beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
     chain = chain_on(target, metric=np.diag(scale**2))
     values = [target(draw) for draw in draws]
     window = replace(

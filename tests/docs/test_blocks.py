@@ -22,7 +22,7 @@ if not PAGES:
 
 @pytest.fixture(scope="module")
 def printed():
-    """What each page has printed."""
+    """The output of each page."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What the laws are tried on: log-densities, populations with exact samplers, kinetic energies, metrics."""
+"""Systems on which the laws are tested: log-densities, populations with exact samplers, kinetic energies, metrics."""
 
 import math
 from collections.abc import Callable
@@ -229,7 +229,7 @@ _kept: list[tuple[AddressedFunction, ...]] = []  # an address is good for as lon
 
 
 def _learned_energy() -> Addressed:
-    """What the adaptive energy makes of a heavy-tailed target."""
+    """The adaptive energy, as fitted to a heavy-tailed target."""
     draws = np.random.default_rng(5).standard_t(4, (400, DIM))
     chosen = kinetic.Adaptive()
     record = chosen.fit(chosen.record(DIM), draws, -5 * draws / (4 + draws**2))

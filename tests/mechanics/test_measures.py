@@ -1,4 +1,4 @@
-"""What is measured of methods, against what is known of them."""
+"""Measurements of methods, against known properties of them."""
 
 import math
 import re

@@ -549,7 +549,7 @@ def test_a_name_that_has_moved_is_reported():
 
 
 def test_slower_without(monkeypatch, caplog, tmp_path):
-    """What has a fallback goes on by it, and says so."""
+    """Functions with a fallback go on by it, and say so."""
     monkeypatch.setattr(of_numba, "CPUTarget", SimpleNamespace(options=object))
     assert of_numba.without_counting() == {}
     monkeypatch.delattr(numba.config, "CACHE_DIR")

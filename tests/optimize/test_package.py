@@ -1,4 +1,4 @@
-"""What holds the files of the package together, and to the log-density that they minimize."""
+"""Contracts between the files of the package, and with the log-density that they minimize."""
 
 import ast
 import inspect

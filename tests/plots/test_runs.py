@@ -58,7 +58,7 @@ def test_a_record_is_drawn_as_it_is():
 
 
 class FakeChain:
-    """What a chain shows of its kinetic energy."""
+    """A stand-in for a chain, with the attributes that show its kinetic energy."""
 
     class settings:
         kinetic = kinetic.Adaptive(units=3)

@@ -1,4 +1,4 @@
-"""What is said of arguments that cannot be meant: before anything is drawn, by name, and what to do about it."""
+"""Messages about arguments that cannot be meant: before anything is drawn, by name, and with what to do about it."""
 
 import inspect
 import re

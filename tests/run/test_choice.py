@@ -1,4 +1,4 @@
-"""What chains of one run choose for themselves, and what is said of it."""
+"""Choices that the chains of one run make for themselves, and how they are reported."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What tells one run from another."""
+"""Fingerprints distinguish one run from another."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is handed over when all is drawn: the draws, whatever becomes of what is made of them."""
+"""Results of a finished run: the draws are returned, even where something that is made of them fails."""
 
 import numpy as np
 import pymc as pm

@@ -1,4 +1,4 @@
-"""What cannot be sampled is refused before it is compiled, by name, and with what to do instead."""
+"""Models that cannot be sampled are refused before they are compiled, by name, and with what to do instead."""
 
 import multiprocessing
 import sys
