@@ -78,7 +78,7 @@ help:
 	@echo "PYTHON=/path/to/python   the Python (3.12 or newer) to make $(VENV) with"
 	@echo "WORKERS=n                at most n test processes (now $(WORKERS); never more than there are cores)"
 
-# A stamp beside an interpreter that is gone is worth nothing.
+# A stamp beside an interpreter that is gone is of no use.
 ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
 .PHONY: $(STAMP)
 endif

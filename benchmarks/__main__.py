@@ -15,7 +15,7 @@ STUDIES = {file.stem: file for file in FILES}
 
 
 def first_line(file: Path) -> str:
-    """What a module is about; it is not imported for that."""
+    """The first line of a module's docstring; the module is not imported for that."""
     return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 

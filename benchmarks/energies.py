@@ -13,12 +13,12 @@ from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kinetic import Adaptive, Gaussian, KineticEnergy, Power, Relativistic
 from pymc_symplectic.settings import Settings
-from pymc_symplectic.trajectories import Trajectory
+from pymc_symplectic.trajectories import TrajectoryRule
 
 __all__ = ["ENERGIES", "Frozen", "Oracle", "Run", "fall", "learn", "oracles", "run"]
 
 CHAINS = 4
-BLOCK = 20  # draws between two looks at whether a chain has arrived
+BLOCK = 20  # draws after which a chain is checked for arrival
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Frozen(KineticEnergy):
     name = "frozen"
 
     def record(self, dim: int) -> Any:
-        """What was kept."""
+        """The record that was kept."""
         return self.kept
 
 
@@ -48,7 +48,7 @@ ENERGIES: dict[str, KineticEnergy] = {
     "adaptive": Adaptive(),
     "power": Power(4 / 3, 2.0),
 }
-"""What is compared; `separable` is relativistic."""
+"""The energies that are compared; `separable` is relativistic."""
 
 
 def oracles(dim: int) -> Iterator[Oracle]:
@@ -74,42 +74,42 @@ def learn(case: Case, kinetic: KineticEnergy, seed: int) -> KineticEnergy:
 
 
 class Run(NamedTuple):
-    """What one seed has come to.
+    """The result of one seed.
 
     Attributes
     ----------
-    worth : float
+    efficiency : float
         Least effective sample size, of bulk, tail and squares over all coordinates, per 1000 gradients.
     acceptance : float
     divergences : float
         Per 1000 draws.
     """
 
-    worth: float
+    efficiency: float
     acceptance: float
     divergences: float
 
 
-def _chain(case: Case, kinetic: KineticEnergy, step: float, rule: Trajectory, rng: Any) -> Chain:
+def _chain(case: Case, kinetic: KineticEnergy, step: float, rule: TrajectoryRule, rng: Any) -> Chain:
     settings = Settings.choose(kinetic=kinetic, metric=case.metric, step_size=step, trajectory=rule)
     return Chain(case.target, settings, rng)
 
 
-def run(case: Case, kinetic: KineticEnergy, step: float, rule: Trajectory, seed: int, draws: int) -> Run:
+def run(case: Case, kinetic: KineticEnergy, step: float, rule: TrajectoryRule, seed: int, draws: int) -> Run:
     """Chains at a fixed step size, from draws of the target on."""
     positions, rows = [], []
     for i in range(CHAINS):
         rng = np.random.default_rng([seed, i])
         chain = _chain(case, kinetic, step, rule, rng)
         chain.start(case.starts(rng))
-        drawn, told = chain.advance(max(50, int(draws * case.draws)))
+        drawn, statistics = chain.advance(max(50, int(draws * case.draws)))
         positions.append(drawn)
-        rows.append(told)
-    told = np.concatenate(rows)
+        rows.append(statistics)
+    statistics = np.concatenate(rows)
     return Run(
-        1000 * ess(np.array(positions)) / float(told[:, column.N_GRADIENTS].sum()),
-        float(told[:, column.MEAN_TREE_ACCEPT].mean()),
-        1000 * float(told[:, column.DIVERGING].mean()),
+        1000 * ess(np.array(positions)) / float(statistics[:, column.N_GRADIENTS].sum()),
+        float(statistics[:, column.MEAN_TREE_ACCEPT].mean()),
+        1000 * float(statistics[:, column.DIVERGING].mean()),
     )
 
 
@@ -132,7 +132,7 @@ def fall(
     case: Case,
     kinetic: KineticEnergy,
     step: float,
-    rule: Trajectory,
+    rule: TrajectoryRule,
     place: Place,
     seed: int,
     most: int,

@@ -1,4 +1,4 @@
-"""What figures of results have in common: colours, markers and bare axes."""
+"""The style of figures of results: colours, markers and bare axes."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -31,7 +31,7 @@ MEASURES = {
     "seconds": "per processor second",
     "seconds_with_warmup": "per processor second, with warm-up's",
 }
-"""What the least effective sample size is divided by."""
+"""The costs that the least effective sample size is divided by, in words."""
 
 TITLES = {
     "results": "Posteriors on which choices were made",
@@ -39,7 +39,7 @@ TITLES = {
     "fresh": "Posteriors held out, second set",
     "unseen": "Posteriors held out, third set",
 }
-"""What folders of results hold, by their names."""
+"""Titles of folders of results, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01
 RESAMPLES = 2000
 
@@ -113,7 +113,7 @@ def marked(results: pd.DataFrame) -> pd.DataFrame:
 def ratios(
     results: pd.DataFrame, baseline: str, measure: str = "gradients", seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each sampler's worth over the baseline's, with 95 % bootstrap intervals over seeds.
+    """Each sampler's efficiency over the baseline's, with 95 % bootstrap intervals over seeds.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
             rows.append(row)
         return rows
 
-    def worth(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
+    def efficiency(posterior: str, sampler: str, rows: pd.DataFrame) -> str:
         value = float(np.exp(np.log(rows[measure]).mean()))
         mark = "!" if failures.loc[posterior, sampler] else " "
         return f"{number(value)} ({number(each.loc[(posterior, sampler), 'ratio'])}){mark}"
@@ -213,7 +213,7 @@ def tables(results: pd.DataFrame, baseline: str, measure: str = "gradients") -> 
     parts = [
         f"Least ESS {MEASURES[measure]}, and its ratio to {baseline} (! see the gates); "
         f"{seeds.min()} to {seeds.max()} seeds",
-        markdown(head, cells(worth)),
+        markdown(head, cells(efficiency)),
         "Thousands of gradients, of all chains of a seed: warm-up + sampling",
         markdown(head, cells(cost)),
         "Processor seconds, of all chains of a seed: warm-up + sampling",

@@ -1,7 +1,7 @@
-"""What the draws of one run are worth, what they cost, and how far they are from reference draws.
+"""Scores of one run: effective draws, their cost, and their distance from reference draws.
 
-- *Worth.*  The least effective sample size over all elements of all free variables and of all quantities with reference
-  draws, on their own, constrained scale, and over bulk, tail (5 % and 95 % quantiles) and squares
+- *Effective draws.*  The least effective sample size over all elements of all free variables and of all quantities
+  with reference draws, on their own, constrained scale, and over bulk, tail (5 % and 95 % quantiles) and squares
   (`pymc_symplectic.min_ess`).  Bulk alone rewards draws that are antithetic.
 - *Cost.*  Gradients evaluated, those included that were thrown away, and processor seconds; of sampling alone, and with
   warm-up.  What is compiled is counted apart.
@@ -22,11 +22,11 @@ from benchmarks.samplers import Run
 __all__ = ["Record", "in_a_line", "least_ess", "score"]
 
 Record = dict[str, Any]
-"""What is written to a file as JSON."""
+"""A record of results, which is written to a file as JSON."""
 
 
 def score(run: Run, posterior: Posterior) -> Record:
-    """Worth, cost and gates of a run."""
+    """Effective draws, cost and gates of a run."""
     idata = arviz_base.from_dict({"posterior": run.draws})
     least = ps.min_ess(idata)
     r_hat = arviz_stats.rhat(idata["posterior"].to_dataset(), method="rank")
@@ -48,13 +48,13 @@ def score(run: Run, posterior: Posterior) -> Record:
 
 
 def least_ess(record: Record) -> float:
-    """The least effective sample size of a record, NaN where one could not be told."""
+    """The least effective sample size of a record, NaN where one is not known."""
     values = [math.nan if value is None else value for value in record["ess"].values()]
     return math.nan if any(map(math.isnan, values)) else min(values)
 
 
 def in_a_line(record: Record) -> str:
-    """What `score` has made of a run, in one line."""
+    """The result of `score`, in one line."""
     gradients, ess = record["gradients"], min(record["ess"].values())
     worst = max((abs(z) for pair in record["z"].values() for z in pair), default=math.nan)
     return (

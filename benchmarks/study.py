@@ -89,7 +89,7 @@ def run_all(cases: Iterable[Case], folder: Path, tell: Callable[[str], object] =
 
 
 def _read(file: Path, plan: Record) -> Record:
-    """What is on file, which has to be of the same plan."""
+    """The record on file, which has to be of the same plan."""
     if not file.exists():
         return {}
     record = json.loads(file.read_text(encoding="utf-8"))

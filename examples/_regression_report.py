@@ -1,4 +1,4 @@
-"""What regression.py prints and draws."""
+"""The tables and figures of regression.py."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -57,7 +57,7 @@ STYLE = {"font.size": 11, "axes.titlesize": 12, "axes.spines.top": False, "axes.
 
 
 class Study(NamedTuple):
-    """What was found out about one data set."""
+    """All results for one data set."""
 
     data: Any
     system: ps.mechanics.System  # the loss, and its gradient
@@ -97,7 +97,7 @@ def print_estimates(estimates: dict, names: list[str]) -> None:
 
 
 def print_samplers(table: pd.DataFrame, agreement: float) -> bool:
-    """Cost, worth and distances of the samplers, and the verdict on these."""
+    """Cost, effective draws and distances of the samplers, and the verdict on these."""
     digits = [".0f", ".0f", ".0f", ".1f", ".1f", ".2f", ".2f"]
     print("\nSamplers: gradients, smallest effective sample size, largest distance of a mean in MCSE\n")
     print(table.to_string(formatters=[f"{{:{d}}}".format for d in digits], index_names=False), end="\n\n")
@@ -162,7 +162,7 @@ def _draw_intervals(ax, study: Study) -> None:
 
 
 def _draw_efficiency(ax, table: pd.DataFrame) -> None:
-    """What a thousand gradients are worth, without and with the gradients of warm-up."""
+    """Effective draws per thousand gradients, without and with the gradients of warm-up."""
     rows, colours = np.arange(len(table)), [SAMPLERS[name] for name in table.index]
     for shift, column, alpha, words in [
         (-0.19, "per 1000 gradients", 1, ""),
@@ -173,7 +173,7 @@ def _draw_efficiency(ax, table: pd.DataFrame) -> None:
     ax.set(yticks=rows, yticklabels=[name.replace(", ", "\n") for name in table.index], ylim=(len(rows) - 0.5, -0.5))
     ax.margins(x=0.12)
     ax.set_xlabel("smallest effective sample size")
-    ax.set_title("What 1000 gradients are worth", loc="left")
+    ax.set_title("Effective draws per 1000 gradients", loc="left")
 
 
 # %%
@@ -267,8 +267,8 @@ def _draw_surface(ax, system: ps.mechanics.System, mode: np.ndarray, reach: np.n
     ax.contourf(xs, ys, loss, levels=[-1, *levels, loss.max() + levels[-1]], colors=shades)
     lines = ax.contour(xs, ys, loss, levels=levels, colors="white", linewidths=0.7)
     ax.clabel(lines, levels[-3:], fmt="%g", fontsize=9, colors="0.2")  # there is no room for the others
-    told = ", ".join(f"{level:g}" for level in levels)
-    ax.text(0.02, 0.02, f"contours: loss {told}\nnats above the least", transform=ax.transAxes, fontsize="small")
+    shown = ", ".join(f"{level:g}" for level in levels)
+    ax.text(0.02, 0.02, f"contours: loss {shown}\nnats above the least", transform=ax.transAxes, fontsize="small")
     ax.set(xlim=xs[[0, -1]], ylim=ys[[0, -1]])
 
 

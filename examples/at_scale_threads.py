@@ -30,7 +30,7 @@ with pm.Model(coords={"predictor": list("ABCDE")}) as model:
 # %%
 # Sampling
 # --------
-# There is no step to make: the options of `HMC` are options of `sample`.  Chains begin apart without being told to.
+# There is no step to make: the options of `HMC` are options of `sample`.  Chains begin apart by default.
 
 options = {"draws": 300, "tune": 300, "chains": 4, "random_seed": 1, "progressbar": False}
 with model:

@@ -28,8 +28,8 @@ kinetics = {
 ps.plots.kinetic_energies(kinetics)
 
 # %%
-# What they are worth
-# -------------------
+# Their efficiency
+# ----------------
 # A logistic regression with 25 coefficients.  The relativistic energy learns its speed limit in warm-up.  ``adaptive``
 # begins as the Gaussian energy, and learns the whole curve of the velocity, from the gradients that warm-up meets.
 

@@ -1,6 +1,6 @@
 """
-What a gradient buys
-====================
+The efficiency of integrators
+=============================
 
 Which integrator takes a chain furthest for the price of a gradient?  For one target there is an exact answer, without
 any sampling: the standard normal in d dimensions, which is what a perfect metric turns a normal posterior into.
@@ -86,8 +86,8 @@ def longest_stable_step(integrator: ps.Integrator) -> float:
 # ------------------
 
 
-def worth(integrator: ps.Integrator, eps: float) -> np.ndarray:
-    """Accepted trajectories for 1000 gradients with the step size ε, in each dimension."""
+def efficiency(integrator: ps.Integrator, eps: float) -> np.ndarray:
+    """Efficiency: accepted trajectories per 1000 gradients with the step size ε, in each dimension."""
     counts = np.ceil(TIMES / eps).astype(int)
     maps = [np.linalg.matrix_power(step(integrator, time / n), n) for time, n in zip(TIMES, counts, strict=True)]
     stretch = np.linalg.norm(maps, ord=2, axis=(1, 2))
@@ -99,7 +99,7 @@ def tabulate() -> pd.DataFrame:
     """A row for each integrator of the catalogue."""
     rows = {}
     for name, integrator in ps.integrators.CATALOGUE.items():
-        best = np.max([worth(integrator, eps) for eps in STEP_SIZES], axis=0)
+        best = np.max([efficiency(integrator, eps) for eps in STEP_SIZES], axis=0)
         stable = longest_stable_step(integrator)
         rows[name] = [integrator.order, integrator.stages, stable, stable / integrator.stages, *best]
     columns = ["order", "gradients", "stable step", "per gradient", *(f"d={d:,}" for d in DIMENSIONS)]
@@ -112,12 +112,12 @@ def tabulate() -> pd.DataFrame:
 
 
 def plot(table: pd.DataFrame):
-    """What 1000 gradients are worth, by dimension."""
+    """Efficiency by dimension: accepted trajectories per 1000 gradients."""
     with plt.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
         figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-        worth = table.iloc[:, 4:].sort_values(f"d={DIMENSIONS[-1]:,}")
+        efficiencies = table.iloc[:, 4:].sort_values(f"d={DIMENSIONS[-1]:,}")
         label_height = 0.0
-        for name, row in worth.iterrows():
+        for name, row in efficiencies.iterrows():
             if name not in COLOURS:
                 ax.plot(DIMENSIONS, row, color="0.85", lw=1, zorder=1)
                 continue
@@ -134,7 +134,7 @@ def plot(table: pd.DataFrame):
 
 def main() -> None:
     """Compute, print, draw."""
-    parser = argparse.ArgumentParser(description="What a gradient buys, by integrator and dimension.")
+    parser = argparse.ArgumentParser(description="The efficiency of integrators, by dimension.")
     parser.add_argument(
         "--output",
         type=Path,

@@ -46,8 +46,8 @@ with model:
 print(az.summary(idata).to_string())
 
 # %%
-# R-hat at 1.00 says that the chains agree, and the effective sample sizes (``ess_bulk``, ``ess_tail``) say how many
-# independent draws theirs are worth.
+# R-hat at 1.00 says that the chains agree, and the effective sample sizes (``ess_bulk``, ``ess_tail``) say how
+# many independent draws would do as well.
 #
 # The posterior of a line is many lines.
 

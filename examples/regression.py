@@ -19,11 +19,11 @@ Printed are for each data set
 
 - whether the gradient by hand is that of PyTensor, and how far each descent came,
 - all estimates side by side, with their uncertainty where there is one,
-- what each sampler cost, what its draws are worth, and whether it agrees with NUTS and with the closed form, in units
+- what each sampler cost, its effective draws, and whether it agrees with NUTS and with the closed form, in units
   of the Monte Carlo standard error (MCSE): the script ends with exit status 1 if one of them does not;
 
 and for the diabetes data, how well new patients are predicted by a best fit and by a posterior.  The pictures show the
-lines, the descents, the landscape that descent and Hamiltonian motion share, and what a gradient buys.
+lines, the descents, the landscape that descent and Hamiltonian motion share, and the efficiency of samplers.
 """
 
 import argparse
@@ -74,7 +74,7 @@ class Data(NamedTuple):
 
     @property
     def penalty(self) -> np.ndarray:
-        """What the ridge adds to XᵀX, on its diagonal (1 + d,): nothing for the intercept."""
+        """The ridge, which is added to the diagonal of XᵀX (1 + d,): zero for the intercept."""
         return np.array([0.0, *[self.ridge] * len(self.names)])
 
 
@@ -219,7 +219,7 @@ def coefficients_of(fit: ps.Descent) -> np.ndarray:
 
 
 def tabulate_descents(fits: dict[str, ps.Descent], way: np.ndarray, exact: Exact) -> pd.DataFrame:
-    """What each descent took, and how far from the best coefficients it ended."""
+    """Iterations and gradients of each descent, and how far from the best coefficients it ended."""
     rows = {"by hand": [len(way) - 1, len(way), abs(way[-1] - exact.mean).max(), "converged"]}
     for name, fit in fits.items():
         rows[name] = [fit.iterations, fit.gradients, abs(coefficients_of(fit) - exact.mean).max(), fit.reason]
@@ -229,7 +229,7 @@ def tabulate_descents(fits: dict[str, ps.Descent], way: np.ndarray, exact: Exact
 # %%
 # Around
 # ------
-# What distinguishes the samplers is what `pymc.sample` is told about each.
+# What distinguishes the samplers is what `pymc.sample` is given for each.
 
 SAMPLERS = {
     "PyMC NUTS, diagonal": {"nuts_sampler": "pymc"},
@@ -280,7 +280,7 @@ def means_of(run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def compare(runs: dict, exact: Exact) -> pd.DataFrame:
-    """Cost and worth of each run, and how far its means are from those of NUTS and from the truth, at most."""
+    """Cost and effective draws of each run, and its largest distances from the means of NUTS and from the truth."""
     chosen = {
         "gradients": "gradients",
         "warmup_gradients": "in warm-up",

@@ -30,7 +30,7 @@ class GradientCount(NamedTuple):
 
 
 def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] | None = None) -> pd.DataFrame:
-    """Samplers side by side: what each run cost, and what its draws are worth.
+    """Samplers side by side: the cost of each run, and its effective draws.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Every constant by which warm-up decides, with what it means and what speaks for its value.
 
-Nobody who samples has to know them.  Whoever asks what an ingredient of warm-up is worth replaces one:
+Nobody who samples has to know them.  To measure the effect of an ingredient of warm-up, replace its constants:
 ``ps.HMC(policy=dataclasses.replace(ps.Policy(), control_variate=False))``.
 
 Evidence is quoted from the ablation in the documentation's "Choosing": the default with one ingredient off, on 19
@@ -64,9 +64,9 @@ class Policy:
     # Gaussianity: what is tried on which targets.
 
     memory: int = 400
-    """Draws that a choice looks at."""
+    """Draws that a choice is made by."""
     coordinates: int = 256
-    """That it looks at, evenly spaced: enough for a mean over functions, and scores stay cheap beside gradients."""
+    """That it is made by, evenly spaced: enough for a mean over functions, and scores stay cheap beside gradients."""
     least_draws: int = 40
     """Of a window that anything is chosen by."""
     near_gaussian: float = 0.4
@@ -74,7 +74,7 @@ class Policy:
     0.74, and 0.30 where it is missed most."""
     limits: tuple[tuple[float, float], ...] = ((2.0, 2.6), (2.0, 2.0), (0.4, 2.0))
     """By how many windows are left: the largest distance from a Gaussian, and the heaviest tails, that anything but
-    no-U-turn leapfrog is tried on.  Without any look at Gaussianity: 1.01 and 1.07, but 0.79 and 0.73 per run, and 18
+    no-U-turn leapfrog is tried on.  Without the check of Gaussianity: 1.01 and 1.07, but 0.79 and 0.73 per run, and 18
     of 159 runs more end with an R-hat above 1.01."""
     quick: float = 10.0
     """Gradients of a no-U-turn draw below which there is little to gain, so that less is risked:"""
@@ -142,7 +142,7 @@ class Policy:
     # The choice, and its proof.
 
     margin: float = 1.15
-    """By which what is chosen has to promise more than no-U-turn draws were worth;"""
+    """By which what is chosen has to promise more than the efficiency of no-U-turn draws;"""
     margin_unproved: float = 1.3
     """where no window is left for proof,"""
     margin_far: float = 1.5
@@ -191,9 +191,9 @@ class Policy:
     most_thrown: float = 6.0
     """The energy error, in nats, that a harmonic drift may make from a remarkable place."""
     proved_growth: float = 1.1
-    """By how much its steps may grow before that is looked at again."""
+    """By how much its steps may grow before that is checked again."""
 
-    # Caution.
+    # After divergences.
 
     risky: float = 0.01
     """The fraction of no-U-turn draws that diverge,"""

@@ -15,7 +15,7 @@ import numpy as np
 
 from .kernels import chain as kernels
 from .kernels import statistics as column
-from .kernels.state import GRADIENTS, State, System, new_state
+from .kernels.state import GRADIENTS, HamiltonianSystem, State, new_state
 from .kernels.status import Status
 from .target import LogDensity
 from .window import Window
@@ -134,7 +134,7 @@ class Watch:
         self._signs, self._elsewhere = Signs(), new_state(target.dim)
         self._warned = False
 
-    def after_window(self, window: Window, system: System, state: State, last: bool) -> None:
+    def after_window(self, window: Window, system: HamiltonianSystem, state: State, last: bool) -> None:
         """Look at a window that has ended, with what it was drawn by; `last` says whether others follow.
 
         A parameter that cannot move has kept one value for a whole last window, while others changed.
@@ -154,7 +154,7 @@ class Watch:
         if still.any():
             self._warn(still, NARROW)
 
-    def after_draws(self, rows: np.ndarray, system: System, state: State) -> None:
+    def after_draws(self, rows: np.ndarray, system: HamiltonianSystem, state: State) -> None:
         """Where most of the first draws that count diverge, say so, and which parameters are to blame."""
         found = self._signs.count(rows[:, column.DIVERGING])
         if self._warned or found is None or not self._counts:
@@ -170,7 +170,7 @@ class Watch:
         blamed = steepest(evaluate, state.current.position, self._sizes, scale, self._limit)
         self._warn(blamed, DIVERGE.format(diverged=found[0], drawn=found[1]))
 
-    def _log_density(self, position: np.ndarray, system: System, state: State) -> float:
+    def _log_density(self, position: np.ndarray, system: HamiltonianSystem, state: State) -> float:
         """The log-density at another position; NaN where the log-density raised an error."""
         elsewhere = self._elsewhere
         elsewhere.current.position[:] = position

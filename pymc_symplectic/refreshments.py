@@ -40,9 +40,9 @@ class Full(Refreshment):
 
     keeps: ClassVar[bool] = False
 
-    def record(self) -> kernels.Full:
+    def record(self) -> kernels.FullRefreshment:
         """The record that kernels run."""
-        return kernels.Full()
+        return kernels.FullRefreshment()
 
     def suits(self, kinetic: KineticEnergy) -> bool:
         """Every kinetic energy."""
@@ -94,9 +94,9 @@ class Partial(Refreshment):
         if not 0 < angle <= math.pi / 2:
             raise ValueError(f"angle must lie in (0, π/2], got {self.angle!r}; at π/2 nothing of the momentum is kept")
 
-    def record(self) -> kernels.Partial:
+    def record(self) -> kernels.PartialRefreshment:
         """The record that kernels run."""
-        return kernels.Partial(math.cos(self.angle), math.sin(self.angle))
+        return kernels.PartialRefreshment(math.cos(self.angle), math.sin(self.angle))
 
     def suits(self, kinetic: KineticEnergy) -> bool:
         """The Gaussian kinetic energy alone."""

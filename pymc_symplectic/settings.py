@@ -17,7 +17,7 @@ from .kinetic import KineticEnergy
 from .metrics import Metric
 from .policy import Policy
 from .refreshments import Refreshment
-from .trajectories import Trajectory
+from .trajectories import TrajectoryRule
 
 __all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
 
@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
     integrator: str | AnyIntegrator
     kinetic: str | KineticEnergy
     metric: str | Metric | np.ndarray
-    trajectory: str | Trajectory
+    trajectory: str | TrajectoryRule
     refreshment: Refreshment | None
     step_size: float | None
     target_accept: float | None
@@ -53,7 +53,7 @@ class Settings:
     integrator: AnyIntegrator
     kinetic: KineticEnergy
     metric: Metric
-    trajectory: Trajectory
+    trajectory: TrajectoryRule
     refreshment: Refreshment
     step_size: float | None
     target_accept: float
@@ -156,7 +156,7 @@ def _check_split(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
         raise ValueError(scheme.split.refusal(f"integrator={scheme.name!r}", energy.name, other))
 
 
-def _trajectory_for(refreshment: Refreshment, trajectory: Trajectory, energy: KineticEnergy) -> Trajectory:
+def _trajectory_for(refreshment: Refreshment, trajectory: TrajectoryRule, energy: KineticEnergy) -> TrajectoryRule:
     """The trajectory to run with a refreshment; a ValueError where that, or the kinetic energy, does not go with it."""
     if not refreshment.suits(energy):
         raise ValueError(

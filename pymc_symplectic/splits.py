@@ -79,9 +79,9 @@ class Free(Split):
 
     name: ClassVar[str] = "free"
 
-    def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> kernels.Free:
+    def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> kernels.FreeSplit:
         """The record that kernels run."""
-        return kernels.Free()
+        return kernels.FreeSplit()
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,13 @@ class Harmonic(Split):
         """The Gaussian kinetic energy alone, under which the motion is a rotation."""
         return kinetic.quadratic
 
-    def record(self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]) -> kernels.Free | kernels.Harmonic:
+    def record(
+        self, dim: int, fitted: np.ndarray | None, drifts: Sequence[float]
+    ) -> kernels.FreeSplit | kernels.HarmonicSplit:
         """The record that kernels run: with the mean (d,) of the Gaussian, or without."""
         if fitted is None:
-            return kernels.Free()
-        return kernels.Harmonic(fitted.copy(), np.zeros(dim), self.longest(drifts))
+            return kernels.FreeSplit()
+        return kernels.HarmonicSplit(fitted.copy(), np.zeros(dim), self.longest(drifts))
 
     def fit(self, metric: Any, window: Window) -> np.ndarray | None:
         """The mean of the Gaussian with the covariance of this metric."""

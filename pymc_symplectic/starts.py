@@ -139,7 +139,7 @@ def positions(
 
 
 def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int], Any], np.ndarray]:
-    """What makes a start by a seed, and which coordinates of it (d,) are to be moved."""
+    """A function that makes a start by a seed, and which coordinates of it (d,) are to be moved."""
     model = target.model
     values = {rv.name: model.rvs_to_values[rv].name for rv in model.free_RVs}
     named = _named(model, given)

@@ -89,10 +89,10 @@ class HMC(Step, state=HMCState):
     metric : str, Metric or array, optional
         A name in `pymc_symplectic.metrics.CATALOGUE` (``"auto"``, the default, ``"diagonal"``, ``"dense"``, ...), to be
         learned in warm-up; or a vector of variances, or a covariance matrix, of the unconstrained parameters.
-    trajectory : str or Trajectory, optional
+    trajectory : str or TrajectoryRule, optional
         ``"auto"``, the default, `NoUTurn`, `FixedTime` or `FixedSteps`; during warm-up, `NoUTurn` until the metric is
-        known.  ``"auto"`` measures late in warm-up what a gradient is worth with fixed path lengths, and takes the best
-        one where it is clearly better than `NoUTurn` and safe.  ``FixedSteps(1)`` is MALA.
+        known.  ``"auto"`` measures late in warm-up the efficiency of fixed path lengths, and takes the best where it is
+        clearly better than `NoUTurn` and safe.  ``FixedSteps(1)`` is MALA.
     refreshment : Refreshment, optional
         What becomes of the momentum between trajectories: `Full`, the default, draws all of it anew, and `Partial`
         keeps a part, as Langevin dynamics does, with the Gaussian kinetic energy and a fixed length.  The trajectory

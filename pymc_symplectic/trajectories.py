@@ -24,7 +24,7 @@ __all__ = [
     "FixedSteps",
     "FixedTime",
     "NoUTurn",
-    "Trajectory",
+    "TrajectoryRule",
     "divergence_limits",
     "get",
     "register",
@@ -47,7 +47,7 @@ def divergence_limits(max_energy_error: float) -> tuple[float, float]:
     return float(max_energy_error), _NO_LIMIT
 
 
-class Trajectory(ABC):
+class TrajectoryRule(ABC):
     """A rule for the length of a trajectory and the choice of a point on it.
 
     Whoever writes one gives `record`, whose named tuple `register` makes known to kernels.
@@ -66,7 +66,7 @@ class Trajectory(ABC):
 
 
 @dataclass(frozen=True)
-class FixedSteps(Trajectory):
+class FixedSteps(TrajectoryRule):
     """A given number of integrator steps, then a Metropolis test.
 
     A single step, ``FixedSteps(1)``, is the Metropolis-adjusted Langevin algorithm (MALA).
@@ -106,7 +106,7 @@ class FixedSteps(Trajectory):
 
 
 @dataclass(frozen=True)
-class FixedTime(Trajectory):
+class FixedTime(TrajectoryRule):
     r"""A given time of travel, then a Metropolis test.
 
     Parameters
@@ -121,7 +121,7 @@ class FixedTime(Trajectory):
         A trajectory that would need more steps than this is cut short there.
     repeats : int, optional
         Trajectories, each with a momentum and a test of its own, that make one draw; at least 1.  Where short
-        trajectories are worth most per gradient, several of them make a draw that is worth about as much as one of
+        trajectories are most efficient per gradient, several of them make a draw that is about as effective as one of
         `NoUTurn`: the same chain, thinned.
 
     Raises
@@ -155,7 +155,7 @@ class FixedTime(Trajectory):
 
 
 @dataclass(frozen=True)
-class NoUTurn(Trajectory):
+class NoUTurn(TrajectoryRule):
     r"""A trajectory that doubles until it turns back on itself: it finds its own length.
 
     Parameters
@@ -197,8 +197,8 @@ class NoUTurn(Trajectory):
 
 
 @dataclass(frozen=True)
-class Auto(Trajectory):
-    """The length by which a gradient is worth most, as warm-up measures it: a fixed time, or `NoUTurn`.
+class Auto(TrajectoryRule):
+    """The most efficient length, as warm-up measures it: a fixed time, or `NoUTurn`.
 
     It is `NoUTurn` until late in warm-up, and stays so where nothing promises to be clearly better.
     """
@@ -210,7 +210,7 @@ class Auto(Trajectory):
         return NoUTurn().record(dim, max_energy_error)
 
 
-CATALOGUE: Mapping[str, type[Trajectory]] = MappingProxyType(
+CATALOGUE: Mapping[str, type[TrajectoryRule]] = MappingProxyType(
     {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn)}
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"nuts": "no_u_turn", "nouturn": "no_u_turn"})
@@ -224,7 +224,7 @@ def register(
     Parameters
     ----------
     rule : type
-        The `typing.NamedTuple` that `Trajectory.record` returns.
+        The `typing.NamedTuple` that `TrajectoryRule.record` returns.
     plan : callable, optional
         ``plan(rule, eps, rng)``, the number of steps of the next trajectory and the size of each, given the step size;
         a Metropolis test follows.  It may draw from `rng`, but must not look at where the chain is.  The rule then has
@@ -263,12 +263,14 @@ def _as_the_flow(rule: Any, longest: float) -> float:
     return longest
 
 
-def get(trajectory: str | Trajectory) -> Trajectory:
-    """Look a trajectory up by name, with its defaults; a `Trajectory` is returned as it is.
+def get(trajectory: str | TrajectoryRule) -> TrajectoryRule:
+    """Look a trajectory up by name, with its defaults; a `TrajectoryRule` is returned as it is.
 
     Raises
     ------
     ValueError
         When there is no such name.  The message lists those there are.
     """
-    return trajectory if isinstance(trajectory, Trajectory) else choose("trajectory", trajectory, CATALOGUE, ALIASES)()
+    if isinstance(trajectory, TrajectoryRule):
+        return trajectory
+    return choose("trajectory", trajectory, CATALOGUE, ALIASES)()

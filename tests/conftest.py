@@ -1,4 +1,4 @@
-"""What several files share.  A log-density takes seconds to compile, so models and steps last for a whole session."""
+"""Fixtures that several files share.  Log-densities take seconds to compile: models and steps last for a session."""
 
 import warnings
 

@@ -96,6 +96,17 @@ def test_the_reader_of_imports_reads_imports():
     assert "numba" in outside_imports_of(Path("kernels/compile.py"))
 
 
+def test_every_class_has_a_name_of_its_own():
+    """But for the automatic metric, integrator and trajectory, each the same choice in a catalogue of its own."""
+    found = [
+        node.name if isinstance(node, ast.ClassDef) else node.name.id
+        for file in FILES.values()
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.TypeAlias)
+    ]
+    assert sorted(name for name in found if found.count(name) > 1) == ["Auto"] * 3
+
+
 def test_nothing_imports_the_step():
     assert {str(path) for path in FILES if "step" in modules_imported_by(path)} <= {"__init__.py"}
 
@@ -146,7 +157,7 @@ def test_few_rooms_know_pytensor():
 
 
 def python(code, **environment):
-    """What a new interpreter prints when it runs `code`."""
+    """The output of a new interpreter that runs `code`."""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | environment
     )

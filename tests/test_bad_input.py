@@ -1,4 +1,4 @@
-"""What is said when something is wrong: the message names the variable or the argument, and what to do about it."""
+"""Messages of errors by bad input: each names the variable or the argument, and what to do about it."""
 
 import multiprocessing
 import pickle

@@ -12,7 +12,7 @@ import xarray as xr
 from pymc_symplectic.diagnostics import GradientCount, compare, gradients, min_ess
 
 CHAINS, DRAWS, TUNE = 4, 500, 100
-# Statistics by which runs of libraries are told apart when no attribute names them.
+# Statistics by which runs of libraries are distinguished when no attribute names them.
 PYMC = {"process_time_diff": np.ones((CHAINS, DRAWS))}
 
 
@@ -343,7 +343,7 @@ def test_time_past_warmup_of_chains_that_overlap():
     assert found["min_ess_per_second_with_warmup"] == pytest.approx(found["min_ess"] / 30)
 
 
-def test_time_that_cannot_be_told_apart():
+def test_time_that_cannot_be_distinguished():
     found = row(tree(library="numpyro", sampling_time=8.0, tuning_steps=100))
     assert np.isnan(found["min_ess_per_second"])
     assert found["min_ess_per_second_with_warmup"] == pytest.approx(found["min_ess"] / 8)

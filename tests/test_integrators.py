@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from pymc_symplectic.integrators import ALIASES, CATALOGUE, HARMONIC, IMPLICIT, Integrator, get
-from pymc_symplectic.kernels.splits import Free, Harmonic
+from pymc_symplectic.kernels.splits import FreeSplit, HarmonicSplit
 
 STAGES = {
     "leapfrog": 1,
@@ -417,10 +417,10 @@ def test_sbab2_integrates_third_powers_exactly():
 def test_harmonic_record_needs_a_mean():
     mean = np.array([1.0, 2.0])
     for name in ("leapfrog", "harmonic_leapfrog"):
-        assert isinstance(get(name).record(2).split, Free)
-    assert isinstance(get("leapfrog").record(2, mean).split, Free)
+        assert isinstance(get(name).record(2).split, FreeSplit)
+    assert isinstance(get("leapfrog").record(2, mean).split, FreeSplit)
     record = get("harmonic_leapfrog").record(2, mean).split
-    assert isinstance(record, Harmonic)
+    assert isinstance(record, HarmonicSplit)
     mean[0] = 3.0
     assert record.mean.tolist() == [1.0, 2.0]
     assert record.longest == pytest.approx(0.9 * math.pi)

@@ -116,12 +116,12 @@ def heard(build, tune, seed=1):
         build()
     target = LogDensity(model=model)
     chain = Chain(target, Settings.choose(), np.random.default_rng(seed), tune=tune)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         jitter = 0.4 if build is walls else 1.0
         chain.start(target.default_start + np.random.default_rng(seed).uniform(-jitter, jitter, target.dim))
         _, rows = chain.advance(tune + 120)
-    found = [str(warning.message) for warning in told if warning.filename.endswith("propriety.py")]
+    found = [str(warning.message) for warning in caught if warning.filename.endswith("propriety.py")]
     return found, rows[tune:, column.DIVERGING].mean()
 
 

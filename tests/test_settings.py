@@ -23,8 +23,8 @@ def test_defaults_leave_everything_to_warm_up():
 
 
 def test_every_field_is_an_option():
-    told = {"accept_given"}  # by the presence of another
-    assert {field.name for field in dataclasses.fields(Settings)} - told == set(Options.__annotations__)
+    implied = {"accept_given"}  # by the presence of another
+    assert {field.name for field in dataclasses.fields(Settings)} - implied == set(Options.__annotations__)
 
 
 def test_names_and_objects_are_the_same_thing():
@@ -47,7 +47,7 @@ def test_target_accept_suits_the_integrator():
 
 
 @pytest.mark.parametrize("name", ["auto", "bcss4"])
-def test_an_acceptance_that_is_given_is_told_from_the_same_by_default(name):
+def test_an_acceptance_that_is_given_is_distinguished_from_the_same_by_default(name):
     default = Settings.choose(integrator=name)
     given = Settings.choose(integrator=name, target_accept=default.target_accept)
     assert given.target_accept == default.target_accept
@@ -152,5 +152,5 @@ def test_settings_are_frozen_and_can_be_sent():
     ],
 )
 def test_a_warm_up_too_short_for_what_is_to_be_learned(options, tune, words):
-    told = unadapted(Settings.choose(**options), tune)
-    assert told is None if words is None else words in told
+    warning = unadapted(Settings.choose(**options), tune)
+    assert warning is None if words is None else words in warning

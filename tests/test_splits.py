@@ -21,11 +21,11 @@ class PushedRecord(NamedTuple):
 
 
 def _kick(split, system, state, c):
-    kernels.kick(kernels.Free(), system, state, c)
+    kernels.kick(kernels.FreeSplit(), system, state, c)
 
 
 def _drift(split, system, state, c):
-    kernels.drift(kernels.Free(), system, state, c)
+    kernels.drift(kernels.FreeSplit(), system, state, c)
 
 
 splits.register(PushedRecord, kick=_kick, drift=_drift)
@@ -62,7 +62,7 @@ def test_a_drift_is_a_split_by_name_or_itself():
     )
 
 
-def test_an_own_split_is_told_from_others_in_the_description_of_a_run():
+def test_an_own_split_is_distinguished_from_others_in_the_description_of_a_run():
     texts = {
         describe_settings(Settings.choose(integrator=scheme))["integrator"]
         for scheme in (
@@ -94,8 +94,8 @@ def test_catalogue():
 
 
 def test_what_the_records_of_splits_say():
-    assert isinstance(FREE.record(2, np.ones(2), (1.0,)), kernels.Free)
-    assert isinstance(HARMONIC.record(2, None, (1.0,)), kernels.Free)
+    assert isinstance(FREE.record(2, np.ones(2), (1.0,)), kernels.FreeSplit)
+    assert isinstance(HARMONIC.record(2, None, (1.0,)), kernels.FreeSplit)
     assert kernels.longest(FREE.record(2, None, (1.0,))) == 2.0**30
     assert kernels.longest(HARMONIC.record(2, np.ones(2), (1.0,))) == 0.9 * math.pi
     assert kernels.longest(PushedRecord(1.0)) == 2.0**30

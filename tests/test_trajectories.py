@@ -16,7 +16,7 @@ from pymc_symplectic.kernels.chain import longest_step
 from pymc_symplectic.kernels.metropolis import plan
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
-from pymc_symplectic.trajectories import CATALOGUE, Trajectory, divergence_limits, get, register
+from pymc_symplectic.trajectories import CATALOGUE, TrajectoryRule, divergence_limits, get, register
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5])
@@ -65,7 +65,7 @@ def test_catalogue(name):
     assert trajectory == CATALOGUE[name]()
     assert get(trajectory) is trajectory
     assert pickle.loads(pickle.dumps(trajectory)) == trajectory
-    assert isinstance(trajectory, Trajectory)
+    assert isinstance(trajectory, TrajectoryRule)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -162,7 +162,7 @@ def _toss(rule, eps, rng):
     return (1 if rng.random() < 0.5 else rule.longer), eps
 
 
-class Coin(Trajectory):
+class Coin(TrajectoryRule):
     name = "coin"
 
     def record(self, dim, max_energy_error):

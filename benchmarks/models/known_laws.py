@@ -42,7 +42,7 @@ Draws = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Law:
-    """What is true of one quantity.
+    """The truth about one quantity.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Law:
         )
 
     def parts(self, draws: np.ndarray) -> dict[str, np.ndarray]:
-        """What is averaged over draws, by kind."""
+        """The values that are averaged over draws, by kind."""
         all_of_them = (draws, (draws - self.center) ** 2, *(1.0 * (draws < quantile) for quantile in self.quantiles))
         return {kind: part for kind, part in zip(KINDS, all_of_them, strict=True) if kind in self.truth}
 

@@ -14,7 +14,7 @@ from benchmarks.samplers.problem import Problem, Run, Sample
 __all__ = ["METRICS", "caller", "prepare"]
 
 METRICS = {"diagonal": "diag", "low_rank": "low_rank"}
-"""What nutpie calls its metrics."""
+"""The metrics, by nutpie's names for them."""
 _LONG = 5.0  # seconds of a run that is not repeated
 
 

@@ -1,4 +1,4 @@
-"""What all samplers share: the problem that they are run on, and what a run leaves."""
+"""The problem that samplers are run on, and the run that each returns."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _TRIES = 100
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one sampler made of one seed.
+    """The draws of one sampler from one seed, and their cost.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What each ingredient of the default is worth: the suite with one of them off at a time.
+"""An ablation of the default: the suite with one ingredient of it off at a time.
 
 Results are files like those of the suite, and an interrupted run goes on.  The table gives ratios to the whole default,
 so an ingredient pays where they are below 1: of geometric means over posteriors, with 95 % bootstrap intervals over
@@ -27,7 +27,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "without the harmonic drift": {"schemes": ("leapfrog", "bcss2")},
     "without two-stage schemes": {"schemes": ("harmonic_leapfrog", "leapfrog")},
     "without both": {"schemes": ("leapfrog",)},
-    "without the look at the shape": {
+    "without the check of Gaussianity": {
         "limits": ((math.inf, math.inf),) * len(_USUAL.limits), "quick_distance": math.inf, "near_gaussian": math.inf,
         "least_radial_correlation": -math.inf, "largest_kurtosis": math.inf,
     },
@@ -35,10 +35,10 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "keep": 0.0, "enough": (0.0, 0.0), "longest_stay": math.inf, "most_diverging": math.inf,
         "most_lost_free": 1.0, "most_lost_harmonic": 1.0,
     },
-    "without the look beyond the draws": {"remarkable": math.inf, "elsewhere": math.inf},
+    "without exploration beyond the draws": {"remarkable": math.inf, "elsewhere": math.inf},
     "with a single path to each draw": {"path_cost": 0.0},
-    "without caution after divergences": {"risky": 1.0},
-    "without allowance for luck": {"control_variate": False},
+    "without raised acceptance after divergences": {"risky": 1.0},
+    "without control variates": {"control_variate": False},
     "without acceptance by efficiency": {"accept": (0.8, 0.8)},
 }  # fmt: skip
 """The constants of `Policy` that are others, by what is off."""
@@ -52,7 +52,7 @@ OPTIONS = {
 """Samplers whose options leave something off, by what is off."""
 
 ABSENT = {**{f"ours {words}": words for words in VARIANTS}, **{name: words for words, name in OPTIONS.items()}}
-"""What is off, by the name of the sampler."""
+"""The ingredient that is off, by the name of the sampler."""
 
 
 _FOLDERS = {"tuning": "ablation", "families": "ablation_families"}

@@ -40,7 +40,7 @@ SCORED = 300  # elements of a variable
 
 
 def measure(run: Run, posterior: Posterior) -> Record:
-    """What `score` says of `SCORED` elements of each variable, or of all where there are no more."""
+    """The `score` of `SCORED` elements of each variable, or of all where there are no more."""
     draws = {name: _some(values.reshape(*values.shape[:2], -1)) for name, values in run.draws.items()}
     return score(replace(run, draws=draws), posterior)
 

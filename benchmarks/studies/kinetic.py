@@ -1,12 +1,12 @@
-"""Which kinetic energy is worth what, at the same metric and by the same rule for trajectories.
+"""Efficiency of kinetic energies, at the same metric and by the same rule for trajectories.
 
 Each target leaves one file in the folder of results, and what is in it is not measured again, so that an interrupted
 run goes on where it stopped.  Targets and bad starts stand in `benchmarks.models.stationary`, energies in
 `benchmarks.energies`; what is measured of time, in the study `kinetic_costs`.
 
-- *Worth.*  The least effective sample size (bulk, tail and squares, over coordinates) per 1000 gradients, of 4 chains
-  at a fixed step size.  Every energy has the step size that is best for it: of a grid with ratio `RATIO`, which is
-  followed up and down as long as there is anything to be had, by the mean over pilot seeds, smoothed over neighbours.
+- *Efficiency.*  The least effective sample size (bulk, tail and squares, over coordinates) per 1000 gradients, of 4
+  chains at a fixed step size.  Every energy has the step size that is best for it: of a grid with ratio `RATIO`, which
+  is followed up and down while efficiency is near the best, by the mean over pilot seeds, smoothed over neighbours.
   Other seeds are then run at that step size and compared with the Gaussian's by the ratio of geometric means, with a
   95 % bootstrap interval over seeds.  Energies that learn are learned anew for every seed, in a warm-up on this target.
 - *Stable.*  The largest step size of the grid with a mean acceptance above 0.5 and at most 1 % divergences.
@@ -15,8 +15,8 @@ run goes on where it stopped.  Targets and bad starts stand in `benchmarks.model
   from 50 standard deviations away in every coordinate and, of some targets, from a stiff start: at the Gaussian's step
   size, and at the own one.  Who has not arrived after `MOST` gradients counts as if then; where that befell the
   Gaussian more often than the other, the ratio is a lower bound.
-- *Oracle.*  Worth again, for the best of a scan over c, or β and c: how much there was to be had.  It is chosen by
-  pilots and compared by other seeds, so it is not flattered by its choice.
+- *Oracle.*  Efficiency again, for the best of a scan over c, or β and c: the most that could be gained.  It is chosen
+  by pilots and compared by other seeds, so it is not flattered by its choice.
 """
 
 import math
@@ -38,32 +38,32 @@ from pymc_symplectic.kinetic import KineticEnergy
 RESULTS = study.RESULTS / "kinetic"
 RATIO = 1.2  # of neighbours in the grid of step sizes
 SHORTEST, LONGEST = 1e-3, 32.0
-WORTHLESS = 0.6  # of the best so far: where following the grid stops
+LEAST_EFFICIENCY = 0.6  # of the best so far: below, following the grid stops
 PILOTS = 10_000  # seed of the first one
 MOST = 20_000  # gradients of a fall
 RESAMPLES = 4000
-RULES: dict[str, tuple[ps.trajectories.Trajectory, ...]] = {
+RULES: dict[str, tuple[ps.trajectories.TrajectoryRule, ...]] = {
     "no_u_turn": (ps.NoUTurn(),),
     # energies differ in how fast they move, so each has the best of several times too
     "fixed_time": tuple(ps.FixedTime(math.pi / 2 * factor) for factor in (0.7, 1.0, 1.4, 2.0)),
 }
-PARTS = ("worth", "fall", "oracle", "cost")
+PARTS = ("efficiency", "fall", "oracle", "cost")
 
 
-def best_of(worths: dict[int, float]) -> int:
-    """The place in the grid with the largest worth, smoothed over neighbours."""
+def best_of(efficiencies: dict[int, float]) -> int:
+    """The place in the grid with the largest efficiency, smoothed over neighbours."""
 
     def smooth(k: int) -> float:
-        near = [(weight, worths[k + i]) for i, weight in ((-1, 1), (0, 2), (1, 1)) if k + i in worths]
-        return sum(weight * math.log(worth) for weight, worth in near) / sum(weight for weight, _ in near)
+        near = [(weight, efficiencies[k + i]) for i, weight in ((-1, 1), (0, 2), (1, 1)) if k + i in efficiencies]
+        return sum(weight * math.log(efficiency) for weight, efficiency in near) / sum(weight for weight, _ in near)
 
-    return max(worths, key=smooth)
+    return max(efficiencies, key=smooth)
 
 
 def scan(run: Callable[[float], Run], first: float) -> tuple[float, float, float]:
-    """Follow the grid of step sizes from `first` on: the best one, the largest that is stable (or NaN), and the worth.
+    """Follow the grid of step sizes from `first` on: the best one, the largest stable one (or NaN), and the efficiency.
 
-    Upwards for as long as steps are accepted, or worth anything; downwards for as long as they are worth anything.
+    Upwards for as long as steps are accepted, or efficient; downwards for as long as they are efficient.
     """
     found: dict[int, Run] = {}
 
@@ -75,8 +75,8 @@ def scan(run: Callable[[float], Run], first: float) -> tuple[float, float, float
     def goes_on(k: int, up: bool) -> bool:
         if not SHORTEST <= RATIO**k <= LONGEST:
             return False
-        valuable = at(k).worth >= WORTHLESS * max(one.worth for one in found.values())
-        return valuable or (up and found[k].acceptance > 0.5)
+        efficient = at(k).efficiency >= LEAST_EFFICIENCY * max(one.efficiency for one in found.values())
+        return efficient or (up and found[k].acceptance > 0.5)
 
     start = round(math.log(first) / math.log(RATIO))
     while RATIO**start > SHORTEST and at(start).acceptance <= 0.5:
@@ -85,24 +85,24 @@ def scan(run: Callable[[float], Run], first: float) -> tuple[float, float, float
         k = start
         while goes_on(k, up):
             k += way
-        while not up and found and k > min(found) - 1 and min(found) == best_of(_worths(found)):
+        while not up and found and k > min(found) - 1 and min(found) == best_of(_efficiencies(found)):
             k = min(found) - 1  # pilots are noisy: the best is never the last one on this side
             if not goes_on(k, up):
                 break
-    best = best_of(_worths(found))
+    best = best_of(_efficiencies(found))
     stable = [k for k, one in found.items() if one.acceptance > 0.5 and one.divergences <= 10]
-    return RATIO**best, RATIO ** max(stable) if stable else math.nan, found[best].worth
+    return RATIO**best, RATIO ** max(stable) if stable else math.nan, found[best].efficiency
 
 
-def _worths(found: dict[int, Run]) -> dict[int, float]:
-    return {k: one.worth for k, one in found.items()}
+def _efficiencies(found: dict[int, Run]) -> dict[int, float]:
+    return {k: one.efficiency for k, one in found.items()}
 
 
 def _mean(runs: Sequence[Run]) -> Run:
-    worth = math.exp(np.mean([math.log(one.worth) for one in runs]))
-    mean = Run(worth, *(float(np.mean([one[i] for one in runs])) for i in (1, 2)))
+    efficiency = math.exp(np.mean([math.log(one.efficiency) for one in runs]))
+    mean = Run(efficiency, *(float(np.mean([one[i] for one in runs])) for i in (1, 2)))
     # Chains that stand still cost next to nothing, and no effective sample size is below 1.
-    return mean if mean.acceptance > 0.2 else mean._replace(worth=1e-9)
+    return mean if mean.acceptance > 0.2 else mean._replace(efficiency=1e-9)
 
 
 def _piloted(
@@ -115,8 +115,8 @@ def _piloted(
         return _mean([energies.run(case, one, step, rule, PILOTS + i, draws) for i, one in enumerate(learned)])
 
     found = [(*scan(lambda step, rule=rule: run(step, rule), first), i) for i, rule in enumerate(rules)]
-    step, _, worth, rule = max(found, key=lambda one: one[2])
-    return {"step": step, "stable": max((one[1] for one in found), key=_nan_last), "pilot": worth, "rule": rule}
+    step, _, efficiency, rule = max(found, key=lambda one: one[2])
+    return {"step": step, "stable": max((one[1] for one in found), key=_nan_last), "pilot": efficiency, "rule": rule}
 
 
 def _nan_last(value: float) -> float:
@@ -130,7 +130,7 @@ def measure(
     """Everything that is measured on one target and not in `record` yet; `keep` is called with what there is."""
     record = {} if record is None else record
     rules = RULES[rule]
-    for name, kinetic in energies.ENERGIES.items() if {"worth", "fall", "oracle"} & {*parts} else ():
+    for name, kinetic in energies.ENERGIES.items() if {"efficiency", "fall", "oracle"} & {*parts} else ():
         if name in record:
             continue
         first = record["gaussian"]["step"] if "gaussian" in record else 0.5
@@ -181,7 +181,7 @@ def measure(
 
 
 def _numbers(kinetic: Any, kept: Any) -> float:
-    """What an energy has learned, in one number: the speed limit, or the gain that the network predicts."""
+    """The number that an energy has learned: the speed limit, or the gain that the network predicts."""
     return kinetic.learned(kept).gain if isinstance(kinetic, ps.kinetic.Adaptive) else kinetic.speed_limit(kept)
 
 
@@ -281,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--trajectory", choices=RULES, default="no_u_turn", help="default: no_u_turn")
     chosen = parser.parse_args(arguments)
-    if {*chosen.only} & {"worth", "fall", "oracle"}:
+    if {*chosen.only} & {"efficiency", "fall", "oracle"}:
         rule = chosen.trajectory
         made = cases(chosen.targets, rule=rule, seeds=chosen.seeds, draws=chosen.draws, parts=chosen.only)
         study.run_all(made, chosen.results)

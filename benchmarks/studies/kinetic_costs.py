@@ -1,4 +1,4 @@
-"""What kinetic energies cost: nanoseconds a step, nanoseconds a draw of momentum, and compiled code.
+"""Costs of kinetic energies: nanoseconds a step, nanoseconds a draw of momentum, and compiled code.
 
 Processor time of the one thread that works, in interleaved rounds, as medians of ratios to the Gaussian energy.  The
 log-density is a standard normal that also counts to a number, chosen so that all of it takes `DENSITY` nanoseconds.

@@ -1,4 +1,4 @@
-"""What the sampler adds to the log-density: nanoseconds a gradient, microseconds a draw.
+"""Overhead of the sampler on top of the log-density: nanoseconds a gradient, microseconds a draw.
 
 Everything is measured in one process, in processor time of the one thread that works, in interleaved rounds, and
 reported as the median of ratios, because machines are noisy.  ``--quick`` is for a look.

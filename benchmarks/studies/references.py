@@ -5,9 +5,9 @@ trajectories), 4 chains of 1000 + 1000 draws are compared with the reference: me
 deviations from the reference mean, in units of the difference's Monte Carlo standard error.  Each posterior and
 configuration leaves one file in the folder of results, so that an interrupted run goes on where it stopped.
 
-A |z| above 4 is bias, bad luck, or a chain that mixes too slowly for its standard error to mean anything.  Where one is
+A |z| above 4 is bias, chance, or a chain that mixes too slowly for its standard error to mean anything.  Where one is
 found, the configuration is run on that posterior anew, with another seed and ten times as many draws: the z of a bias
-grows, by up to √10, and bad luck of these draws goes away.  Errors of the reference draws stay; they are the same for
+grows, by up to √10, and one by chance goes away.  Errors of the reference draws stay; they are the same for
 every configuration, so that configurations are not independent of each other.  Nor are the parameters of a posterior.
 The last table is of biases that no single z can show: under the law of chance, z has mean 0 and root mean square 1.
 
@@ -92,7 +92,7 @@ def cases(
 
 
 def kept(folder: Path, names: Sequence[str], configurations: Sequence[str], seed: int) -> dict[str, dict[str, Record]]:
-    """What is on file, by configuration and posterior, but for errors."""
+    """The records on file, by configuration and posterior, but for errors."""
     found: dict[str, dict[str, Record]] = {configuration: {} for configuration in configurations}
     for configuration, records in found.items():
         for name, its_seed in [(name + more, seed + step) for name in names for more, step in (("", 0), (AGAIN, 1))]:
@@ -179,7 +179,7 @@ def _joined(records: Iterable[Record]) -> np.ndarray:
 
 
 def _of(record: Record, parameter: str, kind: str) -> str:
-    """What is known of one comparison."""
+    """One comparison as a part of a line: z, R-hat, effective sample size, divergences."""
     z, r_hat, ess = (
         math.nan if value is None else value
         for value in (

@@ -1,12 +1,12 @@
-"""What a careless tuner falls for: six targets from fifty seeds each, what was chosen, and whether draws are biased.
+"""Pitfalls of a careless tuner: six targets from fifty seeds each, the choices made, and whether draws are biased.
 
 The targets are described in `benchmarks.models.known_laws`.  Each posterior, sampler and seed leaves a file, as with
 the suite, whose protocol this is; started again, it goes on where it stopped.  The tables:
 
 1. How often chains chose which integrator and trajectory.
-2. Worth: the least effective sample size per 1000 gradients after warm-up, the geometric mean over seeds; its ratio to
-   that of the better of nutpie's two, with a bootstrap interval; the seed that fared worst, as a ratio to the same.
-   Runs without an effective sample size are left out of these, and count as failures.
+2. Efficiency: the least effective sample size per 1000 gradients after warm-up, the geometric mean over seeds; its
+   ratio to that of the better of nutpie's two, with a bootstrap interval; the seed that fared worst, as a ratio to the
+   same.  Runs without an effective sample size are left out of these, and count as failures.
 3. Failures: runs whose R-hat exceeds 1.05 or is not a number, or that ended with an error; divergences.
 4. Bias: of each quantity, the mean, the mean squared deviation from the true mean, and the probabilities of being below
    the true 5 % and 95 % quantiles.  z is the average over runs less the truth, over the standard error that the spread
@@ -106,12 +106,12 @@ def tables(folder: Path, names: Sequence[str] = tuple(TARGETS), sampler_names: S
     records = {key: its for key, its in on_file.items() if its}
     results = report.load(folder)
     scored = results[results["ess"] > 0]
-    chosen, worth, failures, bias = [], [], [], []
+    chosen, efficiency, failures, bias = [], [], [], []
     for (name, sampler), its in records.items():
         counts = choices(its)
         for text, count in counts.most_common():
             chosen.append([name, sampler, text, f"{count} of {counts.total()}"])
-        worth.append([name, sampler, *_worth(scored[scored["posterior"] == name], sampler, sampler_names)])
+        efficiency.append([name, sampler, *_efficiency(scored[scored["posterior"] == name], sampler, sampler_names)])
         failures.append([name, sampler, *_failures(results, name, sampler)])
         bias.append([name, sampler, *_bias(its)])
     head = ["target", "sampler"]
@@ -119,7 +119,7 @@ def tables(folder: Path, names: Sequence[str] = tuple(TARGETS), sampler_names: S
         "Chosen, over all chains and seeds",
         report.markdown([*head, "integrator and trajectory", "chains"], chosen),
         "Least ESS per 1000 gradients after warm-up",
-        report.markdown([*head, "geometric mean", "to the better nutpie", "worst seed"], worth),
+        report.markdown([*head, "geometric mean", "to the better nutpie", "worst seed"], efficiency),
         "Failures, and draws that diverged",
         report.markdown([*head, "runs", f"R-hat > {report.R_HAT}", "worst R-hat", "errors", "divergent"], failures),
         "Bias: comparisons with the truth, and the worst of them",
@@ -128,7 +128,7 @@ def tables(folder: Path, names: Sequence[str] = tuple(TARGETS), sampler_names: S
     return "\n\n".join(parts)
 
 
-def _worth(rows: pd.DataFrame, sampler: str, sampler_names: Sequence[str]) -> tuple[str, str, str]:
+def _efficiency(rows: pd.DataFrame, sampler: str, sampler_names: Sequence[str]) -> tuple[str, str, str]:
     """The mean, its ratio to the better of nutpie's, and the worst seed's."""
     means = np.exp(np.log(rows["gradients"]).groupby(rows["sampler"]).mean())
     if sampler not in means:

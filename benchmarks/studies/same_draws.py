@@ -34,7 +34,7 @@ from pymc_symplectic.store import Store
 SEED = 20261127
 RUN = {"draws": 150, "tune": 400, "chains": 2, "random_seed": SEED, "progressbar": False, "quiet": True}
 STATE = ("count", "position", "log_density", "metric", "mean", "rng")
-"""What is compared of a stored state."""
+"""The entries of a stored state that are compared."""
 
 
 def normal() -> pm.Model:
@@ -222,8 +222,8 @@ def main(options: Sequence[str] | None = None) -> None:
             differing = sorted(key for key in common if before[name][key] != found[name][key])
             other += bool(differing)
             missing = sorted(before[name].keys() ^ found[name].keys())
-            told = f"DIFFERS in {', '.join(differing)[:120]}" if differing else f"same, {len(common)} arrays"
-            print(f"{name:42s} {told}{f'; of one version alone: {missing}' if missing else ''}", flush=True)
+            verdict = f"DIFFERS in {', '.join(differing)[:120]}" if differing else f"same, {len(common)} arrays"
+            print(f"{name:42s} {verdict}{f'; of one version alone: {missing}' if missing else ''}", flush=True)
     if before:
         print(f"{len(found)} configurations, {other} differ")
         sys.exit(bool(other))

@@ -1,4 +1,4 @@
-"""What a gradient and a second of each sampler are worth, on the posteriors of posteriordb or on held-out ones.
+"""Effective draws per gradient and per second of each sampler, on the posteriors of posteriordb or on held-out ones.
 
 Each posterior, sampler and seed leaves one file in the folder of results, and is left out where that file exists, so
 that an interrupted run goes on where it stopped.  What a sampler fails at is recorded as its error; remove the file to

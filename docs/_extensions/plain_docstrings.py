@@ -1,4 +1,4 @@
-"""What docstrings write plainly, and reStructuredText would take for something else.
+"""Escape in docstrings the signs that reStructuredText would take for something else.
 
 The bars of a norm, as in |r|, would be those of a substitution; the initials of an author, at the start of a reference,
 the numbers of a list.

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..integrators import CATALOGUE, Integrator
 from ..kernels.probe import Outings
-from ..kernels.state import System
+from ..kernels.state import HamiltonianSystem
 from ..policy import Policy
 from ..window import Window
 from .lab import Lab, Starts, evenly_spaced, probes_from
@@ -79,7 +79,7 @@ class Beyond:
         return probes.errors[:, -1]
 
 
-def _directions(system: System, window: Window, count: int, most: int) -> np.ndarray:
+def _directions(system: HamiltonianSystem, window: Window, count: int, most: int) -> np.ndarray:
     """Directions (count, d) of whitened momenta, in turn along parameters and where the Gaussian fits least."""
     dim, metric = window.draws.shape[1], system.metric
     chosen = evenly_spaced(dim, max(1, count // 2))

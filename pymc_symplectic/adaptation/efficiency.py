@@ -6,8 +6,8 @@ would have the autocorrelation
 
 .. math:: 1 - \rho_1(f) = \frac{\mathrm E\,[a\,(f(q_T) - f(q_0))^2]}{2\,\mathrm{Var} f},
 
-and one draw would be worth :math:`(1 - \rho_1) / (1 + \rho_1)` independent ones, at most.  One trajectory passes
-through the ends of all shorter ones, so a few of them tell the efficiency of every path length.
+and an effective sample size of :math:`(1 - \rho_1) / (1 + \rho_1)` per draw, at most.  One trajectory passes
+through the ends of all shorter ones, so a few of them give the efficiency of every path length.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def gaussianity(white: np.ndarray, slope: np.ndarray) -> Gaussianity:
 
 
 def fraction_lost(window: Window, repeats: int = 1) -> float:
-    """Of trajectories that came to nothing, as mean acceptances over the `repeats` of each draw tell it."""
+    """Of trajectories that came to nothing, by mean acceptances over the `repeats` of each draw."""
     return float((window.accept < 1 - (1 - REFUSED) / repeats).mean()) / repeats
 
 
 def functions(positions: np.ndarray, density: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """The functions that are looked at: each coordinate, its squared deviation, the log-density; (..., 2 m + 1)."""
+    """The functions that are scored: each coordinate, its squared deviation, the log-density; (..., 2 m + 1)."""
     return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
 
 

@@ -10,7 +10,7 @@ from ..kernels import chain as kernels
 from ..kernels.compile import bind
 from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.probe import Outings, Probes, probe, venture
-from ..kernels.state import GRADIENTS, State, System, Target
+from ..kernels.state import GRADIENTS, HamiltonianSystem, State, Target
 from ..kernels.status import Status
 from ..window import Window
 
@@ -68,34 +68,34 @@ class Lab:
         """How many have been evaluated since the chain's last draw."""
         return int(self._state.counters[GRADIENTS])
 
-    def step_size(self, system: System, guess: float) -> float:
+    def step_size(self, system: HamiltonianSystem, guess: float) -> float:
         """A step size whose first step, from where the chain stands, is neither refused nor wastefully small."""
         found = kernels.search_step_size(system, self._state, guess, self._random)
         if np.isnan(found):
             raise BrokenError
         return found
 
-    def steepness(self, system: System) -> float:
+    def steepness(self, system: HamiltonianSystem) -> float:
         """|Lᵀ g|² where the chain stands; about d in the typical set."""
         return kernels.steepness(system.metric, self._state)
 
-    def momenta(self, system: System, count: int) -> np.ndarray:
+    def momenta(self, system: HamiltonianSystem, count: int) -> np.ndarray:
         """Fresh ones, (count, d)."""
         momenta = np.empty((count, self.dim))
         draw_momenta(system.kinetic, self._random, momenta)
         return momenta
 
-    def follow(self, system: System, probes: Probes) -> None:
+    def follow(self, system: HamiltonianSystem, probes: Probes) -> None:
         """Follow test trajectories, in place."""
         if probe(system, self._state, probes, self._limit) == Status.BROKEN:
             raise BrokenError
 
-    def venture(self, system: System, outings: Outings) -> None:
+    def venture(self, system: HamiltonianSystem, outings: Outings) -> None:
         """Follow outings, in place."""
         if venture(system, self._state, outings, self._limit) == Status.BROKEN:
             raise BrokenError
 
-    def compile(self, system: System, *, tests: bool, outings: bool) -> None:
+    def compile(self, system: HamiltonianSystem, *, tests: bool, outings: bool) -> None:
         """Load or compile what measures with such a system, without measuring."""
         bind(kernels.evaluate_start, system.target, self._state)
         bind(kernels.search_step_size, system, self._state, 1.0, self._random)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels.compile import kinds
 from ..kernels.linear import LinearMap
-from ..kernels.state import System, Target
+from ..kernels.state import HamiltonianSystem, Target
 
 __all__ = ["Plan", "Restart"]
 
@@ -29,7 +29,7 @@ class Plan:
     Attributes
     ----------
     metric : DiagonalMap, DenseMap or LowRankMap
-    kinetic : Gaussian or Addressed
+    kinetic : GaussianEnergy or Addressed
     mean : ndarray of shape (d,) or None
         Of the Gaussian that a harmonic drift turns about, where one has been fitted.
     flow
@@ -57,9 +57,9 @@ class Plan:
     learns: bool
     restart: Restart | None = None
 
-    def system(self, target: Target) -> System:
+    def system(self, target: Target) -> HamiltonianSystem:
         """The Hamiltonian system, and the flow that approximates its motion."""
-        return System(target, self.kinetic, self.metric, self.flow, self.refreshment)
+        return HamiltonianSystem(target, self.kinetic, self.metric, self.flow, self.refreshment)
 
     @property
     def kinds(self) -> tuple:

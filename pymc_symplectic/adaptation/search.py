@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..integrators import Integrator
-from ..kernels.kinetic import Gaussian
+from ..kernels.kinetic import GaussianEnergy
 from ..kernels.scores import Costs, TestPaths
 from ..policy import Policy
 from ..window import Window
@@ -70,7 +70,7 @@ class Demands:
 
 
 class Search:
-    """Test trajectories from draws of a window, with the same momenta whatever is tried, so that luck is shared by all.
+    """Test trajectories from draws of a window, with common random numbers: the same momenta, whatever is tried.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Search:
         self._starts, self._momenta = Starts.of(window, at), lab.momenta(self._system, len(at))
         self._known = moments(window, self._columns, None if plan.mean is None else plan.mean[self._columns])
         self._reach: tuple[np.ndarray, np.ndarray] | None = None
-        if policy.control_variate and isinstance(plan.kinetic, Gaussian):
+        if policy.control_variate and isinstance(plan.kinetic, GaussianEnergy):
             reach, variance = plan.metric.apply(self._momenta), plan.metric.variance(lab.dim)
             self._reach = reach[:, self._columns], variance[self._columns]
         self._beyond: Beyond | None = None
@@ -121,15 +121,15 @@ class Search:
             if self._found and self.cost > budget:
                 break
             size = candidate.step_size
-            here = self._look(candidate, size)
+            here = self._try(candidate, size)
             if here == 0.0 and not fixed:
                 size /= policy.refine**2
-                here = self._look(candidate, size)
+                here = self._try(candidate, size)
             if here > near * best:
                 best = max(best, here if fixed else self._climb(candidate, size, here, budget))
         top = max(self._found.values(), key=lambda found: found.efficiency)
         if top.time * (1 + top.jitter) > 0.75 * policy.usual_reach and self.cost < 1.5 * budget:
-            self._look(candidates[top.integrator], top.step_size, policy.long_reach)
+            self._try(candidates[top.integrator], top.step_size, policy.long_reach)
         return sorted(self._found.values(), key=lambda found: -found.efficiency)
 
     def beyond(self, step_size: float) -> Beyond | None:
@@ -143,14 +143,14 @@ class Search:
             at, value = size, here
             while self.cost < budget:
                 following = min(at * factor, candidate.longest)
-                if following == at or (new := self._look(candidate, following)) <= value:
+                if following == at or (new := self._try(candidate, following)) <= value:
                     break
                 at, value = following, new
             if value > here:
                 return value
         return here
 
-    def _look(self, candidate: Candidate, size: float, reach: float | None = None) -> float:
+    def _try(self, candidate: Candidate, size: float, reach: float | None = None) -> float:
         policy, split = self._policy, candidate.scheme.split.name
         reach = policy.usual_reach if reach is None else reach
         allowed = [

@@ -1,7 +1,7 @@
 """The choice of integrator, path length and step size by the efficiency of each: effective draws per gradient.
 
 No-U-turn leapfrog is what a chain begins with, and what it stays with or comes back to wherever nothing else is clearly
-better.  At the ends of the last three windows of warm-up the tuner looks at the draws of the window:
+better.  At the ends of the last three windows of warm-up the tuner examines the draws of the window:
 
 1. *Gaussianity.*  How far is the target from a Gaussian in its least Gaussian direction, and how heavy are the tails of
    draws and gradients?  The nearer, the earlier something else is tried; funnels and heavy tails are left to no-U-turn.
@@ -13,10 +13,10 @@ better.  At the ends of the last three windows of warm-up the tuner looks at the
 5. *Proof.*  In the window that follows the chain runs what was chosen.  Its real efficiency, how often it was stuck or
    lost, and whether it diverged, decide whether it stays.
 
-Unless the target is nearly Gaussian, a single short path leads to a draw that is worth much less than a no-U-turn draw,
-and a run has as many of them: what is gained per gradient is lost again by a warm-up that is shared among fewer
+Unless the target is nearly Gaussian, a single short path leads to a draw that is much less effective than a no-U-turn
+draw, and a run has as many of them: what is gained per gradient is lost again by a warm-up that is shared among fewer
 effective draws, and by tails that are seen less often.  So there several short paths make a draw, which costs nearly
-what a no-U-turn draw does and, if anything is gained, is worth more.
+what a no-U-turn draw does and, if anything is gained, is more effective.
 
 Test trajectories cost gradients, which are counted like all others; a search has a budget of so many no-U-turn draws.
 The numbers by which all of this is decided are those of `Policy`.
@@ -56,8 +56,8 @@ class Stage(NamedTuple):
     alike: bool = True
 
 
-class _Looks(NamedTuple):
-    """The looks of a window, with its event in the history; effective draws and gradients are per draw."""
+class _Measured(NamedTuple):
+    """Measurements of a window, with its event in the history; effective draws and gradients are per draw."""
 
     window: Window
     stage: Stage
@@ -107,7 +107,7 @@ class Tuner:
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._cautious = False
-        self._proved = np.inf  # the step size up to which what is found has been looked at where no draw has been
+        self._proved = np.inf  # the step size up to which what is found has been checked where no draw has been
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
@@ -121,7 +121,7 @@ class Tuner:
         return self._settings.integrator if self.found is None else self._schemes[self.found.integrator]
 
     @property
-    def trajectory(self) -> trajectories.Trajectory:
+    def trajectory(self) -> trajectories.TrajectoryRule:
         """The trajectory in use."""
         found = self.found
         if found is None:
@@ -160,7 +160,7 @@ class Tuner:
         return {**chosen, "target_accept": self.target_accept, "floor": self._floor, "history": list(self._history)}
 
     def consider(self, window: Window, plan: Plan, lab: Lab, stage: Stage) -> float | None:
-        """Look at a window that has ended; returns the step size to begin anew with, None to go on as before.
+        """Choose by a window that has ended; returns the step size to begin anew with, None to go on as before.
 
         Parameters
         ----------
@@ -177,17 +177,17 @@ class Tuner:
             return self._give_up("the chain was far from its typical set")
         if count < policy.least_draws or (self.found is None and count < min(self._dim, 100)):
             return None
-        looks = self._look(window, plan, stage)
-        if not self._suits(looks):
+        measured = self._measure(window, plan, stage)
+        if not self._suits(measured):
             return self._give_up("the target is not Gaussian enough")
-        if self.found is None and stage.alike and looks.event["steps"] * window.step_size > policy.longest_time:
+        if self.found is None and stage.alike and measured.event["steps"] * window.step_size > policy.longest_time:
             # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
             # short paths, which look good in all others, would keep it from ever doing so.
             self._reason = "paths have to be longer than those that are tried"
             return None
         if self.found is None:
-            self._floor_draw, self._floor_step, self._floor_steps = looks.ess, window.step_size, looks.gradients
-        near = looks.gaussianity.distance < policy.near_gaussian
+            self._floor_draw, self._floor_step, self._floor_steps = measured.ess, window.step_size, measured.gradients
+        near = measured.gaussianity.distance < policy.near_gaussian
         self._floor = self._floor_draw / (self._floor_steps + policy.per_draw)
         settings = self._settings
         demands = Demands(
@@ -199,10 +199,10 @@ class Tuner:
         search = Search(lab, plan, window, demands)
         if self.found is None:
             unproved = policy.margin_unproved if near else policy.margin_far
-            return self._first(search, looks, policy.margin if stage.windows_left else unproved)
-        return self._judge(search, looks)
+            return self._first(search, measured, policy.margin if stage.windows_left else unproved)
+        return self._judge(search, measured)
 
-    def _look(self, window: Window, plan: Plan, stage: Stage) -> _Looks:
+    def _measure(self, window: Window, plan: Plan, stage: Stage) -> _Measured:
         """Measure a window, and note it in the history."""
         z, g = plan.metric.solve(window.draws), plan.metric.adjoint(window.gradients)
         seen, steps = gaussianity(z, g), float(window.steps.mean())
@@ -217,13 +217,13 @@ class Tuner:
             **{name: value if np.isfinite(value) else None for name, value in seen._asdict().items()},
         }
         self._history.append(event)
-        return _Looks(window, stage, seen, ess, gradients, event)
+        return _Measured(window, stage, seen, ess, gradients, event)
 
-    def _suits(self, looks: _Looks) -> bool:
+    def _suits(self, measured: _Measured) -> bool:
         """Whether the target is near enough to a Gaussian for anything but no-U-turn trajectories."""
-        policy, seen = self._policy, looks.gaussianity
-        farthest, heaviest = policy.limits[looks.stage.windows_left]
-        if (looks.gradients if self.found is None else self._floor_steps) < policy.quick:
+        policy, seen = self._policy, measured.gaussianity
+        farthest, heaviest = policy.limits[measured.stage.windows_left]
+        if (measured.gradients if self.found is None else self._floor_steps) < policy.quick:
             farthest = min(farthest, policy.quick_distance)
         calm = seen.radial_correlation > policy.least_radial_correlation and seen.kurtosis < policy.largest_kurtosis
         return (seen.distance < policy.near_gaussian or calm) and seen.distance < farthest and seen.tail < heaviest
@@ -248,9 +248,9 @@ class Tuner:
         self._cautious = True
         return policy.shorter * step_size
 
-    def _first(self, search: Search, looks: _Looks, margin: float) -> float | None:
+    def _first(self, search: Search, measured: _Measured, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
-        best = self._best(search, looks, margin * self._floor)
+        best = self._best(search, measured, margin * self._floor)
         if best is None:
             if self.active:
                 self._reason = "nothing promised to be better"
@@ -258,10 +258,10 @@ class Tuner:
         self.found = best
         return best.step_size
 
-    def _judge(self, search: Search, looks: _Looks) -> float | None:
+    def _judge(self, search: Search, measured: _Measured) -> float | None:
         """Keep what was chosen, or something like it, or give it up."""
         assert self.found is not None
-        policy, event, window = self._policy, looks.event, looks.window
+        policy, event, window = self._policy, measured.event, measured.window
         split, step_size, efficiency = self.integrator.split, event["step_size"], event["efficiency"]
         bold = not split.adapts and policy.most_lost_free < event["lost"] < policy.bold_lost
         if bold and self.found.accept < policy.bold_accept - 0.02:
@@ -270,7 +270,7 @@ class Tuner:
             return self.found.step_size
         if event["lost"] > policy.most_lost(split.name) or (split.adapts and window.diverged.any()):
             event["verdict"] = f"trajectories of the {split.name} drift are lost"
-            return self._without(split, search, looks)
+            return self._without(split, search, measured)
         if longest_stay(window.draws) > policy.longest_stay or window.diverged.mean() > policy.most_diverging:
             return self._give_up("what was tried got stuck")
         if efficiency < policy.keep * self._floor:
@@ -279,11 +279,11 @@ class Tuner:
             return self._floor_step
         if step_size > self._proved and not self._holds(search, self.found._replace(step_size=step_size), event):
             return self._give_up(_ELSEWHERE)
-        if efficiency > policy.enough[min(looks.stage.windows_left, 1)] * self._floor:
+        if efficiency > policy.enough[min(measured.stage.windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
             return None
         now = search.now(self._candidates()[self.found.integrator]._replace(step_size=step_size), *self.found[3:5])
-        best = self._best(search, looks, max(policy.switch * now, policy.margin * self._floor), step_size)
+        best = self._best(search, measured, max(policy.switch * now, policy.margin * self._floor), step_size)
         event["now"] = now
         if not self.active:
             return self._give_up(_ELSEWHERE)
@@ -292,7 +292,7 @@ class Tuner:
         self.found = best
         return best.step_size
 
-    def _without(self, split: Split, search: Search, looks: _Looks) -> float | None:
+    def _without(self, split: Split, search: Search, measured: _Measured) -> float | None:
         """Give up what was chosen and all schemes of its drift; choose among free ones, if it was the harmonic one."""
         if not split.adapts:
             return self._give_up("what was tried lost its way")
@@ -300,20 +300,20 @@ class Tuner:
         self.found = None
         if not self._schemes:
             return self._give_up("what was tried lost its way")
-        margin = self._policy.margin if looks.stage.windows_left else self._policy.margin_unproved
-        renewed = self._first(search, looks, margin)
+        margin = self._policy.margin if measured.stage.windows_left else self._policy.margin_unproved
+        renewed = self._first(search, measured, margin)
         return self._floor_step if renewed is None else renewed
 
-    def _best(self, search: Search, looks: _Looks, least: float, step_size: float | None = None) -> Tuning | None:
+    def _best(self, search: Search, measured: _Measured, least: float, step_size: float | None = None) -> Tuning | None:
         """The best that a search finds to be at least so efficient, and that holds; all of it goes into the history.
 
-        With the step size of what is in use, it is looked at once more beside others.
+        With the step size of what is in use, it is tried once more beside others.
         """
-        candidates, policy, event = self._candidates(), self._policy, looks.event
+        candidates, policy, event = self._candidates(), self._policy, measured.event
         if step_size is not None and self.found is not None:
             name = self.found.integrator
             candidates[name] = candidates[name]._replace(step_size=step_size)
-        if self._automatic and looks.gaussianity.distance >= policy.near_gaussian:
+        if self._automatic and measured.gaussianity.distance >= policy.near_gaussian:
             candidates = {name: one for name, one in candidates.items() if not one.scheme.split.adapts}
         if not candidates:
             return None

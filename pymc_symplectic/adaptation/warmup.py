@@ -15,7 +15,7 @@ from ..kernels.linear import LinearMap, map_of
 from ..refreshments import Full
 from ..settings import Settings
 from ..splits import FREE, HARMONIC
-from ..trajectories import FixedTime, NoUTurn, Trajectory
+from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
 from .lab import Lab
 from .plan import Plan, Restart
@@ -134,7 +134,7 @@ class WarmUp:
             learns=bool(self._windows) and count < self._windows[-1],
         )
 
-    def _trajectory_at(self, count: int) -> Trajectory:
+    def _trajectory_at(self, count: int) -> TrajectoryRule:
         """The trajectory of the draw after `count` draws.
 
         A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last it
@@ -148,7 +148,7 @@ class WarmUp:
         depth = self._policy.first_depth + window
         return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
 
-    def _refreshment_of(self, trajectory: Trajectory) -> Any:
+    def _refreshment_of(self, trajectory: TrajectoryRule) -> Any:
         """The record of the refreshment that a trajectory begins with."""
         return (self._settings.refreshment if trajectory.persistent else Full()).record()
 

@@ -13,7 +13,7 @@ __all__ = ["Auto"]
 
 @dataclass(frozen=True)
 class Auto:
-    """The scheme whose gradients are worth most, as warm-up measures it together with the length of trajectories.
+    """The most efficient scheme, as warm-up measures it together with the length of trajectories.
 
     It is leapfrog until late in warm-up, and stays so with a trajectory that is not chosen in this way.
     """

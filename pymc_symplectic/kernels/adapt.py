@@ -7,9 +7,9 @@ import numpy as np
 
 from . import statistics as column
 from .compile import helper
-from .flow import close, evaluate, longest_of, start_from, step, total_energy, work_of
+from .flow import close, longest_of, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum
-from .state import Point, State, System
+from .state import HamiltonianSystem, Point, State
 from .status import Status
 from .vectors import assign
 
@@ -154,7 +154,7 @@ def store_outcome(learning: Learning, point: Point, row: np.ndarray) -> None:
 
 
 @helper
-def find_step_size(system: System, state: State, eps: float, rng: np.random.Generator) -> float:
+def find_step_size(system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator) -> float:
     """Double or halve a step size until the acceptance of one step crosses 0.8; NaN where the log-density broke.
 
     Hoffman and Gelman 2014, algorithm 4, with the threshold of Stan.

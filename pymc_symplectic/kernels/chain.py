@@ -24,7 +24,7 @@ from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import FAILURES, GRADIENTS, State, System, Target
+from .state import FAILURES, GRADIENTS, HamiltonianSystem, State, Target
 from .status import Status
 from .vectors import assign, fill
 
@@ -39,7 +39,9 @@ _TRANSITIONS = {
 }
 
 
-def transition(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
+def transition(
+    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
     """One draw by the trajectory `rule`."""
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 
@@ -58,7 +60,7 @@ specialise(longest_step, _LONGEST_STEPS)
 
 @kernel
 def advance(
-    system: System,
+    system: HamiltonianSystem,
     rule: Any,
     state: State,
     learning: Learning,
@@ -102,7 +104,7 @@ def evaluate_start(target: Target, state: State) -> int:
 
 
 @kernel
-def search_step_size(system: System, state: State, eps: float, random: np.ndarray) -> float:
+def search_step_size(system: HamiltonianSystem, state: State, eps: float, random: np.ndarray) -> float:
     """A step size whose first step is neither refused nor wastefully small; NaN where the log-density broke."""
     return find_step_size(system, state, eps, generator_at(random))
 

@@ -7,8 +7,8 @@ import numpy as np
 from . import splits
 from .compile import helper
 from .energy import evaluate
-from .splits import Free
-from .state import Point, State, System
+from .splits import FreeSplit
+from .state import HamiltonianSystem, Point, State
 from .status import Status
 
 __all__ = [
@@ -29,11 +29,11 @@ class Composition(NamedTuple):
 
     kicks: np.ndarray
     drifts: np.ndarray
-    split: Any = Free()
+    split: Any = FreeSplit()
 
 
 @helper
-def step_composition(flow: Composition, system: System, state: State, eps: float) -> int:
+def step_composition(flow: Composition, system: HamiltonianSystem, state: State, eps: float) -> int:
     """One step, in place; stops where the log-density is -inf."""
     kicks, drifts, split, point = flow.kicks, flow.drifts, flow.split, state.moving
     kick_first = kicks.size > drifts.size
@@ -52,7 +52,7 @@ def step_composition(flow: Composition, system: System, state: State, eps: float
 
 
 @helper
-def close_composition(flow: Composition, system: System, state: State) -> int:
+def close_composition(flow: Composition, system: HamiltonianSystem, state: State) -> int:
     """Evaluate the end of a step, where it did not end with a kick."""
     if flow.kicks.size > flow.drifts.size:
         return _OK

@@ -5,7 +5,7 @@ import numpy as np
 from .address import logp_at
 from .compile import helper
 from .kinetic import kinetic_energy
-from .state import GRADIENTS, Point, System, Target
+from .state import GRADIENTS, HamiltonianSystem, Point, Target
 from .status import Status
 from .vectors import assign
 
@@ -53,6 +53,6 @@ def start_from(source: Point, destination: Point) -> None:
 
 
 @helper
-def total_energy(system: System, point: Point, momentum: np.ndarray) -> float:
+def total_energy(system: HamiltonianSystem, point: Point, momentum: np.ndarray) -> float:
     """H = U(q) + K(r), with U = -log π."""
     return kinetic_energy(system.kinetic, momentum) - point.value[0]

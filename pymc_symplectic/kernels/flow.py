@@ -13,7 +13,7 @@ from .composition import (
 )
 from .energy import copy_point, evaluate, start_from, total_energy
 from .midpoint import Midpoint, close_midpoint, midpoint_is_closed, step_midpoint
-from .state import LONGEST, Point, State, System
+from .state import LONGEST, HamiltonianSystem, Point, State
 
 __all__ = [
     "Composition",
@@ -47,7 +47,7 @@ _LONGEST_STEPS = {Composition: longest_of_composition, Midpoint: _longest_of_mid
 _WORKS = {Composition: work_of_composition, Midpoint: _work_of_midpoint}
 
 
-def step(flow: Any, system: System, state: State, eps: float) -> int:
+def step(flow: Any, system: HamiltonianSystem, state: State, eps: float) -> int:
     """One step of the flow from ``state.moving`` and ``state.momentum``, in place; stops where the log-density is -inf.
 
     A scheme that starts with a drift leaves value and gradient behind the position: see `close`.
@@ -55,7 +55,7 @@ def step(flow: Any, system: System, state: State, eps: float) -> int:
     return _STEPS[type(flow)](flow, system, state, eps)
 
 
-def close(flow: Any, system: System, state: State) -> int:
+def close(flow: Any, system: HamiltonianSystem, state: State) -> int:
     """Bring value and gradient up to the position, where the last step did not."""
     return _CLOSES[type(flow)](flow, system, state)
 

@@ -18,13 +18,13 @@ import numpy as np
 
 from . import linear
 from .compile import helper
-from .state import State, System
+from .state import HamiltonianSystem, State
 from .vectors import assign
 
-__all__ = ["Harmonic", "begin_harmonic", "drift_harmonic", "kick_harmonic", "longest_of_harmonic"]
+__all__ = ["HarmonicSplit", "begin_harmonic", "drift_harmonic", "kick_harmonic", "longest_of_harmonic"]
 
 
-class Harmonic(NamedTuple):
+class HarmonicSplit(NamedTuple):
     """The mean μ (d,); memory for z (d,); and the longest step to tune to."""
 
     mean: np.ndarray
@@ -33,7 +33,7 @@ class Harmonic(NamedTuple):
 
 
 @helper
-def begin_harmonic(split: Harmonic, system: System, state: State) -> None:
+def begin_harmonic(split: HarmonicSplit, system: HamiltonianSystem, state: State) -> None:
     """Compute z from the position alone, as trajectories jump from one end to the other between steps."""
     white, position = split.white, state.moving.position
     for j in range(white.size):
@@ -42,7 +42,7 @@ def begin_harmonic(split: Harmonic, system: System, state: State) -> None:
 
 
 @helper
-def kick_harmonic(split: Harmonic, system: System, state: State, c: float) -> None:
+def kick_harmonic(split: HarmonicSplit, system: HamiltonianSystem, state: State, c: float) -> None:
     """A kick by what is left of the force."""
     linear.kick(system.metric, c, state.moving.gradient, state.momentum)
     for j in range(state.momentum.size):
@@ -50,7 +50,7 @@ def kick_harmonic(split: Harmonic, system: System, state: State, c: float) -> No
 
 
 @helper
-def drift_harmonic(split: Harmonic, system: System, state: State, angle: float) -> None:
+def drift_harmonic(split: HarmonicSplit, system: HamiltonianSystem, state: State, angle: float) -> None:
     """A turn of the wheel."""
     white, momentum, position = split.white, state.momentum, state.moving.position
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -63,6 +63,6 @@ def drift_harmonic(split: Harmonic, system: System, state: State, angle: float) 
 
 
 @helper
-def longest_of_harmonic(split: Harmonic) -> float:
+def longest_of_harmonic(split: HarmonicSplit) -> float:
     """As its record says: less than half a turn, which leads to the point opposite whatever the momentum."""
     return split.longest

@@ -12,10 +12,19 @@ from .address import draw_at, energy_at, velocity_at
 from .compile import helper, kernel, specialise
 from .random import generator_at
 
-__all__ = ["Addressed", "Gaussian", "draw_momentum", "draws", "energies", "kinetic_energy", "velocities", "velocity_of"]
+__all__ = [
+    "Addressed",
+    "GaussianEnergy",
+    "draw_momentum",
+    "draws",
+    "energies",
+    "kinetic_energy",
+    "velocities",
+    "velocity_of",
+]
 
 
-class Gaussian(NamedTuple):
+class GaussianEnergy(NamedTuple):
     """K(r) = ½|r|²; `params` is empty."""
 
     params: np.ndarray
@@ -31,7 +40,7 @@ class Addressed(NamedTuple):
 
 
 @helper
-def _energy_gaussian(kinetic: Gaussian, momentum: np.ndarray) -> float:
+def _energy_gaussian(kinetic: GaussianEnergy, momentum: np.ndarray) -> float:
     total = 0.0
     for j in range(momentum.size):
         total += momentum[j] * momentum[j]
@@ -39,12 +48,12 @@ def _energy_gaussian(kinetic: Gaussian, momentum: np.ndarray) -> float:
 
 
 @helper
-def _velocity_gaussian(kinetic: Gaussian, momentum: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+def _velocity_gaussian(kinetic: GaussianEnergy, momentum: np.ndarray, scratch: np.ndarray) -> np.ndarray:
     return momentum
 
 
 @helper
-def _draw_gaussian(kinetic: Gaussian, rng: np.random.Generator, momentum: np.ndarray) -> None:
+def _draw_gaussian(kinetic: GaussianEnergy, rng: np.random.Generator, momentum: np.ndarray) -> None:
     for j in range(momentum.size):
         momentum[j] = rng.standard_normal()
 
@@ -65,9 +74,9 @@ def _draw_addressed(kinetic: Addressed, rng: np.random.Generator, momentum: np.n
     draw_at(kinetic.draw)(kinetic.params, rng, momentum)
 
 
-_ENERGIES = {Gaussian: _energy_gaussian, Addressed: _energy_addressed}
-_VELOCITIES = {Gaussian: _velocity_gaussian, Addressed: _velocity_addressed}
-_DRAWS = {Gaussian: _draw_gaussian, Addressed: _draw_addressed}
+_ENERGIES = {GaussianEnergy: _energy_gaussian, Addressed: _energy_addressed}
+_VELOCITIES = {GaussianEnergy: _velocity_gaussian, Addressed: _velocity_addressed}
+_DRAWS = {GaussianEnergy: _draw_gaussian, Addressed: _draw_addressed}
 
 
 def kinetic_energy(kinetic: Any, momentum: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from .compile import helper, specialise
 from .flow import close, copy_point, is_closed, start_from, step, total_energy, work_of
 from .kinetic import velocity_of
 from .refreshment import keep, refresh
-from .state import State, System
+from .state import HamiltonianSystem, State
 from .status import Status
 from .vectors import norm
 
@@ -94,7 +94,7 @@ LONGEST_STEPS = {FixedStepsRule: _longest_of_steps, FixedTimeRule: _longest_of_t
 
 @helper
 def metropolis_transition(
-    rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
 ) -> int:
     """One draw: trajectories, each with a momentum and a Metropolis test, of which the last one leads to the draw.
 
@@ -119,7 +119,9 @@ def metropolis_transition(
 
 
 @helper
-def _trajectory(rule: Any, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray) -> int:
+def _trajectory(
+    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
     """A momentum, a trajectory, a Metropolis test."""
     point, momentum = state.moving, state.momentum
     steps, eps = plan(rule, eps, rng)

@@ -8,7 +8,7 @@ from .compile import helper
 from .energy import evaluate
 from .kinetic import velocity_of
 from .linear import drift, kick
-from .state import FAILURES, State, System
+from .state import FAILURES, HamiltonianSystem, State
 from .status import Status
 from .vectors import assign
 
@@ -28,7 +28,7 @@ class Midpoint(NamedTuple):
 
 
 @helper
-def _solve(flow: Midpoint, system: System, state: State, eps: float) -> int:
+def _solve(flow: Midpoint, system: HamiltonianSystem, state: State, eps: float) -> int:
     """Turn the start of a step, in place, into its midpoint; -inf as the log-density says that there was none.
 
     ``r = r₀ + ½ε Lᵀg(q)`` with ``q = q₀ + ½ε L v(r)`` is iterated from ``r = r₀`` until r stands still.
@@ -70,7 +70,7 @@ def _reflect(flow: Midpoint, state: State) -> None:
 
 
 @helper
-def step_midpoint(flow: Midpoint, system: System, state: State, eps: float) -> int:
+def step_midpoint(flow: Midpoint, system: HamiltonianSystem, state: State, eps: float) -> int:
     """One step; where it has no solution, or cannot be undone, the log-density becomes -inf and a failure counts."""
     point, momentum, memory = state.moving, state.momentum, flow.memory
     status = _solve(flow, system, state, eps)
@@ -100,7 +100,7 @@ def step_midpoint(flow: Midpoint, system: System, state: State, eps: float) -> i
 
 
 @helper
-def close_midpoint(flow: Midpoint, system: System, state: State) -> int:
+def close_midpoint(flow: Midpoint, system: HamiltonianSystem, state: State) -> int:
     """Nothing to do."""
     return _OK
 

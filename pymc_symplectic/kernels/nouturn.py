@@ -18,7 +18,7 @@ from . import statistics as column
 from .compile import helper
 from .flow import close, copy_point, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum, velocity_of
-from .state import Point, State, System, new_point
+from .state import HamiltonianSystem, Point, State, new_point
 from .status import Status
 from .vectors import assign, fill, norm
 
@@ -68,7 +68,7 @@ class NoUTurnRule(NamedTuple):
 
 @helper
 def longest_of_no_u_turn(rule: NoUTurnRule, longest: float) -> float:
-    """Any step can be told from a longer one, but where the log-density is flat nothing else would hold it.
+    """No two step sizes give the same trajectory, but where the log-density is flat nothing else would hold it.
 
     The longest step of a flow goes nearly half a period round.  Of such steps, all would be near two points.
     """
@@ -173,7 +173,13 @@ def new_tree(dim: int, max_depth: int) -> Tree:
 
 @helper
 def _double(
-    rule: NoUTurnRule, system: System, state: State, eps: float, rng: np.random.Generator, depth: int, start: float
+    rule: NoUTurnRule,
+    system: HamiltonianSystem,
+    state: State,
+    eps: float,
+    rng: np.random.Generator,
+    depth: int,
+    start: float,
 ) -> int:
     """Walk 2^depth steps on from ``state.moving``; `eps` is negative for the way back in time.
 
@@ -214,7 +220,7 @@ def _double(
 
 @helper
 def no_u_turn_transition(
-    rule: NoUTurnRule, system: System, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+    rule: NoUTurnRule, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
 ) -> int:
     """One draw: new momentum, doublings to either side until the trajectory turns.
 

@@ -7,7 +7,7 @@ import numpy as np
 from .compile import helper, kernel
 from .flow import close, step, total_energy, work_of
 from .linear import solve
-from .state import State, System
+from .state import HamiltonianSystem, State
 from .status import Status
 from .vectors import assign
 
@@ -39,7 +39,7 @@ class Probes(NamedTuple):
 
 
 @kernel
-def probe(system: System, state: State, probes: Probes, max_energy_error: float) -> int:
+def probe(system: HamiltonianSystem, state: State, probes: Probes, max_energy_error: float) -> int:
     """Follow all of `probes`; gradients are counted like any others.  ``state.current`` is not touched."""
     point = state.moving
     for i in range(probes.starts.shape[0]):
@@ -89,7 +89,7 @@ class Outings(NamedTuple):
 
 
 @helper
-def _distance(system: System, outings: Outings, position: np.ndarray) -> float:
+def _distance(system: HamiltonianSystem, outings: Outings, position: np.ndarray) -> float:
     """|z|², with z = L⁻¹(q - μ)."""
     white, total = outings.white, 0.0
     for j in range(white.size):
@@ -101,7 +101,7 @@ def _distance(system: System, outings: Outings, position: np.ndarray) -> float:
 
 
 @kernel
-def venture(system: System, state: State, outings: Outings, max_energy_error: float) -> int:
+def venture(system: HamiltonianSystem, state: State, outings: Outings, max_energy_error: float) -> int:
     """Follow all of `outings`; gradients are counted like any others.  ``state.current`` is not touched."""
     point = state.moving
     for i in range(outings.starts.shape[0]):

@@ -1,8 +1,8 @@
 """Refreshment of the momentum between trajectories that end in a Metropolis test.
 
 =======  ==============================================  ====================================
-Full     r is drawn from exp(-K)                         nothing is kept
-Partial  r = cos α r₀ + sin α ξ, with ξ standard normal  r₀ is the momentum of the end, or the
+full     r is drawn from exp(-K)                         nothing is kept
+partial  r = cos α r₀ + sin α ξ, with ξ standard normal  r₀ is the momentum of the end, or the
                                                          start's turned round where it was refused
 =======  ==============================================  ====================================
 
@@ -26,14 +26,14 @@ from .vectors import assign
 if TYPE_CHECKING:
     from .state import State
 
-__all__ = ["Full", "Partial", "keep", "refresh"]
+__all__ = ["FullRefreshment", "PartialRefreshment", "keep", "refresh"]
 
 
-class Full(NamedTuple):
+class FullRefreshment(NamedTuple):
     """Nothing has to be known."""
 
 
-class Partial(NamedTuple):
+class PartialRefreshment(NamedTuple):
     """Cosine and sine of the angle α."""
 
     cosine: float
@@ -41,12 +41,12 @@ class Partial(NamedTuple):
 
 
 @helper
-def _refresh_full(refreshment: Full, kinetic: Any, rng: np.random.Generator, state: State) -> None:
+def _refresh_full(refreshment: FullRefreshment, kinetic: Any, rng: np.random.Generator, state: State) -> None:
     draw_momentum(kinetic, rng, state.momentum)
 
 
 @helper
-def _refresh_partial(refreshment: Partial, kinetic: Any, rng: np.random.Generator, state: State) -> None:
+def _refresh_partial(refreshment: PartialRefreshment, kinetic: Any, rng: np.random.Generator, state: State) -> None:
     kept, momentum = state.kept, state.momentum
     for j in range(momentum.size):
         kept[j] = refreshment.cosine * kept[j] + refreshment.sine * rng.standard_normal()
@@ -54,12 +54,12 @@ def _refresh_partial(refreshment: Partial, kinetic: Any, rng: np.random.Generato
 
 
 @helper
-def _keep_nothing(refreshment: Full, state: State, accepted: bool) -> None:
+def _keep_nothing(refreshment: FullRefreshment, state: State, accepted: bool) -> None:
     pass
 
 
 @helper
-def _keep_end(refreshment: Partial, state: State, accepted: bool) -> None:
+def _keep_end(refreshment: PartialRefreshment, state: State, accepted: bool) -> None:
     if accepted:
         assign(state.kept, state.momentum)
     else:
@@ -67,8 +67,8 @@ def _keep_end(refreshment: Partial, state: State, accepted: bool) -> None:
             state.kept[j] = -state.kept[j]
 
 
-_REFRESHES = {Full: _refresh_full, Partial: _refresh_partial}
-_KEEPS = {Full: _keep_nothing, Partial: _keep_end}
+_REFRESHES = {FullRefreshment: _refresh_full, PartialRefreshment: _refresh_partial}
+_KEEPS = {FullRefreshment: _keep_nothing, PartialRefreshment: _keep_end}
 
 
 def refresh(refreshment: Any, kinetic: Any, rng: np.random.Generator, state: State) -> None:

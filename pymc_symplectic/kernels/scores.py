@@ -23,8 +23,9 @@ and of the squared deviation from the mean m of the draws, with δ = μ - m,
     \mathrm E D^2 &= \mathrm E B^2 + 2 v\,\mathrm E B + 4 v\,\mathrm E(c x + \delta)^2 + 3 v^2,
 
 since odd moments of w vanish and its fourth is 3 v².  The differences :math:`J^2 - \mathrm E J^2` and
-:math:`D^2 - \mathrm E D^2` of the few test trajectories are luck, and on a nearly Gaussian target the squared jumps
-that were seen have had the same luck: they are control variates [2]_, taken off by regression.
+:math:`D^2 - \mathrm E D^2` have mean zero.  Averages over few test trajectories are off by chance, and on a nearly
+Gaussian target nearly as much as those of the squared jumps that were seen: so the differences are control variates
+[2]_ of these, and are subtracted by regression.
 
 References
 ----------
@@ -59,7 +60,7 @@ REFUSED = 0.1
 """An acceptance as small as this one: the trajectory was lost."""
 _SEEN_TWICE = 2  # points at least of each part
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
-_LEAST_TIME = 0.8  # draws that one is worth of a function whose successive values are antithetic, inverted
+_LEAST_TIME = 0.8  # the least autocorrelation time, in draws, of a function whose successive values are antithetic
 _LENGTHS = 41  # of a jittered path, that steps are counted for
 _LEAST_STAY, _MOST_STAY = -0.999, 1 - 1e-6  # autocorrelations
 

@@ -48,7 +48,7 @@ class _UnknownError(Exception):
 def digest_of(kind: type, functions: Iterable[Callable]) -> str | None:
     """A short hash of all that a part is made from: source files and numbers, and those of what its functions call.
 
-    None where that cannot be told: of what stands in a script or a notebook, and of functions that hold other objects.
+    None where that is not known: of what stands in a script or a notebook, and of functions that hold other objects.
     """
     digest, seen = hashlib.sha256(), set()
     waiting: list[Any] = [kind, *functions]

@@ -13,11 +13,11 @@ A split that does more than follow H, and changes volume, says so by its `work`.
 from typing import Any
 
 from .compile import helper, specialise
-from .free import Free, begin_free, drift_free, kick_free, longest_of_free
-from .harmonic import Harmonic, begin_harmonic, drift_harmonic, kick_harmonic, longest_of_harmonic
-from .state import Point, State, System
+from .free import FreeSplit, begin_free, drift_free, kick_free, longest_of_free
+from .harmonic import HarmonicSplit, begin_harmonic, drift_harmonic, kick_harmonic, longest_of_harmonic
+from .state import HamiltonianSystem, Point, State
 
-__all__ = ["Free", "Harmonic", "begin", "carries_work", "drift", "kick", "longest", "no_work", "work"]
+__all__ = ["FreeSplit", "HarmonicSplit", "begin", "carries_work", "drift", "kick", "longest", "no_work", "work"]
 
 
 @helper
@@ -32,24 +32,24 @@ def carries_work(split: Any, point: Point) -> float:
     return point.work[0]
 
 
-_BEGINS = {Free: begin_free, Harmonic: begin_harmonic}
-_KICKS = {Free: kick_free, Harmonic: kick_harmonic}
-_DRIFTS = {Free: drift_free, Harmonic: drift_harmonic}
-_LONGEST = {Free: longest_of_free, Harmonic: longest_of_harmonic}
-_WORKS = {Free: no_work, Harmonic: no_work}
+_BEGINS = {FreeSplit: begin_free, HarmonicSplit: begin_harmonic}
+_KICKS = {FreeSplit: kick_free, HarmonicSplit: kick_harmonic}
+_DRIFTS = {FreeSplit: drift_free, HarmonicSplit: drift_harmonic}
+_LONGEST = {FreeSplit: longest_of_free, HarmonicSplit: longest_of_harmonic}
+_WORKS = {FreeSplit: no_work, HarmonicSplit: no_work}
 
 
-def begin(split: Any, system: System, state: State) -> None:
+def begin(split: Any, system: HamiltonianSystem, state: State) -> None:
     """Prepare for a step from ``state.moving``, whose position is all that can be relied on."""
     _BEGINS[type(split)](split, system, state)
 
 
-def kick(split: Any, system: System, state: State, c: float) -> None:
+def kick(split: Any, system: HamiltonianSystem, state: State, c: float) -> None:
     """Move by the one energy for a time c, in place; value and gradient are those of the position."""
     _KICKS[type(split)](split, system, state, c)
 
 
-def drift(split: Any, system: System, state: State, c: float) -> None:
+def drift(split: Any, system: HamiltonianSystem, state: State, c: float) -> None:
     """Move by the other energy for a time c, in place; value and gradient stay behind."""
     _DRIFTS[type(split)](split, system, state, c)
 

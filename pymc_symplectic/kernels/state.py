@@ -7,9 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .refreshment import Full
+from .refreshment import FullRefreshment
 
-__all__ = ["FAILURES", "GRADIENTS", "LONGEST", "Point", "State", "System", "Target", "new_point", "new_state"]
+__all__ = [
+    "FAILURES",
+    "GRADIENTS",
+    "LONGEST",
+    "HamiltonianSystem",
+    "Point",
+    "State",
+    "Target",
+    "new_point",
+    "new_state",
+]
 
 LONGEST = 2.0**30
 """No step is longer than this, in whitened coordinates, where one of the order of 1 suits a well-fitted metric."""
@@ -26,14 +36,14 @@ class Target(NamedTuple):
     inverse_temperature: float = 1.0
 
 
-class System(NamedTuple):
+class HamiltonianSystem(NamedTuple):
     """A Hamiltonian system, the flow that approximates its motion, and what becomes of the momentum in between."""
 
     target: Target
     kinetic: Any
     metric: Any
     flow: Any
-    refreshment: Any = Full()
+    refreshment: Any = FullRefreshment()
 
 
 class Point(NamedTuple):

@@ -18,7 +18,7 @@ __all__ = ["Adaptive", "Learned"]
 _FARTHEST = 4.0  # momentum at which the last interval of the network begins, before it is rescaled
 _LEAST_SLOPE = 0.02  # of the velocity, next to its slope at zero: it grows everywhere, so that K is strictly convex
 _LEAST_DRAWS = 50
-_WORTH_IT = 0.005  # more reach: less is not worth tuning the step size anew
+_LEAST_CHANGE = 0.005  # of the predicted reach: a smaller gain does not pay for tuning the step size anew
 _CAUTION = 0.01  # what it costs, in log F, to bend the velocity; without, it would level out more than draws can bear
 
 
@@ -107,7 +107,7 @@ class Adaptive(ProfileEnergy):
             return current
         slopes, gain = self._learn(geometry)
         old = self.learned(current)
-        if gain < (1 + _WORTH_IT) * self._gain(old.slopes / old.slopes[0], geometry):
+        if gain < (1 + _LEAST_CHANGE) * self._gain(old.slopes / old.slopes[0], geometry):
             return current
         if not gain >= self.least_gain:
             return current if old.gain == 1.0 else self.record(positions.shape[1])

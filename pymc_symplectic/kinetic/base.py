@@ -31,7 +31,7 @@ class KineticEnergy(ABC):
 
     @abstractmethod
     def record(self, dim: int) -> Any:
-        """The record that kernels run at first, in `dim` dimensions: `Gaussian` or `Addressed` of `kernels.kinetic`."""
+        """The record that kernels run at first, in `dim` dimensions: a `GaussianEnergy`, or `Addressed`."""
 
     def fit(self, current: Any, positions: np.ndarray, gradients: np.ndarray) -> Any:
         """The record that kernels run next, by the current one and whitened draws z, gradients ∇ log π(z), (n, d)."""

@@ -18,7 +18,7 @@ _MEANS = 400_000  # coordinates of draws that a mean is taken of
 _NUMBERS = 4_000_000  # in memory at a time
 _NODES = 160  # of quadrature along a line
 _REACH = 12.0  # of asinh of the distance along a line: |t| < 8e4 times the spread of the momenta
-_CHANCE = 1e-5  # of a test of draws to fail by bad luck
+_CHANCE = 1e-5  # of a test of draws to fail by chance
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,6 @@ class Gaussian(KineticEnergy):
     name: ClassVar[str] = "gaussian"
     quadratic = True
 
-    def record(self, dim: int) -> kernels.Gaussian:
+    def record(self, dim: int) -> kernels.GaussianEnergy:
         """The record that kernels run."""
-        return kernels.Gaussian(np.zeros(0))
+        return kernels.GaussianEnergy(np.zeros(0))

@@ -15,7 +15,7 @@ from .profile import SHAPES, ProfileEnergy, Shape
 __all__ = ["Relativistic"]
 
 _LEAST_DRAWS = 50
-_WORTH_IT = 0.1  # of the logarithm of c: a smaller change is not worth tuning the step size anew
+_LEAST_CHANGE = 0.1  # of the logarithm of c: a smaller one does not pay for tuning the step size anew
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Relativistic(ProfileEnergy):
     A speed limit is a length per unit of time, and the length that matters is the spread σ of the target: the median
     standard deviation of its coordinates, once whitened.  The typical set of a normal target has the radius √d σ, and
     momenta of the Gaussian energy cross it in about one unit of time; so c = √d σ for the radial form, which leaves
-    stationary motion nearly as it is, bends only what is faster, and bounds the way in from afar.  For the separable
+    stationary motion nearly as it is, bends only what is faster, and bounds the way in from far out.  For the separable
     form c = 2σ, beyond which one normal velocity in twenty lies.  Limits of half that make all coordinates move at
     nearly the same speed, and mix worse; of twice that, they are the Gaussian energy but for the tails.
 
@@ -91,7 +91,7 @@ class Relativistic(ProfileEnergy):
             return current
         spread = float(np.median(positions.std(axis=0)))
         limit = self._limit(positions.shape[1], spread)
-        known = 0 < spread < np.inf and abs(np.log(limit / current.params[1])) > _WORTH_IT
+        known = 0 < spread < np.inf and abs(np.log(limit / current.params[1])) > _LEAST_CHANGE
         return self.made_from((limit,), positions.shape[1]) if known else current
 
     def speed_limit(self, record: Any) -> float:

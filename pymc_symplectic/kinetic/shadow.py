@@ -79,7 +79,7 @@ def measure(positions: np.ndarray, gradients: np.ndarray) -> Geometry | None:
 
 
 def reach(slope: np.ndarray, geometry: Geometry, shape: Shape, dim: int) -> float:
-    """F of a profile, given φ' on `GRID`, stretched by √d for a radial one; 0 where it cannot be told."""
+    """F of a profile, given φ' on `GRID`, stretched by √d for a radial one; 0 where it is not known."""
     grid = GRID * (np.sqrt(dim) if shape == "radial" else 1.0)
     step = grid[1]
     value = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * step)])

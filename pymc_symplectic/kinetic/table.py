@@ -10,7 +10,7 @@ __all__ = ["with_table"]
 
 _STRIPS = 256
 _MOST = 20 * _STRIPS
-_FARTHEST = 250.0  # of log s: what lies beyond cannot be told from nothing, or from everything
+_FARTHEST = 250.0  # of log s: what lies beyond is rounded to nothing, or to everything
 
 
 def with_table(own: np.ndarray, value: Callable, slope: Callable, power: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..integrators import get as get_integrator
 from ..kinetic import KineticEnergy
 from .methods import Method, Multistep
 from .methods import get as get_method
-from .motion import kinetic_record, run, simulate
+from .motion import integrate, kinetic_record, simulate
 from .motion import system as _system
 from .systems import Potential, System, vector
 
@@ -57,7 +57,7 @@ def _at(found: System, position: Any, momentum: Any) -> tuple[np.ndarray, np.nda
 def _end(found: System, kinetic: Any, method: Method, z: np.ndarray, eps: float, steps: int) -> np.ndarray:
     """Where so many steps lead from the state z (2 d,); NaN where they lead nowhere."""
     dim = found.dim
-    return run(found, kinetic, method, z[:dim], z[dim:], eps, steps).end
+    return integrate(found, kinetic, method, z[:dim], z[dim:], eps, steps).end
 
 
 def jacobian(
@@ -308,7 +308,7 @@ def reversibility(
 @dataclass(frozen=True)
 class EnergyDrift:
     """
-    What became of the energy in a long run.
+    The drift and the oscillation of the energy in a long simulation.
 
     Attributes
     ----------
@@ -416,5 +416,5 @@ def gradients_per_step(
     q, p = _at(found, position, momentum)
     eps, steps = positive("step_size", step_size), whole("steps", steps, least=1)
     record = kinetic_record(kinetic, chosen, found.dim)
-    short, long = (run(found, record, chosen, q, p, eps, n) for n in (steps, 2 * steps))
+    short, long = (integrate(found, record, chosen, q, p, eps, n) for n in (steps, 2 * steps))
     return (long.gradients - short.gradients) / steps if long.rows == 2 * steps + 1 else math.nan

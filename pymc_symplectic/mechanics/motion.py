@@ -13,10 +13,9 @@ from ..checks import positive, whole
 from ..integrators import AnyIntegrator, Integrator
 from ..kernels.kinetic import kinetic_energy, velocity_of
 from ..kernels.linear import DiagonalMap
-from ..kernels.state import GRADIENTS, new_state
-from ..kernels.state import System as Record
+from ..kernels.state import GRADIENTS, HamiltonianSystem, new_state
 from ..kernels.status import Status
-from ..kernels.trajectory import Course, follow
+from ..kernels.trajectory import TrajectoryArrays, follow
 from ..kinetic import KineticEnergy
 from ..kinetic import get as get_kinetic
 from ..names import choose
@@ -26,7 +25,7 @@ from .methods import get as get_method
 from .stepping import states
 from .systems import Potential, System, from_expression, from_model, vector
 
-__all__ = ["Run", "Trajectory", "kinetic_record", "run", "simulate", "system"]
+__all__ = ["Integration", "Trajectory", "integrate", "kinetic_record", "simulate", "system"]
 
 
 def system(potential: Potential, dim: int | None = None) -> System:
@@ -252,7 +251,7 @@ def simulate(
         dim = vector("position", position).size
     found = system(potential, dim)
     q, p = _start(found, position, momentum)
-    result = run(found, kinetic_record(chosen, method, found.dim), method, q, p, eps, steps)
+    result = integrate(found, kinetic_record(chosen, method, found.dim), method, q, p, eps, steps)
     if not result.rows:
         raise ValueError(
             f"position: the energy of {found.name} is not finite at the start, position {q} and momentum {p}, or its "
@@ -264,10 +263,10 @@ def simulate(
         method=method.name,
         step_size=eps,
         times=eps * np.arange(steps + 1),
-        position=result.course.positions,
-        momentum=result.course.momenta,
-        potential_energy=result.course.potentials,
-        kinetic_energy=result.course.kinetics,
+        position=result.trajectory.positions,
+        momentum=result.trajectory.momenta,
+        potential_energy=result.trajectory.potentials,
+        kinetic_energy=result.trajectory.kinetics,
         gradients=result.gradients,
         finite_steps=result.rows - 1,
         labels=tuple(found.labels),
@@ -294,41 +293,41 @@ def kinetic_record(kinetic: str | KineticEnergy, method: Method, dim: int) -> An
     return chosen.record(dim)
 
 
-class Run(NamedTuple):
-    """A course, how many of its rows were reached, and the gradients taken."""
+class Integration(NamedTuple):
+    """A trajectory, how many of its rows were reached, and the gradients taken."""
 
-    course: Course
+    trajectory: TrajectoryArrays
     rows: int
     gradients: int
 
     @property
     def end(self) -> np.ndarray:
-        """The last state z = (q, r) of the course, (2 d,)."""
-        return np.concatenate([self.course.positions[-1], self.course.momenta[-1]])
+        """The last state z = (q, r) of the trajectory, (2 d,)."""
+        return np.concatenate([self.trajectory.positions[-1], self.trajectory.momenta[-1]])
 
 
-def run(
+def integrate(
     found: System, kinetic: Any, method: Method, position: np.ndarray, momentum: np.ndarray, eps: float, steps: int
-) -> Run:
+) -> Integration:
     """Step from a start (d,); a complex start is stepped in plain Python, which takes complex numbers."""
     dim, dtype = found.dim, np.result_type(position, momentum)
-    course = Course(*(np.full((steps + 1, *shape), np.nan, dtype) for shape in ((dim,), (dim,), (), ())))
-    with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the course
+    trajectory = TrajectoryArrays(*(np.full((steps + 1, *shape), np.nan, dtype) for shape in ((dim,), (dim,), (), ())))
+    with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the trajectory
         if isinstance(method, RungeKutta | Multistep):
-            return _run_textbook(found, kinetic, method, np.concatenate([position, momentum]), eps, course)
-        record = Record(found.target, kinetic, DiagonalMap(np.ones(dim)), _flow(method, dim))
+            return _run_textbook(found, kinetic, method, np.concatenate([position, momentum]), eps, trajectory)
+        record = HamiltonianSystem(found.target, kinetic, DiagonalMap(np.ones(dim)), _flow(method, dim))
         state = new_state(dim)
         travel = follow
         if dtype.kind == "c":
             record, state, travel = _to_complex(record), _to_complex(state), follow.py_func  # type: ignore[attr-defined]
         state.moving.position[:], state.momentum[:] = position, momentum
-        reached, status = travel(record, state, eps, course)
+        reached, status = travel(record, state, eps, trajectory)
     if status == Status.BROKEN:
         error = found.error
         if error is not None and not isinstance(error, Exception):
             raise error  # an interrupt
         raise RuntimeError(f"the potential of {found.name} raised {type(error).__name__}: {error}") from error
-    return Run(course, reached, int(state.counters[GRADIENTS]))
+    return Integration(trajectory, reached, int(state.counters[GRADIENTS]))
 
 
 def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
@@ -337,8 +336,13 @@ def _flow(method: AnyIntegrator | Splitting, dim: int) -> Any:
 
 
 def _run_textbook(
-    found: System, kinetic: Any, method: RungeKutta | Multistep, start: np.ndarray, eps: float, course: Course
-) -> Run:
+    found: System,
+    kinetic: Any,
+    method: RungeKutta | Multistep,
+    start: np.ndarray,
+    eps: float,
+    trajectory: TrajectoryArrays,
+) -> Integration:
     dim, scratch, gradients = found.dim, np.empty(found.dim, start.dtype), 0
 
     def field(z: np.ndarray) -> np.ndarray:
@@ -347,15 +351,15 @@ def _run_textbook(
         return np.concatenate([velocity_of(kinetic, z[dim:], scratch), -found.evaluate(z[:dim])[1]])
 
     z, onwards = start, states(method, field, start, eps)
-    for row in range(len(course.positions)):
+    for row in range(len(trajectory.positions)):
         if row:
             z = next(onwards)
         potential, moving = found.evaluate(z[:dim])[0], kinetic_energy(kinetic, z[dim:])
         if not (np.isfinite(potential + moving) and np.isfinite(z).all()):
-            return Run(course, row, gradients)
-        course.positions[row], course.momenta[row] = z[:dim], z[dim:]
-        course.potentials[row], course.kinetics[row] = potential, moving
-    return Run(course, len(course.positions), gradients)
+            return Integration(trajectory, row, gradients)
+        trajectory.positions[row], trajectory.momenta[row] = z[:dim], z[dim:]
+        trajectory.potentials[row], trajectory.kinetics[row] = potential, moving
+    return Integration(trajectory, len(trajectory.positions), gradients)
 
 
 def _to_complex(value: Any) -> Any:

@@ -18,7 +18,7 @@ __all__ = ["Auto", "as_dense"]
 
 _DENSE_UP_TO = 100  # parameters
 _NUMBERS, _FEWEST = 20_000, 10  # in the directions of a low-rank metric together; and directions in any case
-_ENOUGH = 1.25  # draws a parameter, for all correlations to be told from draws and gradients
+_ENOUGH = 1.25  # draws a parameter, for all correlations to be estimated from draws and gradients
 _LEFT_OUT = 8  # the part of the draws that is kept for the test, inverted
 _CLEARLY = 0.5  # of the divergence of a low-rank metric
 

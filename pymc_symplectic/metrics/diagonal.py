@@ -101,6 +101,6 @@ class Diagonal(Metric):
                 variance = np.sqrt(drawn / steep)
             else:
                 variance = (count * drawn + EXTRA_DRAWS * old) / (count + EXTRA_DRAWS)
-        # a parameter that never moved, or whose gradient never did, has told nothing
+        # a parameter that never moved, or whose gradient never did, has no known scale
         known = (drawn > 0) & (steep > 0) & np.isfinite(variance)
         return DiagonalMap(np.sqrt(np.clip(np.where(known, variance, old), SMALLEST, LARGEST)))

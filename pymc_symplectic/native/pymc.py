@@ -121,7 +121,7 @@ class BarManager(ProgressBarManager):
     """PyMC's progress bars, without its idea of what a chain is.
 
     Touches ``ProgressBarManager._create_backend`` and ``_backend``, which know terminals from notebooks; and
-    ``combined_progress``, ``full_stats`` and ``step_name``.  Where a backend cannot be made or told of progress as it
+    ``combined_progress``, ``full_stats`` and ``step_name``.  Where a backend cannot be made or updated as it
     was, which is logged, no bars are shown.
     """
 

@@ -12,9 +12,9 @@ import pymc as pm
 import xarray as xr
 
 from ..checks import at_least, whole
-from .methods import OPTIMIZERS, SCHEDULES, choose_method, choose_rates
 from .monitor import Monitor, Stop, progress
 from .objective import Objective, describe, start_of
+from .optimizers import OPTIMIZERS, SCHEDULES, choose_optimizer, choose_rates
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Descent", "gradient_descent"]
 
@@ -205,26 +205,26 @@ def gradient_descent(
     model = pm.modelcontext(model)
     limit = whole("max_iterations", max_iterations, least=1)
     tolerance = at_least("tolerance", tolerance, 0)
-    method, name = choose_method(optimizer)
-    rates = choose_rates(name, method, learning_rate, schedule, limit)
+    chosen, name = choose_optimizer(optimizer)
+    rates = choose_rates(name, chosen, learning_rate, schedule, limit)
     seed = int(np.random.default_rng(random_seed).integers(2**30))
     objective = Objective(
         model,
         start_of(model, initvals, seed),
         jacobian=jacobian,
-        proximal=method.proximal,
+        proximal=chosen.proximal,
         compile_kwargs={**(compile_kwargs or {}), "random_seed": seed},
     )
     start = objective.default_start
     objective.check_start(start)
-    if objective.stochastic and method.rule is None:
+    if objective.stochastic and chosen.rule is None:
         raise ValueError(
             f"optimizer {name!r} needs all of the data, and this model has mini-batches; use another, such as 'adam'"
         )
     with progress(progressbar, limit) as show:
         monitor = Monitor(start, limit, tolerance, objective.stochastic, show)
         try:
-            method.run(objective, start, monitor, method.rule, rates)
+            chosen.run(objective, start, monitor, chosen.rule, rates)
         except Stop as stop:
             reason = stop.reason
         except KeyboardInterrupt:

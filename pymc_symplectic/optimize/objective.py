@@ -61,7 +61,7 @@ class Objective(LogDensity):
         return -value, -gradient
 
     def kinks(self, position: np.ndarray) -> float:
-        """What the Laplace priors add to the smooth part."""
+        """The part of the Laplace priors, which is not smooth: minus their log-density."""
         return float((abs(position - self._location) / self._scale).sum()) + self._constant
 
     def shrink(self, position: np.ndarray, rate: float) -> np.ndarray:

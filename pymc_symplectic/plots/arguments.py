@@ -1,4 +1,4 @@
-"""What plots are asked to show: lists of things with labels, and energies on grids."""
+"""Arguments of plots, checked: lists of things with labels, and energies on grids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison of samplers as a picture: what their gradients, or seconds, are worth."""
+"""The comparison of samplers as a picture: effective draws per gradient, or per second."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import kinetic as kinetics
 from ..checks import positive, whole
-from ..kernels.kinetic import Addressed, Gaussian
+from ..kernels.kinetic import Addressed, GaussianEnergy
 from ..kinetic import Adaptive, KineticEnergy
 from .arguments import energies_of, labelled, velocities_of
 from .style import label_lines, looks, panels, styled
@@ -113,14 +113,14 @@ def _apart(kinetic: Any) -> Any:
 
 def _look_up(one: Any, dim: int) -> _Shown:
     none = np.empty(0)
-    if isinstance(one, Gaussian | Addressed):
+    if isinstance(one, GaussianEnergy | Addressed):
         return _Shown("record", one, none)
     if isinstance(one, str | KineticEnergy):
         found = kinetics.get(one)
         return _Shown(found.name, found.record(dim), none)
     settings, record = getattr(one, "settings", None), getattr(one, "kinetic", None)
     energy = getattr(settings, "kinetic", None)
-    if not (isinstance(energy, KineticEnergy) and isinstance(record, Gaussian | Addressed)):
+    if not (isinstance(energy, KineticEnergy) and isinstance(record, GaussianEnergy | Addressed)):
         raise TypeError(
             "kinetic must be names of kinetic energies, KineticEnergy objects, or steps, chains or their records "
             f"(step.kinetic), got {one!r}; the names are: {', '.join(kinetics.CATALOGUE)}"

@@ -14,7 +14,7 @@ from ..checks import positive, whole
 from ..kinetic import KineticEnergy
 from ..mechanics.systems import Potential
 from .arguments import Methods, chosen_methods, energies_of, potential_at
-from .scenes import Scene, Window, plane_of, scene_of, title_of
+from .scenes import Limits, Scene, plane_of, scene_of, title_of
 from .style import halo, ink, looks, one_panel, styled, widened
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def phase_portrait(
     starts: Sequence[Sequence[float]] | np.ndarray | None = None,
     step_size: float | None = None,
     steps: int | None = None,
-    window: Window | None = None,
+    window: Limits | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     r"""
@@ -161,8 +161,8 @@ def _starts(found: mechanics.System, scene: Scene, starts: Any, *, needed: bool)
 
 def _window(
     found: mechanics.System, kinetic: Any, scene: Scene, begins: np.ndarray, eps: float, count: int, window: Any
-) -> Window:
-    """What is seen: as asked for, or all of the exact motions, whatever becomes of those of a poor method."""
+) -> Limits:
+    """The visible part: as asked for, or all of the exact motions, whatever becomes of those of a poor method."""
     if window is not None:
         seen = np.array(window, dtype=float)
         if seen.shape != (2, 2) or not np.isfinite(seen).all() or not (seen[:, 0] < seen[:, 1]).all():

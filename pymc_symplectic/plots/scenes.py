@@ -11,9 +11,9 @@ import numpy as np
 
 from ..mechanics import SYSTEMS, System, Trajectory
 
-__all__ = ["SCENES", "Scene", "Window", "plane_of", "scene_of", "title_of"]
+__all__ = ["SCENES", "Limits", "Scene", "plane_of", "scene_of", "title_of"]
 
-type Window = tuple[tuple[float, float], tuple[float, float]]
+type Limits = tuple[tuple[float, float], tuple[float, float]]
 """The visible part of a plane: from where to where, along x and along y."""
 
 
@@ -28,7 +28,7 @@ class Scene:
         What to call it.
     axes : pair of str
         Labels of the axes, with units.
-    window : Window, optional
+    window : Limits, optional
         What is seen of phase space.
     starts : tuple of (float, float)
         Positions and momenta of motions that together tell the system.
@@ -40,7 +40,7 @@ class Scene:
 
     title: str
     axes: tuple[str, str]
-    window: Window | None = None
+    window: Limits | None = None
     starts: tuple[tuple[float, float], ...] = ()
     step_size: float = 0.1
     steps: int = 200
@@ -95,7 +95,7 @@ def scene_of(system: System) -> Scene:
 
 
 def title_of(system: System) -> str:
-    """What to call a system, and its potential."""
+    """The title of a system, with its potential."""
     equation = f", U(q) = {system.equation.replace('-', '−')}" if system.equation else ""
     return scene_of(system).title + equation
 

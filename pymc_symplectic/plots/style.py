@@ -52,7 +52,7 @@ References
 """
 
 GOOD, POOR = PALETTE["blue"], PALETTE["vermilion"]
-"""What is as it should be, and what is not, where two colours tell it."""
+"""Colours of results as they should be, and of those that are not, where two are enough."""
 
 _LINES = ("-", "--", ":")
 _MARKERS = "osD^vPX"

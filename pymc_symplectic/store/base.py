@@ -341,7 +341,7 @@ class Store:
         if not self.token:
             return
         self.description["seconds"] = self.description.get("seconds", 0.0) + seconds
-        with suppress(OSError):  # draws are stored by now, and worth more than their time
+        with suppress(OSError):  # draws are stored by now, and matter more than their time
             self._save_description()
 
     def tree(self, chains: Sequence[int], length: int) -> xr.DataTree:

@@ -234,7 +234,7 @@ class LogDensity:
                     self._unwarned[kind] = error
                 return Status.FAILED
             if self.error is not None and _curable(self.error):
-                self.error = None  # of another point; an error that broke a chain stays until the chain has told it
+                self.error = None  # of another point; an error that broke a chain stays until the chain has raised it
             return Status.OK
 
     def take_error(self) -> BaseException:

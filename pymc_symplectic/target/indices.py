@@ -3,7 +3,7 @@
 PyTensor's numba backend checks an index that is a number, but none that is an array, ``z[group]``.  An index that is
 constant, or shared data, is checked once, and again when the data change.  One that depends on the variables of the
 model is checked in the graph, at every evaluation.  One within a loop (`pytensor.scan`) or another inner graph cannot
-be told beforehand: such a graph is compiled by a backend that checks.
+be known beforehand: such a graph is compiled by a backend that checks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ..native.pytensor import (
 __all__ = ["ONCE", "IndexCheck", "guarded", "has_dims", "hidden", "name_of", "operations"]
 
 ONCE = Mode("py", RewriteDatabaseQuery(include=("canonicalize",)))
-"""For what is evaluated once, where nothing is worth compiling; it looks for no compiler, and no BLAS either."""
+"""For what is evaluated once, where compiling does not pay; it looks for no compiler, and no BLAS either."""
 
 
 class _Access(NamedTuple):

@@ -120,7 +120,7 @@ def test_effective_draws_of_an_autoregression(rho):
 def test_the_worst_function_counts_most():
     assert scores.effective_fraction(np.array([1.0, 1.0, 1.0, 100.0])) == pytest.approx(4**0.25 / 100, rel=0.01)
     assert scores.effective_fraction(np.array([1.0, np.inf])) == 0.0
-    antithetic = np.full(5, 0.01), np.full(5, 0.5)  # draws that are not worth more than others
+    antithetic = np.full(5, 0.01), np.full(5, 0.5)  # draws that are not more effective than others
     assert scores.effective_fraction(antithetic[0]) == scores.effective_fraction(antithetic[1])
 
 
@@ -152,7 +152,7 @@ def test_squared_jumps_of_a_normal_are_known(time, controlled):
     assert score.accept == pytest.approx(1) and score.lost == 0
 
 
-def test_control_variates_take_luck_off():
+def test_control_variates_reduce_variance():
     values = {False: [], True: []}
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -236,9 +236,9 @@ def test_refusals_are_counted():
 def test_gaussianity_tells_normals_from_others():
     rng = np.random.default_rng(4)
     z = rng.standard_normal((400, 10))
-    looks = efficiency.gaussianity(z, -z)
-    assert looks.distance < 1e-12 and looks.radial_correlation == pytest.approx(1)
-    assert looks.tail == pytest.approx(1, abs=0.15) and looks.kurtosis == pytest.approx(3, abs=1)
+    found = efficiency.gaussianity(z, -z)
+    assert found.distance < 1e-12 and found.radial_correlation == pytest.approx(1)
+    assert found.tail == pytest.approx(1, abs=0.15) and found.kurtosis == pytest.approx(3, abs=1)
     t = rng.standard_t(2, (400, 10))
     heavy = efficiency.gaussianity(t, -3 * t / (2 + t**2))
     assert heavy.distance > 0.4 and heavy.tail > 1.5 and heavy.kurtosis > 14
@@ -392,7 +392,7 @@ def test_every_metric_can_be_tuned_with(normal, metric):
 
 
 def beyond_window(target, draws, scale, mean):
-    """What lies beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
+    """The search beyond exact draws (n, d), with the Gaussian of this scale and mean (d,)."""
     chain = chain_on(target, metric=np.diag(scale**2))
     values = [target(draw) for draw in draws]
     window = replace(
@@ -431,14 +431,14 @@ def test_the_harmonic_drift_is_not_chosen_where_there_is_more_than_its_gaussian_
     """As often as not the chains have seen one mode alone, or no tail, when they choose."""
     target = request.getfixturevalue(name)
     target, start = (target[0], 2 * target[1][:, 0]) if isinstance(target, tuple) else (target, np.array([1.5]))
-    told = []
+    reasons = []
     for seed in range(12):
         chain = Chain(target, Settings.choose(), np.random.default_rng(seed), tune=1000)
         chain.start(start)
         chain.advance(1000)
         assert not chain.choice["integrator"].startswith("harmonic")
-        told.append(chain.choice.get("reason"))
-    assert told.count("there is more where no draw has been") >= 3
+        reasons.append(chain.choice.get("reason"))
+    assert reasons.count("there is more where no draw has been") >= 3
 
 
 def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):

@@ -1,6 +1,8 @@
 """The ablation: what is off is off."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,10 @@ def test_the_table_has_what_was_run(results):
     text = ablation.table(results)
     assert "without the harmonic drift" in text and "without the tuner" in text and "without proof" not in text
     assert "| the whole" in text and "R-hat ≤ 1.01" in text and text.count(" of 2 |") == 3
+
+
+def test_the_documentation_names_variants_as_the_study_does():
+    page = Path(__file__).parents[2] / "docs" / "choosing.md"
+    shown = re.findall(r"^\| (with(?:out)? .*?) +\|", page.read_text(encoding="utf-8"), re.M)
+    assert {*shown} <= {*ablation.VARIANTS, *ablation.OPTIONS}
+    assert len(shown) > len({*shown}) > 8  # two tables

@@ -1,4 +1,4 @@
-"""The three sets of held-out posteriors: that they stay what they are, and how the suite is told to take them."""
+"""The three sets of held-out posteriors: that they stay what they are, and how the suite takes them."""
 
 import numpy as np
 import pytest

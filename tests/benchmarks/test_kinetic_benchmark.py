@@ -16,10 +16,10 @@ def test_the_best_step_is_found_from_anywhere(first):
         accept = math.exp(-(step**2))
         return energies.Run(max(step * accept, 1e-9), accept, 0.0 if accept > 0.1 else 1000.0)
 
-    best, stable, worth = kinetic.scan(run, first)
+    best, stable, efficiency = kinetic.scan(run, first)
     assert best == pytest.approx(math.sqrt(0.5), rel=0.2)
     assert stable == pytest.approx(math.sqrt(math.log(2)), rel=0.2)
-    assert worth > 0.4
+    assert efficiency > 0.4
 
 
 def test_what_is_on_file_is_not_measured_again(tmp_path, monkeypatch):
@@ -39,20 +39,20 @@ def test_what_is_on_file_is_not_measured_again(tmp_path, monkeypatch):
     def run(*parts, seeds=2):
         return study.run_all(kinetic.cases(["t 3"], seeds=seeds, draws=10, parts=parts), tmp_path, tell=len)
 
-    assert run("worth") == 1
-    assert run("worth", "fall") == 0
+    assert run("efficiency") == 1
+    assert run("efficiency", "fall") == 0
     file = tmp_path / "no_u_turn" / "t_3.json"
     file.unlink()
     with pytest.raises(KeyboardInterrupt):
-        run("worth", "oracle")
+        run("efficiency", "oracle")
     kept = json.loads(file.read_text())  # what was done before the interruption
     assert kept["plan"] == {"seeds": 2, "draws": 10} and set(kept["record"]) == set(energies.ENERGIES)
-    assert run("worth", "fall") == 0
+    assert run("efficiency", "fall") == 0
     with pytest.raises(KeyboardInterrupt):
-        run("worth", "oracle")
+        run("efficiency", "oracle")
     assert found == [[], [], sorted(energies.ENERGIES)]
     with pytest.raises(ValueError, match="another folder"):
-        run("worth", seeds=3)
+        run("efficiency", seeds=3)
 
 
 def test_costs_of_energies_are_beside_the_gaussian():

@@ -1,4 +1,4 @@
-"""How studies run: what draws are worth, resuming, names of samplers, and the command line."""
+"""How studies run: scores of draws, resuming, names of samplers, and the command line."""
 
 import json
 import subprocess

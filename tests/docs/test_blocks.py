@@ -1,5 +1,7 @@
 """Every block of Python that the documentation shows runs as it stands."""
 
+import ast
+import doctest
 import os
 import re
 import subprocess
@@ -22,7 +24,7 @@ if not PAGES:
 
 @pytest.fixture(scope="module")
 def printed():
-    """What each page has printed."""
+    """The output of each page."""
     return {}
 
 
@@ -60,6 +62,27 @@ def test_few_blocks_are_not_run():
     left_out = {(page.name, block.not_run) for page in PAGES for block in blocks_of(page) if block.not_run}
     assert {page for page, _ in left_out} == {"running.md"}
     assert len(left_out) <= 2
+
+
+def lines_of_a_part(block):
+    """Lines of what a block defines and registers, or of each definition of `own` or `scheme` behind a prompt."""
+    if block.has_prompts:
+        examples = [example.source for example in doctest.DocTestParser().get_examples(block.code)]
+        return [source.count("\n") for source in examples if source.startswith(("own = ", "scheme = "))]
+    lines, count = block.code.splitlines(), 0
+    for node in ast.parse(block.code).body:
+        words = ast.unparse(node)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) or "register(" in words.partition("\n")[0]:
+            first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+            count += sum(bool(line.strip()) for line in lines[first - 1 : node.end_lineno])
+    return [count] if count else []
+
+
+def test_parts_of_ones_own_take_as_many_lines_as_the_page_says():
+    page = ROOT / "docs" / "extending.md"
+    stated = [int(count) for count in re.findall(r"^\| .*?\| (\d+) \|", page.read_text(encoding="utf-8"), re.M)]
+    assert stated == [count for block in blocks_of(page) for count in lines_of_a_part(block)]
+    assert len(stated) == 7
 
 
 def test_a_page_that_fails_is_noticed(tmp_path):

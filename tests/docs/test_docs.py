@@ -93,7 +93,7 @@ def test_every_catalogue_has_its_table():
 
 
 def entries(page):
-    """What the tables of contents on a page lead to, relative to docs/."""
+    """The targets of the tables of contents on a page, relative to docs/."""
     blocks = re.findall(r"```\{toctree\}\n(.*?)```|^\.\. toctree::\n((?:   .*\n|\n)+)", page.read_text(), re.M | re.S)
     lines = [line.strip() for block in blocks for line in "".join(block).splitlines()]
     return [(page.parent / line).relative_to(DOCS).as_posix() for line in lines if line and not line.startswith(":")]
@@ -116,7 +116,7 @@ OWN = re.compile(
 
 
 def targets(page):
-    """What the links and pictures of a page lead to, without anchors; those to other sites are left out."""
+    """The targets of the links and pictures of a page, without anchors; those on other sites are left out."""
     text = page.read_text(encoding="utf-8")
     found = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.M)
     for target in (target.partition("#")[0] for target in found):

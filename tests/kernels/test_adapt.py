@@ -1,4 +1,4 @@
-"""What warm-up learns at every draw."""
+"""Adaptation at every draw of warm-up."""
 
 import math
 

@@ -73,7 +73,7 @@ def test_compiled_code_does_what_python_does():
         np.testing.assert_allclose(getattr(compiled, name), getattr(python, name), rtol=1e-10, atol=1e-10)
 
 
-def test_a_broken_log_density_is_told():
+def test_a_broken_log_density_is_reported():
     run, out = outings(4.0)
     broken = run.system._replace(target=run.system.target._replace(address=AddressedFunction(_breaks, LOGP).address))
     assert venture(broken, run.state, out, 1000.0) == Status.BROKEN

@@ -138,7 +138,7 @@ def test_nothing_is_scored_of_nothing(paths, window):
     assert efficiency.path_scores(paths, jumps[..., :0], None, costs(), [1.0], [0.3])[0].efficiency == 0.0
 
 
-def test_what_cannot_be_told_is_nothing():
+def test_what_is_not_known_is_nothing():
     for times in ([1.0, np.nan], [1.0, np.inf], []):
         assert scores.effective_fraction(np.array(times)) == 0.0
 

@@ -117,7 +117,7 @@ def test_what_stands_in_a_script_is_not_kept(folder):
     assert not list((folder / "cache").rglob("with_*"))
 
 
-# What is told of a part
+# Digests of parts
 
 
 class Part(NamedTuple):
@@ -153,7 +153,7 @@ def test_numbers_that_a_function_holds_count():
     assert sources.digest_of(Part, [made(np.ones(2))]) != sources.digest_of(Part, [made(np.zeros(2))])
 
 
-def test_what_cannot_be_told_is_not_kept():
+def test_what_is_not_known_is_not_kept():
     assert sources.digest_of(Part, [with_an_object]) is None
     assert sources.digest_of(Part, [made({})]) is None
     names = {}

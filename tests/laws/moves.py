@@ -17,8 +17,8 @@ from pymc_symplectic.kernels.flow import close, copy_point, evaluate, start_from
 from pymc_symplectic.kernels.kinetic import draw_momentum, velocity_of
 from pymc_symplectic.kernels.linear import drift
 from pymc_symplectic.kernels.random import generator_at
-from pymc_symplectic.kernels.refreshment import Partial, keep, refresh
-from pymc_symplectic.kernels.splits import Harmonic
+from pymc_symplectic.kernels.refreshment import PartialRefreshment, keep, refresh
+from pymc_symplectic.kernels.splits import HarmonicSplit
 from pymc_symplectic.kernels.vectors import assign
 
 
@@ -108,7 +108,7 @@ class Unturned(NamedTuple):
 
 
 def _refresh_unturned(refreshment, kinetic, rng, state):
-    refresh(Partial(refreshment.cosine, refreshment.sine), kinetic, rng, state)
+    refresh(PartialRefreshment(refreshment.cosine, refreshment.sine), kinetic, rng, state)
 
 
 def _keep_unturned(refreshment, state, accepted):
@@ -122,7 +122,7 @@ register(Unturned, {refresh: _refresh_unturned, keep: _keep_unturned})
 class WanderingSplit(NamedTuple):
     """A harmonic drift about a mean that goes some share of the way with the draw."""
 
-    harmonic: Harmonic
+    harmonic: HarmonicSplit
     share: float
 
 
@@ -172,7 +172,7 @@ def _nothing_to_begin(split, system, state):
 
 
 def _plain_kick(split, system, state, c):
-    splits.kick(splits.Free(), system, state, c)
+    splits.kick(splits.FreeSplit(), system, state, c)
 
 
 def _pumping_drift(split, system, state, c):

@@ -1,4 +1,4 @@
-"""What the laws are tried on: log-densities, populations with exact samplers, kinetic energies, metrics."""
+"""Systems on which the laws are tested: log-densities, populations with exact samplers, kinetic energies, metrics."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pymc_symplectic.kernels.adapt import new_learning, store_draw
 from pymc_symplectic.kernels.address import DRAW, ENERGY, LOGP, VELOCITY, AddressedFunction
 from pymc_symplectic.kernels.kinetic import Addressed
 from pymc_symplectic.kernels.linear import drift
-from pymc_symplectic.kernels.state import Point, System, Target
+from pymc_symplectic.kernels.state import HamiltonianSystem, Point, Target
 from pymc_symplectic.window import Window
 
 DIM = 3
@@ -229,7 +229,7 @@ _kept: list[tuple[AddressedFunction, ...]] = []  # an address is good for as lon
 
 
 def _learned_energy() -> Addressed:
-    """What the adaptive energy makes of a heavy-tailed target."""
+    """The adaptive energy, as fitted to a heavy-tailed target."""
     draws = np.random.default_rng(5).standard_t(4, (400, DIM))
     chosen = kinetic.Adaptive()
     record = chosen.fit(chosen.record(DIM), draws, -5 * draws / (4 + draws**2))
@@ -302,5 +302,5 @@ def flow_of(name: str):
     return integrator.record(DIM, OFF) if integrator.drift == "harmonic" else integrator.record(DIM)
 
 
-def system(logp: AddressedFunction, kinetic_energy, linear_map, flow) -> System:
-    return System(Target(logp.address, DATA), kinetic_energy, linear_map, flow)
+def system(logp: AddressedFunction, kinetic_energy, linear_map, flow) -> HamiltonianSystem:
+    return HamiltonianSystem(Target(logp.address, DATA), kinetic_energy, linear_map, flow)

@@ -77,7 +77,7 @@ def test_every_configuration_at_the_edge(energy, bounded):
 
 
 def test_where_the_gradient_is_not_finite_there_is_no_density(bounded):
-    """And there are such points, in which the density alone could not be told from any other."""
+    """And there are such points, in which the density alone could not be distinguished from any other."""
     rng = np.random.default_rng(2)
     found = 0
     for _ in range(300):

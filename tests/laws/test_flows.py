@@ -1,4 +1,4 @@
-"""What every flow is trusted for: its order, that it retraces its steps, and that it is symplectic.
+"""Laws of every flow: its order, that it retraces its steps, and that it is symplectic.
 
 Order and reversibility are measured on compiled kernels.  Symplecticity is measured on the same kernels run as plain
 Python on complex numbers, where f(x + ih) = f(x) + ih f'(x) gives derivatives to the last digit.

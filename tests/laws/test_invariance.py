@@ -20,7 +20,7 @@ from pymc_symplectic import kinetic as kinetic_energies
 from pymc_symplectic import trajectories
 from pymc_symplectic.kernels.flow import Composition
 from pymc_symplectic.kernels.random import generator_record
-from pymc_symplectic.kernels.refreshment import Full
+from pymc_symplectic.kernels.refreshment import FullRefreshment
 from pymc_symplectic.kernels.state import new_state
 from pymc_symplectic.kernels.statistics import N_COLUMNS
 from pymc_symplectic.trajectories import FixedSteps, FixedTime, NoUTurn
@@ -44,7 +44,7 @@ LEVEL = 1e-6
 MAX_ENERGY_ERROR = 1000.0
 TRANSITIONS = 5
 SEARCHED, SOME, FEW, MANY = 1_000, 8_000, 20_000, 200_000  # replicates
-FULL = Full()
+FULL = FullRefreshment()
 
 
 # A trial: one system, one trajectory, many starts.

@@ -1,4 +1,4 @@
-"""What every kinetic energy is trusted for: its velocity is its gradient, it is even, and momenta follow exp(-K).
+"""Laws of every kinetic energy: its velocity is its gradient, it is even, and momenta follow exp(-K).
 
 Draws are held against the energy by Stein's identity, E[∂ᵢK h] = E[∂ᵢh] for any smooth h of moderate growth, which
 needs no normalising constant and no quadrature in any number of dimensions.

@@ -1,4 +1,4 @@
-"""What every metric is trusted for: that kicks and drifts are by one linear map L, and its transpose."""
+"""Laws of every metric: kicks and drifts are by one linear map L, and its transpose."""
 
 import numpy as np
 import pytest

@@ -9,17 +9,17 @@ from scipy.stats import kstest, pearsonr
 
 from pymc_symplectic import integrators
 from pymc_symplectic.kernels.random import generator_record
-from pymc_symplectic.kernels.refreshment import Partial
+from pymc_symplectic.kernels.refreshment import PartialRefreshment
 from pymc_symplectic.kernels.state import new_state
 from pymc_symplectic.kernels.statistics import N_COLUMNS
-from pymc_symplectic.refreshments import Partial as PartialRefreshment
+from pymc_symplectic.refreshments import Partial
 
 from .moves import Unturned, replicate
 from .systems import DIM, INTEGRATORS, METRICS, POPULATIONS
 from .test_invariance import MANY, SOME, holds, rule_at, step_size_for, system_of
 from .unions import united
 
-SOME_OF_IT = PartialRefreshment(0.5).record()
+SOME_OF_IT = Partial(0.5).record()
 FLOWS = [*INTEGRATORS, *integrators.HARMONIC]
 TRAJECTORIES = ["fixed_steps", "fixed_time"]
 # The Gaussian kinetic energy is the only one that it goes with.
@@ -39,7 +39,7 @@ def test_invariant(flow, metric, population, trajectory):
 @pytest.mark.parametrize("population", POPULATIONS)
 @pytest.mark.parametrize("angle", [0.05, 0.5, math.pi / 2])
 def test_invariant_at_any_angle_to_a_sharper_eye(angle, population):
-    refreshment = PartialRefreshment(angle).record()
+    refreshment = Partial(angle).record()
     assert holds(population, "fixed_steps", refreshment=refreshment, count=MANY)
 
 
@@ -50,7 +50,7 @@ def test_momentum_that_is_not_turned_round_is_noticed(population):
 
 @pytest.mark.parametrize("population", ["gumbel", "student"])
 def test_refreshment_that_makes_momenta_grow_is_noticed(population):
-    assert not holds(population, "fixed_steps", refreshment=Partial(0.9, math.sin(0.5)), count=MANY)
+    assert not holds(population, "fixed_steps", refreshment=PartialRefreshment(0.9, math.sin(0.5)), count=MANY)
 
 
 def test_momenta_stay_standard_normal_and_tell_nothing_of_positions():
@@ -71,5 +71,5 @@ def test_momenta_stay_standard_normal_and_tell_nothing_of_positions():
 
 
 def test_an_angle_of_half_a_turn_keeps_nothing():
-    cosine, sine = PartialRefreshment(math.pi / 2).record()
+    cosine, sine = Partial(math.pi / 2).record()
     assert abs(cosine) < 1e-16 and sine == 1.0

@@ -14,7 +14,7 @@ from pymc_symplectic.kernels.chain import transition
 from pymc_symplectic.kernels.compile import register
 from pymc_symplectic.kernels.linear import DenseMap, DiagonalMap, LowRankMap
 from pymc_symplectic.kernels.metropolis import FixedStepsRule, FixedTimeRule, metropolis_transition, plan
-from pymc_symplectic.kernels.refreshment import Full, Partial, keep, refresh
+from pymc_symplectic.kernels.refreshment import FullRefreshment, PartialRefreshment, keep, refresh
 
 from .moves import Unturned
 
@@ -64,8 +64,8 @@ class AnyRefreshment(NamedTuple):
     """A refreshment, the one that is wrong among them."""
 
     which: int
-    full: Full
-    partial: Partial
+    full: FullRefreshment
+    partial: PartialRefreshment
     unturned: Unturned
 
 
@@ -111,7 +111,7 @@ register(AnyRule, {plan: _plan, transition: metropolis_transition})
 
 _NONE, _NO_ROWS = np.empty(0), np.empty((0, 0))
 _MAP = AnyMap(0, DiagonalMap(_NONE), DenseMap(_NO_ROWS), LowRankMap(_NONE, _NO_ROWS, _NONE))
-_REFRESHMENT = AnyRefreshment(0, Full(), Partial(0.0, 0.0), Unturned(0.0, 0.0))
+_REFRESHMENT = AnyRefreshment(0, FullRefreshment(), PartialRefreshment(0.0, 0.0), Unturned(0.0, 0.0))
 _STEPS, _TIME = FixedStepsRule(0, 0.0, 0, 0.0, 0.0), FixedTimeRule(0.0, 0.0, 0, 0, 0.0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""What is measured of methods, against what is known of them."""
+"""Measurements of methods, against known properties of them."""
 
 import math
 import re
@@ -201,7 +201,7 @@ def test_energy_drift_of_explicit_euler_and_leapfrog():
     assert not exponential.bounded
 
 
-def test_runaways_are_told_apart():
+def test_runaways_are_distinguished():
     drift = mechanics.energy_drift("leapfrog", "harmonic_oscillator", step_size=2.5)
     assert drift.slope == math.inf
     assert not drift.bounded

@@ -14,7 +14,7 @@ TABLEAUX = {name: entry for name, entry in TEXTBOOK.items() if isinstance(entry,
 
 
 def conditions_of_order(tableau):
-    """What of the conditions of Butcher up to order 4 is left over, by order."""
+    """Residuals of Butcher's conditions up to order 4, by order."""
     a, b = np.array(tableau.a), np.array(tableau.b)
     c = a.sum(axis=1)
     return {

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pymc_symplectic import Integrator, integrators, mechanics
 from pymc_symplectic.kernels.address import LOGP, AddressedFunction
 from pymc_symplectic.kernels.linear import DiagonalMap
-from pymc_symplectic.kernels.state import System, Target, new_state
-from pymc_symplectic.kernels.trajectory import Course, follow
+from pymc_symplectic.kernels.state import HamiltonianSystem, Target, new_state
+from pymc_symplectic.kernels.trajectory import TrajectoryArrays, follow
 from pymc_symplectic.mechanics import simulate
 from pymc_symplectic.mechanics.motion import kinetic_record
 
@@ -122,20 +122,20 @@ def test_kernel_is_the_same_in_plain_python():
 
     def path(run, name):
         flow = integrators.get(name).record(2)
-        record = System(
+        record = HamiltonianSystem(
             Target(logp.address, np.zeros(1, np.int64)), kinetic_record("gaussian", "leapfrog", 2), None, flow
         )
         record, state = record._replace(metric=DiagonalMap(np.ones(2))), new_state(2)
         state.moving.position[:], state.momentum[:] = [0.1, 0.2], [0.3, 0.25]
-        course = Course(np.empty((9, 2)), np.empty((9, 2)), np.empty(9), np.empty(9))
-        return run(record, state, 0.2, course), course, state.counters
+        trajectory = TrajectoryArrays(np.empty((9, 2)), np.empty((9, 2)), np.empty(9), np.empty(9))
+        return run(record, state, 0.2, trajectory), trajectory, state.counters
 
     for name in ("leapfrog", "pefrl", "implicit_midpoint"):
-        ended, course, counters = path(follow, name)
-        ended_too, course_too, counters_too = path(follow.py_func, name)
+        ended, trajectory, counters = path(follow, name)
+        ended_too, trajectory_too, counters_too = path(follow.py_func, name)
         assert ended == ended_too == (9, 0)
         assert_array_equal(counters, counters_too)
-        for ours, theirs in zip(course, course_too, strict=True):
+        for ours, theirs in zip(trajectory, trajectory_too, strict=True):
             assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
 
 
@@ -258,7 +258,7 @@ def test_bad_input(change, error, words):
         simulate(**({"potential": "pendulum"} | OK | change))
 
 
-def test_bad_start_is_told_by_textbook_methods_too():
+def test_bad_start_is_reported_by_textbook_methods_too():
     with pytest.raises(ValueError, match="position: the energy of kepler is not finite at the start"):
         simulate("kepler", integrator="rk4", position=[0.0, 0.0], **OK)
 

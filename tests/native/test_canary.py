@@ -55,7 +55,7 @@ def test_without_counting():
         function = numba.njit(same, **given)
         function(np.ones(3))
         code.append("NRT_incref" in function.inspect_llvm(function.signatures[0]))
-    assert code == [True, False], "numba counts references where it is told not to"
+    assert code == [True, False], "numba counts references where it should not"
 
 
 def test_class_of():
@@ -149,7 +149,7 @@ def test_cache_in(tmp_path):
     with of_numba.cache_in(str(tmp_path)) as kept:
         assert kept, "numba.config has lost CACHE_DIR: kernels are compiled anew in each process"
         function = numba.njit(_plus_one, cache=True)
-    assert function.stats.cache_path.startswith(str(tmp_path)), "numba keeps its cache elsewhere than it is told"
+    assert function.stats.cache_path.startswith(str(tmp_path)), "numba keeps its cache elsewhere than it should"
     assert str(tmp_path) != numba.config.CACHE_DIR
     assert function(1.0) == 2.0
     assert list(tmp_path.rglob("*.nbi"))
@@ -378,8 +378,8 @@ def test_step():
     bars = MCMCProgressBarManager(step_method=step, chains=2, draws=5, tune=5, progressbar=True)
     assert bars.progress_stats["energy"] == [0, 0], MOVED.format("_progressbar_config of PyMC", "Step")
     (update,) = bars.update_stats_functions
-    told = update({"energy": 1.5, "divergences": 2, "other": 0})
-    assert told == {"energy": 1.5, "failing": True}, MOVED.format("_make_progressbar_update_functions of PyMC", "Step")
+    shown = update({"energy": 1.5, "divergences": 2, "other": 0})
+    assert shown == {"energy": 1.5, "failing": True}, MOVED.format("_make_progressbar_update_functions of PyMC", "Step")
     state = step.sampling_state
     assert isinstance(state, of_pymc.StepMethodState), MOVED.format("_state_class of PyMC", "Step")
     assert state.var_names == ["x"]
@@ -419,14 +419,14 @@ def test_bar_manager(progressbar, caplog, capsys):
     assert bool(capsys.readouterr().out.strip()) is (progressbar is not False)
 
 
-@pytest.mark.parametrize("fault", ["made", "told"])
+@pytest.mark.parametrize("fault", ["made", "updated"])
 def test_no_bars_where_pymc_draws_them_in_another_way(fault, caplog, monkeypatch):
     bars = Bars(n_bars=1, progressbar=True)
     if fault == "made":
         monkeypatch.setattr(Bars, "_create_backend", lambda self, chains: None, raising=False)
     bars.begin(5, [], {"draw": [0], "marker_pos": [0]})
     with bars:
-        if fault == "told":
+        if fault == "updated":
             monkeypatch.setattr(type(bars._backend), "update", lambda self, task: None)
         bars.update()
         bars.update()
@@ -537,9 +537,9 @@ def test_metadata_that_zarr_consolidates(tmp_path):
 # Versions that do not fit say so.
 
 
-def test_a_name_that_has_moved_is_told():
-    told = rf"numba {numba.__version__}.*nowhere.*0\.61"
-    with pytest.raises(versions.UnfitVersionError, match=told) as caught, versions.needed("numba"):
+def test_a_name_that_has_moved_is_reported():
+    words = rf"numba {numba.__version__}.*nowhere.*0\.61"
+    with pytest.raises(versions.UnfitVersionError, match=words) as caught, versions.needed("numba"):
         from numba import nowhere  # noqa: F401
     assert isinstance(caught.value, ImportError)
     for library in versions.SEEN:
@@ -549,7 +549,7 @@ def test_a_name_that_has_moved_is_told():
 
 
 def test_slower_without(monkeypatch, caplog, tmp_path):
-    """What has a fallback goes on by it, and says so."""
+    """Functions with a fallback go on by it, and say so."""
     monkeypatch.setattr(of_numba, "CPUTarget", SimpleNamespace(options=object))
     assert of_numba.without_counting() == {}
     monkeypatch.delattr(numba.config, "CACHE_DIR")

@@ -1,4 +1,4 @@
-"""What holds the files of the package together, and to the log-density that they minimize."""
+"""Contracts between the files of the package, and with the log-density that they minimize."""
 
 import ast
 import inspect
@@ -94,5 +94,5 @@ def test_importing_is_light():
     code = "import sys, pymc; before = set(sys.modules); import pymc_symplectic; print(*set(sys.modules) - before)"
     root = Path(ps.__file__).parents[1]
     added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
-    assert "pymc_symplectic.optimize.methods" in added.split()
+    assert "pymc_symplectic.optimize.optimizers" in added.split()
     assert not [name for name in added.split() if name.split(".")[0] in ("scipy", "sklearn")]

@@ -43,7 +43,7 @@ def test_dimensions_count_where_they_matter():
     assert_allclose(speeds, GRID / np.sqrt(1 + GRID**2 / 9))  # the speed limit is √d
 
 
-def test_several_of_one_name_are_told_apart():
+def test_several_of_one_name_are_distinguished():
     left, _ = plots.kinetic_energies([kinetic.Relativistic(c=1.0), kinetic.Relativistic(c=2.0)])
     assert all("c=" in label for label in lines(left))
     with pytest.raises(ValueError, match="kinetic: more than one is called 'gaussian'"):
@@ -58,7 +58,7 @@ def test_a_record_is_drawn_as_it_is():
 
 
 class FakeChain:
-    """What a chain shows of its kinetic energy."""
+    """A stand-in for a chain, with the attributes that show its kinetic energy."""
 
     class settings:
         kinetic = kinetic.Adaptive(units=3)

@@ -1,4 +1,4 @@
-"""What plots share: axes, labels that keep apart, names of things to draw; and what importing them costs."""
+"""Parts that plots share: axes, labels that keep apart, names of things to draw; and the cost of importing them."""
 
 import importlib
 import os

@@ -17,7 +17,7 @@ SHORT = {
 
 
 def run(model, **kwargs):
-    """`ps.sample`, short, quiet and seeded: four chains on one thread unless told otherwise."""
+    """`ps.sample`, short, quiet and seeded: four chains on one thread by default."""
     return ps.sample(model=model, **{**SHORT, "chains": 4, "cores": 1, **kwargs})
 
 

@@ -1,4 +1,4 @@
-"""Ways to damage a store, and whether what is made of it afterwards is told or right."""
+"""Ways to damage a store, and whether what is read of it is reported, or right."""
 
 import json
 import re
@@ -139,32 +139,32 @@ def harms(path, rng):
 
 
 def outcome(call, expected):
-    """What comes of reading a damaged store: "told", "right", "partly" right and told; or "raw" and "wrong"."""
+    """The outcome of reading a damaged store: "reported", "right", or "partly" both; or "raw" and "wrong"."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
             tree = call().load()
         except (ps.StoreError, FileNotFoundError) as error:
-            return "told", str(error)
+            return "reported", str(error)
         except Exception as error:
             return "raw", f"{type(error).__name__}: {error}"
-    told = "; ".join(
+    reported = "; ".join(
         str(warning.message) for warning in heard if re.search("damaged|cannot be read", str(warning.message))
     )
     try:
-        return _compare(tree, expected, told)
+        return _compare(tree, expected, reported)
     except Exception as error:
         return "wrong", f"it is built in another way: {error}"
 
 
-def _compare(tree, expected, told):
+def _compare(tree, expected, reported):
     partly = False
     for name, group in expected.children.items():
         if name not in tree.children:
-            return ("wrong", f"{name} is gone") if not told else ("partly", told)
+            return ("wrong", f"{name} is gone") if not reported else ("partly", reported)
         for key in group.to_dataset().variables:
             if key not in tree[name].variables:
-                if key not in told:
+                if key not in reported:
                     return "wrong", f"{name}/{key} is gone"
                 partly = True
                 continue
@@ -181,14 +181,14 @@ def _compare(tree, expected, told):
             same = (one == two) | ((one != one) & (two != two))
             if not np.all(same):
                 blank = (one != one) if one.dtype.kind == "f" else (one == 0)
-                if not (np.all(same | blank) and f"{name}/{key}" in told):
-                    return "wrong", f"{name}/{key} differs: {told}"
+                if not (np.all(same | blank) and f"{name}/{key}" in reported):
+                    return "wrong", f"{name}/{key} differs: {reported}"
                 partly = True
         if "chain" in tree[name].sizes and tree[name].sizes["chain"] < group.sizes["chain"]:
-            if "chain" not in told:
+            if "chain" not in reported:
                 return "wrong", "chains are gone"
             partly = True
-    return ("partly" if partly else "right"), told
+    return ("partly" if partly else "right"), reported
 
 
 def try_all(store, made, call, expected, scratch: Path):

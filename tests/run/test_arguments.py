@@ -1,4 +1,4 @@
-"""What is said of arguments that cannot be meant: before anything is drawn, by name, and what to do about it."""
+"""Messages about arguments that cannot be meant: before anything is drawn, by name, and with what to do about it."""
 
 import inspect
 import re
@@ -147,7 +147,7 @@ def test_what_is_computed_of_variables_that_are_left_out(name, rich_model, monke
         run(rich_model, var_names=["mean"], idata_kwargs={name: True})
 
 
-def test_a_log_likelihood_that_fails_is_told_before_anything_is_drawn(rich_model, monkeypatch):
+def test_a_log_likelihood_that_fails_is_reported_before_anything_is_drawn(rich_model, monkeypatch):
     monkeypatch.setattr(Runner, "on_threads", lambda *_: pytest.fail("it draws"))
     monkeypatch.setitem(conversion._COMPUTED, "log_likelihood", lambda *_, **__: 1 / 0)
     with pytest.raises(ValueError, match=r"idata_kwargs: log_likelihood cannot be computed \(ZeroDivisionError"):
@@ -165,7 +165,7 @@ def test_coordinates_of_the_model_that_do_not_fit(stored, monkeypatch, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_discrete_variables_are_told_how_to_be_sampled(mixed_model):
+def test_discrete_variables_come_with_how_to_be_sampled(mixed_model):
     with pytest.raises(TypeError, match=r"k is discrete.*pm\.sample\(step=\[ps\.HMC\(vars=\[x, z, w\]\)\]\)"):
         run(mixed_model)
 
@@ -289,7 +289,7 @@ def test_the_models_own_start_outside_of_a_support():
 
 
 def test_arguments_of_pymc_that_are_none_of_ours(rich_model):
-    """Each is told from a mistyped option, and where it can be used."""
+    """Each is distinguished from a mistyped option, and where it can be used."""
     theirs = {name for name in inspect.signature(pm.sample).parameters if name != "kwargs"} | {"nuts"}
     missing = theirs - inspect.signature(ps.sample).parameters.keys()
     assert {"step", "callback", "mp_ctx", "init", "nuts_sampler", "trace", "n_init"} <= missing
@@ -303,9 +303,9 @@ def test_arguments_of_pymc_that_are_none_of_ours(rich_model):
 
 
 def test_a_warm_up_too_short_to_learn_anything(rich_model):
-    with pytest.warns(UserWarning, match="With tune=0 nothing is adapted: the step size and the metric") as told:
+    with pytest.warns(UserWarning, match="With tune=0 nothing is adapted: the step size and the metric") as caught:
         run(rich_model, tune=0, draws=2, chains=1)
-    assert told[0].filename == run.__code__.co_filename  # where it was called
+    assert caught[0].filename == run.__code__.co_filename  # where it was called
     step = ps.HMC(model=rich_model)
     with pytest.warns(UserWarning, match="With tune=5 nothing is adapted"):
         pymc_run(rich_model, step, tune=5, draws=2, chains=1)

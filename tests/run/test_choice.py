@@ -1,4 +1,4 @@
-"""What chains of one run choose for themselves, and what is said of it."""
+"""Choices that the chains of one run make for themselves, and how they are reported."""
 
 import json
 
@@ -23,7 +23,7 @@ def chosen(idata):
 
 
 @pytest.mark.parametrize("tune", [0, 35, 100])
-def test_a_warm_up_too_short_to_choose_is_told(rich_model, tune, caplog):
+def test_a_warm_up_too_short_to_choose_is_reported(rich_model, tune, caplog):
     with caplog.at_level("INFO", "pymc_symplectic"):
         idata = run(rich_model, tune=tune, quiet=False)
     reason = "no window of warm-up was long enough to choose by"
@@ -32,7 +32,7 @@ def test_a_warm_up_too_short_to_choose_is_told(rich_model, tune, caplog):
     assert not [record for record in caplog.records if record.levelname == "WARNING" and "sympl" in record.name]
 
 
-def test_of_what_was_given_no_reason_is_told(rich_model, caplog):
+def test_a_choice_that_was_given_has_no_reason(rich_model, caplog):
     with caplog.at_level("INFO", "pymc_symplectic"):
         idata = run(rich_model, trajectory="no_u_turn", quiet=False)
     assert not any("reason" in chain for chain in chosen(idata))
@@ -42,9 +42,9 @@ def test_of_what_was_given_no_reason_is_told(rich_model, caplog):
 def test_a_chain_of_pymc_tells_its_choice_once(normal_step, normal_model, sample, caplog):
     with caplog.at_level("INFO", "pymc_symplectic"):
         sample(normal_step, normal_model, tune=40, chains=2)
-    told = [message for message in caplog.messages if message.startswith("Chosen in warm-up")]
+    logged = [message for message in caplog.messages if message.startswith("Chosen in warm-up")]
     reason = "no window of warm-up was long enough to choose by"
-    assert told == [f"Chosen in warm-up: leapfrog, no_u_turn, because {reason}."] * 2
+    assert logged == [f"Chosen in warm-up: leapfrog, no_u_turn, because {reason}."] * 2
 
 
 # Chains in different modes.
@@ -127,9 +127,9 @@ def test_short_paths_are_not_tried_before_the_metric_is_known():
 @pytest.mark.parametrize("build", [flat, lone])
 def test_a_flat_direction_is_warned_of(build):
     chain = chain_on(build)
-    with pytest.warns(UserWarning, match="does not hold last back: the posterior is improper") as told:
+    with pytest.warns(UserWarning, match="does not hold last back: the posterior is improper") as caught:
         draws, _ = chain.advance(1200)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert np.all(np.isfinite(draws))
     if build is flat:
         np.testing.assert_allclose(draws[:, :3].std(axis=0), 1.0, rtol=0.25)
@@ -139,7 +139,7 @@ def test_a_flat_direction_is_warned_of(build):
 def test_what_cannot_move_is_warned_of_and_not_called_improper():
     chain = chain_on(unmoved, seed=2, tune=400)
     chain.move_to(np.array([0.3, -0.2, 0.1, 1.0]))
-    with pytest.warns(UserWarning, match="cannot move last: some posterior is too narrow") as told:
+    with pytest.warns(UserWarning, match="cannot move last: some posterior is too narrow") as caught:
         draws, _ = chain.advance(500)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert np.all(np.isfinite(draws)) and np.all(draws[400:, 3] == 1.0)

@@ -1,4 +1,4 @@
-"""What happens to the files of a store is told, or makes no difference: nothing is believed that was not written."""
+"""Damage to the files of a store is reported, or makes no difference: nothing is believed that was not written."""
 
 import json
 import shutil
@@ -87,7 +87,7 @@ def copy(whole, tmp_path):
 
 
 def picked(whole, counts, seed):
-    """So many damages of the states and what tells of the run, of metadata, and of the rest, told by the seed."""
+    """So many damages of the states and the description of the run, of metadata, and of the rest, by the seed."""
     rng = np.random.default_rng(seed)
     every = harms(whole, rng)
     kinds = {
@@ -100,22 +100,22 @@ def picked(whole, counts, seed):
     ]
 
 
-def assert_told_or_right(found):
+def assert_reported_or_right(found):
     assert not [entry for entry in found if entry[1] in ("raw", "wrong")]
 
 
 def test_reading_what_is_damaged(whole, expected, tmp_path):
     made = picked(whole, {"states": 35, "metadata": 20, "rest": 25}, seed=5)
     found = try_all(whole, made, ps.open_run, expected, tmp_path)
-    assert_told_or_right(found)
+    assert_reported_or_right(found)
     assert len([entry for entry in found if entry[1] == "partly"]) > 10
 
 
 def test_going_on_with_what_is_damaged(whole, sample, longer, tmp_path):
     made = picked(whole, {"states": 40, "metadata": 15, "rest": 15}, seed=6)
     found = try_all(whole, made, lambda path: sample(path, MORE), longer, tmp_path)
-    assert_told_or_right(found)
-    assert len([entry for entry in found if entry[1] == "told"]) > len(found) / 2
+    assert_reported_or_right(found)
+    assert len([entry for entry in found if entry[1] == "reported"]) > len(found) / 2
 
 
 def test_a_damaged_state_leaves_the_other_chains(copy, expected):

@@ -33,7 +33,7 @@ def test_not_an_executor(executor, rich_model):
         run(rich_model, executor=executor)
 
 
-def test_dask_client_is_told_apart_from_its_executor(rich_model, dask_cluster):
+def test_dask_client_is_distinguished_from_its_executor(rich_model, dask_cluster):
     with pytest.raises(TypeError, match="get_executor"):
         run(rich_model, executor=dask_cluster)
 
@@ -122,7 +122,7 @@ def test_dask_worker_that_is_killed_is_replaced(rich_model, starts, dask_cluster
     assert_same_draws(stored, run(rich_model, cores=2, **arguments))
 
 
-def test_failure_of_one_task_is_told_and_the_others_are_returned(python_model, threads):
+def test_failure_of_one_task_is_reported_and_the_others_are_returned(python_model, threads):
     def trouble(x):
         if 40 < x[0] < 49:  # on the way down from where chain 1 begins
             raise OSError("the disk of the data is gone")

@@ -1,4 +1,4 @@
-"""What tells one run from another."""
+"""Fingerprints distinguish one run from another."""
 
 import json
 
@@ -112,7 +112,7 @@ OPTIONS = [
 ]
 
 
-def test_each_option_is_told_from_all_others():
+def test_each_option_is_distinguished_from_all_others():
     texts = [json.dumps(describe_settings(Settings.choose(**options))) for options in OPTIONS]
     assert len(set(texts)) == len(texts)
     assert not any(" at 0x" in text for text in texts)
@@ -124,11 +124,11 @@ def test_an_option_is_itself_when_made_again(options):
 
 
 @pytest.mark.parametrize("options", [{"target_accept": 0.91}, {"target_accept": 0.8, "trajectory": "no_u_turn"}])
-def test_whether_an_acceptance_was_given_is_told_only_where_it_matters(options):
+def test_whether_an_acceptance_was_given_is_reported_only_where_it_matters(options):
     assert describe_settings(Settings.choose(**options))["target_accept"] == repr(options["target_accept"])
 
 
-def test_kinetic_energies_of_ones_own_are_told_apart():
+def test_kinetic_energies_of_ones_own_are_distinguished():
     one, two = (ps.kinetic_energy(formula) for formula in (lambda r: (1 + r**2) ** 0.5, lambda r: r**4))
     texts = [json.dumps(describe_settings(Settings.choose(kinetic=kinetic))) for kinetic in (one, two)]
     assert texts[0] != texts[1]
@@ -137,7 +137,7 @@ def test_kinetic_energies_of_ones_own_are_told_apart():
     assert not any("0x" in text for text in texts)
 
 
-def test_all_that_differs_is_told():
+def test_all_that_differs_is_reported():
     old = whole(described(linear()))
     new = {**whole(described(linear(order=2.0))), "chains": 2, "tune": 5, "options": {"metric": "x"}, "seeds": ["a"]}
     found = "; ".join(differences(old, new))

@@ -52,12 +52,12 @@ def interrupted(monkeypatch):
 def test_in_sampling(stored, looks, interrupted, rich_model, starts, tmp_path):
     interrupted(looks)
     store = {"store": tmp_path / "r"} if stored else {}
-    with pytest.warns(UserWarning, match=r"interrupted: \d+ draws of \d chains are returned") as told:
+    with pytest.warns(UserWarning, match=r"interrupted: \d+ draws of \d chains are returned") as caught:
         cut = run(rich_model, draws=ENDLESS, cores=2, chains=2, initvals=starts[:2], **store)
     made = cut.posterior.sizes["draw"]
     assert 0 < made < ENDLESS
-    assert ("the same call goes on from here" in str(told[0].message)) == stored
-    assert told[0].filename == __file__.replace("test_interrupts.py", "__init__.py")  # where it was called
+    assert ("the same call goes on from here" in str(caught[0].message)) == stored
+    assert caught[0].filename == __file__.replace("test_interrupts.py", "__init__.py")  # where it was called
     assert made > 20
     first = run(rich_model, draws=20, chains=2, initvals=starts[:2])
     chains = cut.posterior["chain"].values
@@ -120,10 +120,10 @@ def test_real_interrupts_at_any_moment_leave_a_store_that_goes_on(rich_model, st
         if delay:
             timer.start()
         try:
-            with warnings.catch_warnings(record=True) as told:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 run(rich_model, cores=2, store=tmp_path / "r", **arguments)
-            cuts += any("interrupted" in str(warning.message) for warning in told)
+            cuts += any("interrupted" in str(warning.message) for warning in caught)
             timer.cancel()
             time.sleep(0.05)
         except KeyboardInterrupt:  # while it compiled
@@ -205,7 +205,7 @@ def test_error_of_a_chain_names_it_and_the_others_are_returned(stored, python_mo
     assert len(json.loads(seen[0].posterior.attrs["sampler"])["chains"]) == 2
 
 
-def test_start_without_a_density_is_told_before_anything_is_drawn(failing_model):
+def test_start_without_a_density_is_reported_before_anything_is_drawn(failing_model):
     with pytest.raises(SamplingError, match="No finite start was found for chain 2"):
         run(failing_model, initvals=[GOOD, GOOD, BAD, GOOD])
 
@@ -231,16 +231,16 @@ def test_all_chains_fail(how, python_model, request):
 
 
 def test_error_that_is_not_of_the_log_density(rich_model, monkeypatch):
-    """Whatever ends a chain is told, even what is no Exception."""
+    """Whatever ends a chain is reported, even what is no Exception."""
     real = task.begin
 
     def begin(setup, job):
         if job.index == 1:
-            raise RuntimeError("out of luck")
+            raise RuntimeError("out of order")
         return real(setup, job)
 
     monkeypatch.setattr(task, "begin", begin)
-    with pytest.warns(UserWarning, match="Chain 1 failed after 0 draws, and is left out: out of luck"):
+    with pytest.warns(UserWarning, match="Chain 1 failed after 0 draws, and is left out: out of order"):
         assert run(rich_model).posterior["chain"].values.tolist() == [0, 2, 3]
 
 

@@ -1,4 +1,4 @@
-"""Progress bars: what they are told is what the chains have done."""
+"""Progress bars: they show what the chains have done."""
 
 import io
 
@@ -13,8 +13,8 @@ class Backend:
     def __init__(self):
         self.seen = []
 
-    def update(self, **told):
-        self.seen.append(told)
+    def update(self, **values):
+        self.seen.append(values)
 
 
 @pytest.fixture
@@ -50,28 +50,28 @@ def test_shared_bar_sums_what_is_counted_and_averages_the_rest(bars_of):
     bars = bars_of(20, 10, 5)
     bars.update(3, Progress(15, 2, 0.5, 4.0))
     bars.update(7, Progress(5, 1, 0.1, 8.0))
-    told = bars._backend.seen[-1]
-    assert (told["task_id"], told["advance"], told["total"], told["is_last"]) == (0, 5, 300, False)
-    assert told["stats"]["divergences"] == 3
-    assert told["stats"]["step_size"] == pytest.approx(0.3)
-    assert told["stats"]["n_gradients"] == pytest.approx(6.0)
+    shown = bars._backend.seen[-1]
+    assert (shown["task_id"], shown["advance"], shown["total"], shown["is_last"]) == (0, 5, 300, False)
+    assert shown["stats"]["divergences"] == 3
+    assert shown["stats"]["step_size"] == pytest.approx(0.3)
+    assert shown["stats"]["n_gradients"] == pytest.approx(6.0)
     for chain in range(20):
         bars.update(chain, Progress(15, 0, 0.5, 4.0))
     assert bars._backend.seen[-1]["is_last"]
-    assert sum(told["advance"] for told in bars._backend.seen) == 300
+    assert sum(shown["advance"] for shown in bars._backend.seen) == 300
 
 
 @pytest.mark.parametrize("chains", [2, 20])
 def test_resumed_runs_count_what_is_left(chains, bars_of):
     bars = bars_of(chains, 10, 5, begun=[12] * chains)
     bars.update(0, Progress(15, 0, 0.5, 4.0))
-    told = bars._backend.seen[-1]
-    assert told["advance"] == 3
-    assert told["total"] == (3 if chains == 2 else 60)
+    shown = bars._backend.seen[-1]
+    assert shown["advance"] == 3
+    assert shown["total"] == (3 if chains == 2 else 60)
     for chain in range(chains):
         bars.update(chain, Progress(15, 0, 0.5, 4.0))
     assert bars._backend.seen[-1]["is_last"]
-    assert sum(told["advance"] for told in bars._backend.seen if told["task_id"] == 0) == told["total"]
+    assert sum(shown["advance"] for shown in bars._backend.seen if shown["task_id"] == 0) == shown["total"]
 
 
 def test_equal_news_are_no_news(bars_of):

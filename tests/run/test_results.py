@@ -1,4 +1,4 @@
-"""What is handed over when all is drawn: the draws, whatever becomes of what is made of them."""
+"""Results of a finished run: the draws are returned, even where something that is made of them fails."""
 
 import numpy as np
 import pymc as pm
@@ -34,9 +34,9 @@ TROUBLE = [(MemoryError("no room"), r"failed \(MemoryError: no room\)"), (Keyboa
 @pytest.mark.parametrize(("error", "words"), TROUBLE)
 def test_draws_that_cannot_be_converted_are_returned(error, words, kept, rich_model, expected, monkeypatch):
     monkeypatch.setattr(pm, "to_inference_data", fail_later(pm.to_inference_data, error))
-    with pytest.warns(UserWarning, match=f"conversion by pymc.to_inference_data {words}: the draws are ret") as told:
+    with pytest.warns(UserWarning, match=f"conversion by pymc.to_inference_data {words}: the draws are ret") as caught:
         idata = run(rich_model, discard_tuned_samples=not kept)
-    assert told[0].filename == __file__.replace("test_results.py", "__init__.py")  # where it was called
+    assert caught[0].filename == __file__.replace("test_results.py", "__init__.py")  # where it was called
     if kept:
         assert_same_draws(idata, expected)
     else:

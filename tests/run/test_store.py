@@ -301,9 +301,9 @@ def simple_store(tmp_path_factory):
 )
 def test_another_run_is_refused_by_what_differs(changes, options, words, simple_store):
     before = content(simple_store)
-    with pytest.raises(ps.StoreError, match=words) as told:
+    with pytest.raises(ps.StoreError, match=words) as caught:
         run(simple(**changes), store=simple_store, **options)
-    assert "is of another run" in str(told.value)
+    assert "is of another run" in str(caught.value)
     assert content(simple_store).keys() - before.keys() <= {simple_store / ".run" / "lock"}
     assert all(content(simple_store)[file] == bytes_ for file, bytes_ in before.items())
 
@@ -353,7 +353,7 @@ def chunk_of(path, variable="slope", chain=1, group="posterior"):
 
 
 @pytest.mark.parametrize("harm", ["noise", "cut", "emptied", "one bit"])
-def test_damaged_chunk_is_told_and_the_rest_is_read(harm, copy, rich_model, arguments, expected):
+def test_damaged_chunk_is_reported_and_the_rest_is_read(harm, copy, rich_model, arguments, expected):
     file = chunk_of(copy)
     data = bytearray(file.read_bytes())
     if harm == "one bit":
@@ -371,7 +371,7 @@ def test_damaged_chunk_is_told_and_the_rest_is_read(harm, copy, rich_model, argu
     assert_same_draws(opened, expected, ignoring=["slope"])
 
 
-def test_chunk_that_is_gone_is_told(copy, rich_model, arguments):
+def test_chunk_that_is_gone_is_reported(copy, rich_model, arguments):
     chunk_of(copy).unlink()
     with pytest.warns(UserWarning, match=r"posterior/slope, chain 1"):
         opened = ps.open_run(copy)
@@ -422,7 +422,7 @@ def test_half_a_store_says_what_is_wrong(harm, words, copy, rich_model, argument
             assert ps.open_run(copy).children
 
 
-def test_lost_variable_is_told(copy, rich_model, arguments):
+def test_lost_variable_is_reported(copy, rich_model, arguments):
     shutil.rmtree(copy / "posterior" / "slope")
     with pytest.raises(ps.StoreError, match="slope"):
         run(rich_model, store=copy, **{**arguments, "draws": 30})
@@ -461,10 +461,10 @@ def test_empty_folder_and_missing_parents_are_fine(rich_model, tmp_path):
 
 
 def test_second_writer_is_refused(rich_model, arguments, expected, tmp_path):
-    path, told = tmp_path / "r", []
+    path, outcomes = tmp_path / "r", []
 
     def first():
-        told.append(run(rich_model, store=path, **arguments))
+        outcomes.append(run(rich_model, store=path, **arguments))
 
     @contextmanager
     def held():
@@ -476,10 +476,10 @@ def test_second_writer_is_refused(rich_model, arguments, expected, tmp_path):
     with held():
         with pytest.raises(ps.StoreError, match=r"another run is writing to .*r; wait for it"):
             run(rich_model, store=path, **more)
-        thread = threading.Thread(target=lambda: told.append(_error(lambda: run(rich_model, store=path, **more))))
+        thread = threading.Thread(target=lambda: outcomes.append(_error(lambda: run(rich_model, store=path, **more))))
         thread.start()
         thread.join()
-        assert "another run is writing" in str(told[-1])
+        assert "another run is writing" in str(outcomes[-1])
         code = f"from pymc_symplectic.store import Store\nwith Store.open({str(path)!r}).locked(): pass"
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "another run is writing" in result.stderr

@@ -1,4 +1,4 @@
-"""What is sent to a task of an executor, and what comes back."""
+"""The data that are sent to a task of an executor, and those that come back."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Operations in Python run one at a time, whatever calls them, and what they raise is told."""
+"""Operations in Python run one at a time, whatever calls them, and what they raise is reported."""
 
 import threading
 from concurrent import futures
@@ -114,7 +114,7 @@ def test_errors_on_the_way_are_divergences(error):
     assert idata["sample_stats"]["diverging"].sum() > 0
 
 
-def test_error_at_the_start_is_told():
+def test_error_at_the_start_is_reported():
     with pytest.raises(SamplingError, match="SolverError: stiff"):
         sample(failing_beyond(-1.0, SolverError("stiff")))
 

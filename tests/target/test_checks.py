@@ -1,4 +1,4 @@
-"""What cannot be sampled is refused before it is compiled, by name, and with what to do instead."""
+"""Models that cannot be sampled are refused before they are compiled, by name, and with what to do instead."""
 
 import multiprocessing
 import sys
@@ -112,18 +112,18 @@ def test_forked_process(jax, monkeypatch):
         pm.Normal("x", shape=2)
         plain = LogDensity()
     context = multiprocessing.get_context("fork")
-    told = []
+    outcomes = []
     for target in (own, plain):
         results = context.SimpleQueue()
         process = context.Process(target=_evaluate, args=(target, results))
         process.start()
-        told.append(results.get())
+        outcomes.append(results.get())
         process.join()
-    assert told[1] == pytest.approx(-np.log(2 * np.pi))
+    assert outcomes[1] == pytest.approx(-np.log(2 * np.pi))
     if jax:
-        assert "mp_ctx='forkserver'" in told[0]
+        assert "mp_ctx='forkserver'" in outcomes[0]
     else:
-        assert told[0] == 0.0
+        assert outcomes[0] == 0.0
     assert own(np.zeros(2))[0] == 0.0  # where nothing was forked
 
 

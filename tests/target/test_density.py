@@ -27,7 +27,7 @@ def call(address, data, position, gradient, value):
 
 
 def through_address(target, position):
-    """What kernels get: status, log-density, gradient."""
+    """The log-density as kernels call it: status, value, gradient."""
     gradient, value = np.full(target.dim, np.nan), np.full(1, np.nan)
     status = call(target.target.address, target.target.data, np.array(position, dtype=float), gradient, value)
     return Status(status), value[0], gradient
@@ -319,7 +319,7 @@ def test_variables_keep_the_order_that_was_asked_for(schools):
 
 
 def test_other_threads_may_compile_meanwhile(schools, monkeypatch):
-    """What a thread compiles, or only decorates, while a model is in a context of its own, is of the common one."""
+    """Functions compiled, or only decorated, by a thread while a model is in its own context are of the common one."""
     common, native = cpu_target.target_context, room.native
     seen = []
 

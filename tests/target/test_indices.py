@@ -67,7 +67,7 @@ def test_masks_have_the_shape_of_what_they_select_from():
         check([z[:, mask]], [z], [np.zeros((3, 2))])
 
 
-def test_names_and_place_are_told():
+def test_names_and_place_are_reported():
     z, group = pt.dvector("z"), pytensor.shared(np.array([0, 1, 7]), "group")
     with pytest.raises(IndexError) as info:
         check([z[group]], [z], [np.zeros(3)])

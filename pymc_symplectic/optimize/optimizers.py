@@ -1,4 +1,4 @@
-"""How to descend: update rules, and two methods that search along lines."""
+"""Optimizers: update rules, and two methods that search along lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..names import choose
 from .monitor import Monitor, Stop
 from .objective import Objective
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Method", "Rates", "choose_method", "choose_rates"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Optimizer", "Rates", "choose_optimizer", "choose_rates"]
 
 SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "constant": lambda share: 1.0,
@@ -30,8 +30,8 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {
 _FLAT = 1e-6  # a relative gradient below which a line search that finds nothing lower has met the rounding errors
 
 
-class Method(NamedTuple):
-    """A way to descend.
+class Optimizer(NamedTuple):
+    """An optimizer: a loop, and the update rule that it follows, if any.
 
     Attributes
     ----------
@@ -155,20 +155,20 @@ def _proximal(objective: Objective, position: np.ndarray, monitor: Monitor, *_: 
         curvature *= 0.95  # where the density has become flatter, longer steps
 
 
-OPTIMIZERS: Mapping[str, Method] = {
-    "sgd": Method(_follow, updates.sgd),
-    "momentum": Method(_follow, updates.momentum),
-    "nesterov_momentum": Method(_follow, updates.nesterov_momentum),
-    "rmsprop": Method(_follow, updates.rmsprop, 0.01),
-    "adam": Method(_follow, updates.adam, 0.05),
-    "adamax": Method(_follow, updates.adamax, 0.05),
-    "adagrad": Method(_follow, updates.adagrad, 0.5),
-    "adagrad_window": Method(_follow, updates.adagrad_window, 0.05),
-    "adadelta": Method(_follow, updates.adadelta, 1.0),
-    "lbfgs": Method(_lbfgs),
-    "proximal": Method(_proximal, proximal=True),
+OPTIMIZERS: Mapping[str, Optimizer] = {
+    "sgd": Optimizer(_follow, updates.sgd),
+    "momentum": Optimizer(_follow, updates.momentum),
+    "nesterov_momentum": Optimizer(_follow, updates.nesterov_momentum),
+    "rmsprop": Optimizer(_follow, updates.rmsprop, 0.01),
+    "adam": Optimizer(_follow, updates.adam, 0.05),
+    "adamax": Optimizer(_follow, updates.adamax, 0.05),
+    "adagrad": Optimizer(_follow, updates.adagrad, 0.5),
+    "adagrad_window": Optimizer(_follow, updates.adagrad_window, 0.05),
+    "adadelta": Optimizer(_follow, updates.adadelta, 1.0),
+    "lbfgs": Optimizer(_lbfgs),
+    "proximal": Optimizer(_proximal, proximal=True),
 }
-"""The methods that can be chosen by name."""
+"""The optimizers that can be chosen by name."""
 
 _ALIASES = {
     "gradient_descent": "sgd",
@@ -181,8 +181,8 @@ _ALIASES = {
 }
 
 
-def choose_method(optimizer: Any) -> tuple[Method, str]:
-    """The method that a name or an update rule stands for, and its name."""
+def choose_optimizer(optimizer: Any) -> tuple[Optimizer, str]:
+    """The optimizer that a name or an update rule stands for, and its name."""
     if callable(optimizer):
         rate = inspect.signature(optimizer).parameters.get("learning_rate")
         if rate is None:
@@ -191,19 +191,21 @@ def choose_method(optimizer: Any) -> tuple[Method, str]:
                 f"pm.adam() is, got {optimizer!r}"
             )
         usual = rate.default if isinstance(rate.default, int | float) else None
-        return Method(_follow, optimizer, usual), getattr(getattr(optimizer, "func", optimizer), "__name__", "custom")
-    method = choose("optimizer", optimizer, OPTIMIZERS, _ALIASES)
-    return method, next(name for name, entry in OPTIMIZERS.items() if entry is method)
+        return Optimizer(_follow, optimizer, usual), getattr(
+            getattr(optimizer, "func", optimizer), "__name__", "custom"
+        )
+    found = choose("optimizer", optimizer, OPTIMIZERS, _ALIASES)
+    return found, next(name for name, entry in OPTIMIZERS.items() if entry is found)
 
 
-def choose_rates(name: str, method: Method, learning_rate: Any, schedule: str, limit: int) -> Rates:
-    """The method the user asked for, checked."""
+def choose_rates(name: str, optimizer: Optimizer, learning_rate: Any, schedule: str, limit: int) -> Rates:
+    """The learning rates that the user asked for, checked."""
     shape = choose("schedule", schedule, SCHEDULES, {"inverse_time_decay": "inverse_time"})
     plain = shape is SCHEDULES["constant"]
-    if method.rule is None and not (learning_rate is None and plain):
+    if optimizer.rule is None and not (learning_rate is None and plain):
         raise ValueError(f"learning_rate and schedule: {name} finds the size of its steps itself; leave them out")
     if callable(learning_rate):
         if not plain:
             raise ValueError(f"schedule {schedule!r} is for a constant learning_rate, and a function was given")
         return Rates(learning_rate, shape, limit)
-    return Rates(method.rate if learning_rate is None else positive("learning_rate", learning_rate), shape, limit)
+    return Rates(optimizer.rate if learning_rate is None else positive("learning_rate", learning_rate), shape, limit)
