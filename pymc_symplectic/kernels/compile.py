@@ -20,6 +20,8 @@ import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
+from ..native.inlining import SOURCE as INLINING
+from ..native.inlining import as_code_to_link
 from ..native.numba import SOURCE, cache_in, class_of, compiled_once, entry_point, keep_in, without_counting
 from .private import make_private
 from .sources import KernelCache, digest_of, hash_sources, made_from
@@ -43,6 +45,7 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 """Sums may be reordered, so that they are vectorised; NaN and infinity keep their meaning, for divergences' sake."""
 # Nothing needs to be counted: the caller of an entry point owns all arrays while it runs.
 _OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, **without_counting()}
+_INLINED = {**_OPTIONS, **as_code_to_link()}
 
 
 def _make_cache_directory(folder: Path, *files: Path) -> str:
@@ -72,7 +75,7 @@ def _make_cache_directory(folder: Path, *files: Path) -> str:
     return str(directory)
 
 
-cache_directory = _make_cache_directory(Path(__file__).parent, SOURCE)
+cache_directory = _make_cache_directory(Path(__file__).parent, SOURCE, INLINING)
 
 
 @contextmanager
@@ -98,10 +101,14 @@ def kernel(function: Callable) -> Callable:
 
 
 def helper(function: Callable) -> Callable:
-    """Compile a function that only kernels call; in Python it stays the plain function."""
+    """Compile a function that only kernels call; in Python it stays the plain function.
+
+    Of functions from outside nobody knows what else they are compiled into, so they are compiled as numba always does.
+    """
     if function not in _helpers:
         _helpers.add(function)
-        register_jitable(**_OPTIONS, forceinline=True)(function)
+        ours = function.__module__.split(".")[0] == __name__.split(".")[0]
+        register_jitable(**(_INLINED if ours else {**_OPTIONS, "forceinline": True}))(function)
     return function
 
 
@@ -128,7 +135,7 @@ def specialise(generic: Callable, cases: dict[Any, Callable]) -> None:
     """
     _cases[generic] = cases
 
-    @overload(generic, strict=False, jit_options={**_OPTIONS, "forceinline": True})
+    @overload(generic, strict=False, jit_options=_INLINED)
     def _choose(first: Any, *_: Any) -> Callable | None:
         return cases.get(class_of(first))
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from numba import types
 from numba.extending import intrinsic
 
+from .inlining import set_environments
 from .numpy import DRAWING
 from .versions import needed
 
@@ -257,7 +258,9 @@ def compiled_once(dispatcher: Any) -> Any:
             if signature in known:
                 return compiler(signature)
             with one_process(dispatcher):
-                return compiler(signature)
+                function = compiler(signature)
+            set_environments(known.get(signature))
+            return function
 
         dispatcher.compile = wait_and_compile
     return dispatcher

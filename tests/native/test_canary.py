@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import NamedTuple
 
 import numba
@@ -27,7 +27,7 @@ from numba.extending import overload
 from operations import Quadratic
 from pytensor.graph.traversal import io_toposort
 
-from pymc_symplectic.native import jax, versions
+from pymc_symplectic.native import inlining, jax, versions
 from pymc_symplectic.native import numba as of_numba
 from pymc_symplectic.native import numpy as of_numpy
 from pymc_symplectic.native import pymc as of_pymc
@@ -56,6 +56,44 @@ def test_without_counting():
         function(np.ones(3))
         code.append("NRT_incref" in function.inspect_llvm(function.signatures[0]))
     assert code == [True, False], "numba counts references where it should not"
+
+
+def _half(x):
+    return 0.5 * x
+
+
+def _half_of_half(x):
+    return _half(_half(x))
+
+
+def _loud(x):
+    print("here is", "x")
+    return x
+
+
+def test_as_code_to_link():
+    options = inlining.as_code_to_link()
+    assert "pipeline_class" in options, "numba has other code libraries: kernels compile in twice the time"
+    emitted = []
+    for given in ({}, options):
+        half = numba.njit(_half, **given)
+        half_of_half = numba.njit(FunctionType(_half_of_half.__code__, {"_half": half}), **given)
+        function = numba.njit(FunctionType(_half_of_half.__code__, {"_half": half_of_half}))
+        assert function(8.0) == 0.5
+        libraries = [one.overloads[one.signatures[0]].library for one in (half, half_of_half, function)]
+        emitted.append(
+            [hasattr(library, "_compiled_object") and library._compiled_object is not None for library in libraries]
+        )
+        assert function.inspect_llvm(function.signatures[0]).count("define") < 6, "what is inlined is still there"
+    assert emitted == [[True, True, True], [False, False, True]], "machine code of what is inlined is still emitted"
+
+
+def test_set_environments(capfd):
+    """Without, a function that prints is not heard, and raises an error where it is inlined."""
+    loud = numba.njit(_loud, **inlining.as_code_to_link())
+    function = of_numba.compiled_once(numba.njit(lambda x: loud(x)))
+    assert function(2.0) == 2.0
+    assert "here is x" in capfd.readouterr().out
 
 
 def test_class_of():
