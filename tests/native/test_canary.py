@@ -67,7 +67,7 @@ def _half_of_half(x):
 
 
 def _loud(x):
-    print("here is", "x")
+    print("here is", (1, x))
     return x
 
 
@@ -93,7 +93,7 @@ def test_set_environments(capfd):
     loud = numba.njit(_loud, **inlining.as_code_to_link())
     function = of_numba.compiled_once(numba.njit(lambda x: loud(x)))
     assert function(2.0) == 2.0
-    assert "here is x" in capfd.readouterr().out
+    assert "here is (1, 2.0)" in capfd.readouterr().out
 
 
 def test_class_of():
