@@ -80,7 +80,7 @@ def test_in_warmup(kept, interrupted, rich_model, starts):
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_in_warmup_stored(kept, interrupted, rich_model, starts, tmp_path):
-    arguments = {"chains": 2, "cores": 2, "initvals": starts[:2], "tune": 150_000, "discard_tuned_samples": not kept}
+    arguments = {"chains": 2, "cores": 2, "initvals": starts[:2], "tune": 40_000, "discard_tuned_samples": not kept}
     expected = run(rich_model, **arguments)
     interrupted(1)
     with pytest.warns(UserWarning, match="the same call goes on from here"):
@@ -108,7 +108,7 @@ def test_before_the_first_draw(stored, interrupted, rich_model, tmp_path, monkey
 
 
 def test_real_interrupts_at_any_moment_leave_a_store_that_goes_on(rich_model, starts, tmp_path):
-    arguments = {"initvals": starts, "draws": 60_000, "tune": 500, "discard_tuned_samples": False}
+    arguments = {"initvals": starts, "draws": 30_000, "tune": 500, "discard_tuned_samples": False}
     run(rich_model, cores=2, **{**arguments, "draws": 1})  # compiles
     began = time.monotonic()
     expected = run(rich_model, cores=2, **arguments)
