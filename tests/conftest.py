@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytest
 
 import pymc_symplectic as ps
@@ -34,6 +35,13 @@ def _sample(step, model, draws=30, **kwargs):
 def sample():
     """``sample(step, model, draws, ...)``: `pymc.sample`, short, quiet, seeded and in this process."""
     return _sample
+
+
+@pytest.fixture(scope="module")
+def without_c():
+    """PyTensor compiles no C, as it would for each operation of which starts of some variables are made, in seconds."""
+    with pytensor.config.change_flags(cxx=""):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -95,12 +95,28 @@ def test_own_seed_is_for_use_outside_of_sample(normal_model):
     assert draws[0] == draws[1] != draws[2]
 
 
-@pytest.mark.parametrize("blocked", [True, False])
-def test_pickled_without_its_discrete_neighbours(mixed_model, blocked):
+@pytest.fixture(scope="module")
+def blocked(mixed_model):
+    return ps.HMC(model=mixed_model)
+
+
+@pytest.fixture(scope="module")
+def separate(mixed_model):
+    return ps.HMC(model=mixed_model, blocked=False, rng=3)
+
+
+@pytest.mark.parametrize("name", ["blocked", "separate"])
+def test_pickled_without_its_discrete_neighbours(name, request):
     # By default PyMC would remember "all variables", discrete ones too, and trip over them later.
-    step = ps.HMC(model=mixed_model, blocked=blocked)
-    copy = cloudpickle.loads(cloudpickle.dumps(step))
+    copy = cloudpickle.loads(cloudpickle.dumps(request.getfixturevalue(name)))
     assert [v.name for v in copy.vars] == ["x", "z", "w"]
+
+
+def test_steps_of_blocked_false(separate):
+    assert isinstance(separate, CompoundStep)
+    assert [[v.name for v in one.vars] for one in separate.methods] == [["x"], ["z"], ["w"]]
+    states = {one.rng.bit_generator.state["state"]["state"] for one in separate.methods}
+    assert len(states) == 3
 
 
 # Going on from a state.
@@ -175,33 +191,25 @@ def test_moments_of_the_mixed_model_are_right(mixed_exact):
 
 
 COMPOUNDS = {
-    "with BinaryGibbsMetropolis": lambda m: [ps.HMC(), pm.BinaryGibbsMetropolis([m["k"]])],
-    "with Metropolis, second": lambda m: [pm.Metropolis([m["k"]]), ps.HMC([m["x"], m["z"], m["w"]])],
-    "with NUTS": lambda m: [ps.HMC(["x", "w"]), pm.NUTS([m["z"]]), pm.BinaryMetropolis([m["k"]])],
-    "with itself and Metropolis": lambda m: [ps.HMC(["w"]), pm.Metropolis([m["z"]]), ps.HMC(m["x"])],
-    "each variable by its own": lambda m: [ps.HMC(blocked=False), pm.BinaryMetropolis([m["k"]])],
+    "with BinaryGibbsMetropolis": lambda m, get: [get("blocked"), pm.BinaryGibbsMetropolis([m["k"]])],
+    "with Metropolis, second": lambda m, _: [pm.Metropolis([m["k"]]), ps.HMC([m["x"], m["z"], m["w"]])],
+    "with NUTS": lambda m, _: [ps.HMC(["x", "w"]), pm.NUTS([m["z"]]), pm.BinaryMetropolis([m["k"]])],
+    "with itself and Metropolis": lambda m, _: [ps.HMC(["w"]), pm.Metropolis([m["z"]]), ps.HMC(m["x"])],
+    "each variable by its own": lambda m, get: [get("separate"), pm.BinaryMetropolis([m["k"]])],
 }
 
 
 @pytest.mark.parametrize("steps", COMPOUNDS.values(), ids=COMPOUNDS)
-def test_compound_steps_sample_the_joint_posterior(steps, sample, mixed_model, mixed_exact):
+def test_compound_steps_sample_the_joint_posterior(steps, sample, mixed_model, mixed_exact, request):
     with mixed_model:
-        steps = steps(mixed_model)
+        steps = steps(mixed_model, request.getfixturevalue)
     idata = sample(steps, mixed_model, draws=1500, tune=500)
     assert_agrees(idata, mixed_exact)
 
 
-def test_steps_of_blocked_false(mixed_model):
-    step = ps.HMC(model=mixed_model, blocked=False, rng=3)
-    assert isinstance(step, CompoundStep)
-    assert [[v.name for v in one.vars] for one in step.methods] == [["x"], ["z"], ["w"]]
-    states = {one.rng.bit_generator.state["state"]["state"] for one in step.methods}
-    assert len(states) == 3
-
-
-def test_compound_step_in_other_processes(sample, mixed_model):
+def test_compound_step_in_other_processes(sample, mixed_model, blocked):
     with mixed_model:
-        steps = [ps.HMC(), pm.BinaryMetropolis([mixed_model["k"]])]
+        steps = [blocked, pm.BinaryMetropolis([mixed_model["k"]])]
     one = sample(steps, mixed_model)
     two = sample(steps, mixed_model, cores=2, mp_ctx="forkserver" if "forkserver" in START_METHODS else "spawn")
     for name in "xzwk":
@@ -268,9 +276,10 @@ def _all_transforms():
 @pytest.fixture(scope="module")
 def transforms(sample):
     model = _all_transforms()
-    step = ps.HMC(model=model)
-    assert step.target.native
-    return sample(step, model, draws=800, tune=400)
+    with pytensor.config.change_flags(cxx=""):  # to make the start takes C, operation by operation, in seconds
+        step = ps.HMC(model=model)
+        assert step.target.native
+        return sample(step, model, draws=800, tune=400)
 
 
 TRUNCATED = truncnorm(-np.inf, 1.0)

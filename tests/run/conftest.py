@@ -11,6 +11,8 @@ from pytensor.graph.op import Op
 
 import pymc_symplectic as ps
 
+from .compiled import compile_once, sharing  # noqa: F401
+
 
 class PythonNormal(Op):
     """The log-density of a standard normal, which only Python can compute; `trouble` is called with each position."""
@@ -62,7 +64,12 @@ def new_rich_model():
 
 @pytest.fixture(scope="session")
 def rich_model():
-    return new_rich_model()
+    return compile_once(new_rich_model())
+
+
+@pytest.fixture(scope="session")
+def rich_step(rich_model):
+    return ps.HMC(model=rich_model)
 
 
 @pytest.fixture(scope="session")

@@ -82,13 +82,11 @@ def test_what_is_stored_is_checked(rich_model, caplog):
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_what_is_computed_is_as_by_pymc(stored, rich_model, starts, tmp_path):
-    import pymc_symplectic as ps
-
+def test_what_is_computed_is_as_by_pymc(stored, rich_model, rich_step, starts, tmp_path):
     idata_kwargs = {"log_likelihood": "y", "log_prior": ["slope"], "coords": {"place": [3, 4, 5]}}
     store = {"store": tmp_path / "r"} if stored else {}
     ours = run(rich_model, initvals=starts, draws=3, idata_kwargs=idata_kwargs, **store)
-    theirs = pymc_run(rich_model, ps.HMC(model=rich_model), initvals=starts, draws=3, idata_kwargs=idata_kwargs)
+    theirs = pymc_run(rich_model, rich_step, initvals=starts, draws=3, idata_kwargs=idata_kwargs)
     for name in ("log_likelihood", "log_prior"):
         assert ours[name].to_dataset().equals(theirs[name].to_dataset())
     assert ours.posterior["place"].values.tolist() == [3, 4, 5]

@@ -97,10 +97,9 @@ def test_without_warmup(case, tmp_path):
     ],
     ids=["list", "numpy", "generator", "MT19937"],
 )
-def test_any_seed_that_pymc_takes(seed, rich_model, starts, tmp_path):
+def test_any_seed_that_pymc_takes(seed, rich_model, rich_step, starts, tmp_path):
     seed_of = seed if callable(seed) else lambda: seed
-    step = ps.HMC(model=rich_model)
-    expected = pymc_run(rich_model, step, random_seed=seed_of(), initvals=starts)
+    expected = pymc_run(rich_model, rich_step, random_seed=seed_of(), initvals=starts)
     assert_same_draws(run(rich_model, random_seed=seed_of(), initvals=starts), expected)
     run(rich_model, random_seed=seed_of(), initvals=starts, store=tmp_path / "r", draws=5)
     assert_same_draws(run(rich_model, random_seed=seed_of(), initvals=starts, store=tmp_path / "r"), expected)
