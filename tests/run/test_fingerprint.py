@@ -143,15 +143,9 @@ def test_kinetic_energies_of_ones_own_are_distinguished():
     assert not any("0x" in text for text in texts)
 
 
-<<<<<<< HEAD
 def test_all_that_differs_is_reported():
-    old = whole(described(linear()))
-    new = {**whole(described(linear(order=2.0))), "chains": 2, "tune": 5, "options": {"metric": "x"}, "seeds": ["a"]}
-=======
-def test_all_that_differs_is_told():
     old = whole(described_linear())
     new = {**whole(described_linear(order=2.0)), "chains": 2, "tune": 5, "options": {"metric": "x"}, "seeds": ["a"]}
->>>>>>> tests-run
     found = "; ".join(differences(old, new))
     for words in ("chains was 1 and is 2", "tune was 1 and is 5", "metric is new", "random_seed", "variable d"):
         assert words in found
