@@ -1,5 +1,6 @@
 """Fixtures that several files share.  Log-densities take seconds to compile: models and steps last for a session."""
 
+import os
 import warnings
 
 import numpy as np
@@ -10,6 +11,11 @@ import pytest
 import pymc_symplectic as ps
 from pymc_symplectic.recorded import RecordedVariables
 from pymc_symplectic.target import LogDensity
+
+# Where not numba is asked for, PyTensor compiles C for each operation anew, in seconds, some of them to make starts of
+# variables or to fold constants.  Without a compiler it does the same in Python; processes that tests start, likewise.
+COMPILER, pytensor.config.cxx = pytensor.config.cxx, ""
+os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, (os.environ.get("PYTENSOR_FLAGS"), "cxx=")))
 
 # From Rubin (1981), by way of Gelman et al., Bayesian Data Analysis.
 SCHOOLS_EFFECT = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -37,10 +43,10 @@ def sample():
     return _sample
 
 
-@pytest.fixture(scope="module")
-def without_c():
-    """PyTensor compiles no C, as it would for each operation of which starts of some variables are made, in seconds."""
-    with pytensor.config.change_flags(cxx=""):
+@pytest.fixture
+def with_c():
+    """PyTensor's compiler for C, where there is one."""
+    with pytensor.config.change_flags(cxx=COMPILER):
         yield
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import pymc_symplectic
 from pymc_symplectic.kernels import compile, sources
-from pymc_symplectic.native.numba import SOURCE
+from pymc_symplectic.native.inlining import SOURCE as INLINING
+from pymc_symplectic.native.numba import SOURCE as OF_NUMBA
 
 PACKAGE = Path(pymc_symplectic.__file__).parent
 NAME = PACKAGE.name
@@ -114,7 +115,7 @@ def test_nothing_imports_the_step():
 @pytest.mark.parametrize("path", [path for path in FILES if module_of(path) == "kernels"], ids=str)
 def test_kernels_stand_alone(path):
     assert modules_imported_by(path) <= {"kernels", "native"}
-    assert native_imports_of(path) <= {"numba", "numpy"}
+    assert native_imports_of(path) <= {"inlining", "numba", "numpy"}
     # scipy's triangular solve, in a method that no kernel calls
     assert outside_imports_of(path) - {"scipy"} <= {"numpy", "numba", *sys.stdlib_module_names}
 
@@ -124,7 +125,8 @@ OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
     "versions": set(),
     "jax": set(),
     "numpy": {"numpy"},
-    "numba": {"filelock", "numba", "numpy"},
+    "inlining": {"numba"},
+    "numba": {"filelock", "inlining", "numba", "numpy"},
     "pytensor": {"numba", "pytensor"},
     "pymc": {"pymc", "rich"},
 }
@@ -185,16 +187,16 @@ print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_star
 def test_editing_any_kernel_changes_the_cache(tmp_path):
     folder = tmp_path / "kernels"
     shutil.copytree(PACKAGE / "kernels", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    beside = Path(shutil.copy(SOURCE, tmp_path))
-    original = sources.hash_sources(PACKAGE / "kernels", SOURCE)
+    beside = [Path(shutil.copy(source, tmp_path)) for source in (OF_NUMBA, INLINING)]
+    original = sources.hash_sources(PACKAGE / "kernels", OF_NUMBA, INLINING)
     assert Path(compile.cache_directory).name in (original, "")
-    assert sources.hash_sources(folder, beside) == original
-    for file in [*sorted(folder.rglob("*.py")), beside]:
+    assert sources.hash_sources(folder, *beside) == original
+    for file in [*sorted(folder.rglob("*.py")), *beside]:
         source = file.read_text()
         file.write_text(source + "\n# edited\n")
-        assert sources.hash_sources(folder, beside) != original, file
+        assert sources.hash_sources(folder, *beside) != original, file
         file.write_text(source)
-    assert sources.hash_sources(folder, beside) == original
+    assert sources.hash_sources(folder, *beside) == original
 
 
 CALLER = """

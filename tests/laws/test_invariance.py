@@ -161,9 +161,12 @@ def test_invariant_under_every_kinetic_energy(kinetic, trajectory):
 @pytest.mark.parametrize("flow", ["leapfrog", "bcss2", "yoshida4", "implicit_midpoint"])
 @pytest.mark.parametrize("kinetic", [*kinetic_energies.CATALOGUE, "relativistic_separable"])
 def test_everything_goes_with_everything(kinetic, flow, metric, trajectory):
-    if flow == "implicit_midpoint":  # nearly all its time goes into iterates that come close, or to nothing
+    populations = list(POPULATIONS)
+    if flow == "implicit_midpoint":  # as slow as twenty others: with one of them, in turn
+        turn = list(KINETIC).index(kinetic) + list(METRICS).index(metric) + (trajectory == "no_u_turn")
+        populations = [populations[turn % len(populations)]]
         flow = flow_of(flow)._replace(tolerance=1e-8, reverse_tolerance=1e-5, max_iterations=12)
-    for population in POPULATIONS:
+    for population in populations:
         assert holds(population, trajectory, kinetic=kinetic, flow=flow, metric=metric, count=SOME)
 
 

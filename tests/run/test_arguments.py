@@ -211,7 +211,7 @@ def test_initvals_by_variables_of_the_model(rich_model):
 
 
 @pytest.fixture(scope="module")
-def supports(without_c):
+def supports():
     """A log-density with a variable of each kind of support, and what is derived from one."""
     with pm.Model() as model:
         u = pm.Uniform("u", 0, 1)

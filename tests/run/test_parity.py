@@ -70,7 +70,7 @@ MODELS = {build.__name__: build for build in (plain, labelled, transformed, with
 
 
 @pytest.fixture(scope="module")
-def built(without_c):
+def built():
     """Models and steps, made once."""
     known = {}
 
