@@ -11,7 +11,9 @@ DOCS_STAMP := $(VENV)/.installed-docs
 EXTRAS := dev,examples,plots
 
 PYTHON ?=
-WORKERS ?= 4
+# One more than there are cores, as tests wait for processes and timers now and then; four are as many as are of use.
+CORES = $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell echo $$(( $(CORES) < 3 ? $(CORES) + 1 : 4 )))
 ARGS =
 
 # Prints the path of a suitable Python, or says on stderr what there is instead.
@@ -104,7 +106,7 @@ demo: $(STAMP)
 # A file's tests stay in one process, so that they share what they compile.
 .PHONY: test
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Tools that only the documentation needs.
 $(DOCS_STAMP): $(STAMP)
