@@ -6,7 +6,8 @@ Nobody who samples has to know them.  To measure the effect of an ingredient of 
 Evidence is quoted from the ablation in the documentation's "Choosing": the default with one ingredient off, on 19
 posteriors of posteriordb and 34 held-out ones, in effective draws per gradient over those of the whole default; and,
 where it names targets, from ``python -m benchmarks robustness`` and ``python -m benchmarks ablation --set families``
-with the same off.  Where none is quoted, the value is the first one that was reasonable, and results have not been seen to hang on it.
+with the same off.  Where none is quoted, the value is the first one that was reasonable, and results have not been seen
+to hang on it.
 """
 
 from __future__ import annotations
