@@ -27,12 +27,8 @@ def pymc_run(model, step, **kwargs):
         return pm.sample(step=step, **{**SHORT, "chains": 4, "cores": 1, **kwargs})
 
 
-def assert_same_draws(actual, expected, ignoring=(), rounding=False):
-    """Every variable of every group of draws and statistics is equal to the last bit; attributes do not count.
-
-    With `rounding` all but the last bit, for what PyTensor computes of a draw: a process that has compiled a function
-    may round in another way than one that has found it on the disk.
-    """
+def assert_same_draws(actual, expected, ignoring=()):
+    """Every variable of every group of draws and statistics is equal to the last bit; attributes do not count."""
     names = [name for name in expected.children if name.removeprefix("warmup_") in ("posterior", "sample_stats")]
     assert [name for name in actual.children if name in names] and set(names) <= set(actual.children)
     for name in names:
@@ -43,10 +39,7 @@ def assert_same_draws(actual, expected, ignoring=(), rounding=False):
             if key in ignoring:
                 continue
             pair, where = (ours[key].to_numpy(), theirs[key].to_numpy()), f"{name}/{key}"
-            if rounding and pair[1].dtype.kind == "f":
-                np.testing.assert_allclose(*pair, rtol=1e-15, err_msg=where)
-            else:
-                np.testing.assert_array_equal(*pair, err_msg=where)
+            np.testing.assert_array_equal(*pair, err_msg=where)
 
 
 def assert_same_tree(actual, expected):
