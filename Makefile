@@ -78,7 +78,7 @@ help:
 	@echo "make clean     remove caches and build products, not $(VENV)"
 	@echo
 	@echo "PYTHON=/path/to/python   the Python (3.12 or newer) to make $(VENV) with"
-	@echo "WORKERS=n                at most n test processes (now $(WORKERS); never more than there are cores)"
+	@echo "WORKERS=n                n test processes, of which each may take 2 GiB (now $(WORKERS))"
 
 # A stamp beside an interpreter that is gone is of no use.
 ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)

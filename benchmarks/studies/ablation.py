@@ -54,7 +54,6 @@ OPTIONS = {
 ABSENT = {**{f"ours {words}": words for words in VARIANTS}, **{name: words for words, name in OPTIONS.items()}}
 """The ingredient that is off, by the name of the sampler."""
 
-
 _FOLDERS = {"tuning": "ablation", "families": "ablation_families"}
 
 
