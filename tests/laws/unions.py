@@ -21,6 +21,19 @@ from .moves import Unturned
 __all__ = ["united"]
 
 
+def chosen(generic):
+    """The function of a union of three that is `generic` of the one that it is; fields are numbered from the first."""
+
+    def call(union, *arguments):
+        if union.which == 0:
+            return generic(union[1], *arguments)
+        if union.which == 1:
+            return generic(union[2], *arguments)
+        return generic(union[3], *arguments)
+
+    return call
+
+
 class AnyMap(NamedTuple):
     """A linear map."""
 
@@ -30,34 +43,7 @@ class AnyMap(NamedTuple):
     low_rank: LowRankMap
 
 
-def _kick(metric, c, gradient, momentum):
-    if metric.which == 0:
-        linear.kick(metric.diagonal, c, gradient, momentum)
-    elif metric.which == 1:
-        linear.kick(metric.dense, c, gradient, momentum)
-    else:
-        linear.kick(metric.low_rank, c, gradient, momentum)
-
-
-def _drift(metric, c, velocity, position):
-    if metric.which == 0:
-        linear.drift(metric.diagonal, c, velocity, position)
-    elif metric.which == 1:
-        linear.drift(metric.dense, c, velocity, position)
-    else:
-        linear.drift(metric.low_rank, c, velocity, position)
-
-
-def _solve(metric, vector):
-    if metric.which == 0:
-        linear.solve(metric.diagonal, vector)
-    elif metric.which == 1:
-        linear.solve(metric.dense, vector)
-    else:
-        linear.solve(metric.low_rank, vector)
-
-
-register(AnyMap, {linear.kick: _kick, linear.drift: _drift, linear.solve: _solve})
+register(AnyMap, {generic: chosen(generic) for generic in (linear.kick, linear.drift, linear.solve)})
 
 
 class AnyRefreshment(NamedTuple):
@@ -69,25 +55,7 @@ class AnyRefreshment(NamedTuple):
     unturned: Unturned
 
 
-def _refresh(refreshment, kinetic, rng, state):
-    if refreshment.which == 0:
-        refresh(refreshment.full, kinetic, rng, state)
-    elif refreshment.which == 1:
-        refresh(refreshment.partial, kinetic, rng, state)
-    else:
-        refresh(refreshment.unturned, kinetic, rng, state)
-
-
-def _keep(refreshment, state, accepted):
-    if refreshment.which == 0:
-        keep(refreshment.full, state, accepted)
-    elif refreshment.which == 1:
-        keep(refreshment.partial, state, accepted)
-    else:
-        keep(refreshment.unturned, state, accepted)
-
-
-register(AnyRefreshment, {refresh: _refresh, keep: _keep})
+register(AnyRefreshment, {generic: chosen(generic) for generic in (refresh, keep)})
 
 
 class AnyRule(NamedTuple):

@@ -193,7 +193,7 @@ def test_held_variables_are_indices_too(sample):
         assert np.isfinite(target.try_at(np.zeros(3))[0]) == fine
 
 
-def test_index_within_a_loop():
+def test_index_within_a_loop(with_c):
     """Nothing of a loop can be checked from outside, so it is compiled by a backend that checks."""
 
     def sum_of(index):
