@@ -26,12 +26,13 @@ from .kernels.adapt import (
 from .kernels.compile import bind, layouts
 from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
-from .kernels.state import GRADIENTS, new_state
+from .kernels.state import DUE, GRADIENTS, KEPT, STRIDE, new_state
 from .kernels.status import Status
 from .propriety import Watch
 from .settings import Settings, unadapted
 from .snapshots import check_snapshot, upgraded
 from .target import LogDensity
+from .threads import one_thread
 from .window import Window
 
 __all__ = ["Chain"]
@@ -49,24 +50,34 @@ class Chain:
         All randomness of the chain.  Its bit generator is advanced in place.
     tune : int, optional
         Draws of warm-up, in which step size and metric adapt.
+    open_ended : bool, optional
+        Whether warm-up ends as soon as nothing is left to learn.  What it leaves of `tune` draws is not a number.
 
     Notes
     -----
     ``advance(a)`` then ``advance(b)`` makes the same draws as ``advance(a + b)``.
     """
 
-    def __init__(self, target: LogDensity, settings: Settings, rng: np.random.Generator, tune: int = 0) -> None:
+    def __init__(
+        self,
+        target: LogDensity,
+        settings: Settings,
+        rng: np.random.Generator,
+        tune: int = 0,
+        open_ended: bool = False,
+    ) -> None:
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
         self.count = 0
         self._random = generator_record(rng)
-        self._state = new_state(target.dim)
-        self._warmup = WarmUp(settings, target.dim, tune)
+        self._warmup = WarmUp(settings, target.dim, tune, open_ended)
+        self._state = new_state(target.dim, self._warmup.trail)
         step_size = settings.step_size or 1.0
         self._learning = new_learning(target.dim, self._warmup.memory, step_size, settings.target_accept)
         self._watch = Watch(target, settings.max_energy_error, not unadapted(settings, tune))
         self._bound: dict[Any, Callable[..., tuple[int, int]]] = target.kernels_of(settings)
         self._use(self._warmup.outline())
         self._started = False
+        self._watched = 0  # draws that have been watched
 
     def _use(self, plan: Plan) -> None:
         """Draw by this plan from now on."""
@@ -74,12 +85,14 @@ class Chain:
         self._plan = plan
         self._speed_limit, self._gain = kinetic.speed_limit(plan.kinetic), kinetic.gain(plan.kinetic)
         self._system = plan.system(self.target.target._replace(inverse_temperature=1.0 / self.settings.temperature))
-        self._lab = Lab(self._system.target, self._state, self._random, self.settings.max_energy_error)
+        self._lab = Lab(self._system.target, self._state, self.rng, self.settings.max_energy_error)
         self._advance = self._bind(plan)
         tuning[TARGET_ACCEPT], tuning[TUNES_STEP], tuning[LEARNS] = plan.target_accept, plan.tunes_step, plan.learns
         if plan.restart is not None:
             restart_step_size(self._learning.step, *plan.restart)
         self._next_event = self._warmup.next_event(self.count)
+        trail = self._state.trail.counters
+        trail[STRIDE], trail[DUE] = self._warmup.stride, self._warmup.due
 
     def _bind(self, plan: Plan) -> Callable[..., tuple[int, int]]:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
@@ -165,9 +178,10 @@ class Chain:
         self._started = True
 
     def _measured(self, plan_of: Callable[[], Plan]) -> Plan:
-        """Draw by a plan that takes measurements to make."""
+        """Draw by a plan that takes measurements to make, with one thread of BLAS: sums by several may differ."""
         try:
-            plan = plan_of()
+            with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # of draws without end
+                plan = plan_of()
         except BrokenError:
             self.target.raise_error()
         self._use(plan)
@@ -179,7 +193,7 @@ class Chain:
         Returns
         -------
         draws : ndarray of shape (count, d)
-            Unconstrained positions.
+            Unconstrained positions; NaN where warm-up had ended by itself.
         rows : ndarray of shape (count, N_COLUMNS)
             Their statistics, by the columns of `kernels.statistics`.
 
@@ -191,8 +205,11 @@ class Chain:
         if not self._started:
             raise RuntimeError("start the chain before it advances")
         draws, rows = np.empty((count, self.target.dim)), np.zeros((count, column.N_COLUMNS))
-        made = 0
+        made, trail = 0, self._state.trail.counters
         while made < count:
+            if skipped := self._skip(draws[made:], rows[made:]):
+                made += skipped
+                continue
             stop = min(count, made + self._next_event - self.count)
             block = draws[made:stop], rows[made:stop]
             drawn, status = self._advance(
@@ -207,18 +224,34 @@ class Chain:
             self.target.warn_of_errors()
             if self.count > self.tune:
                 self._watch.after_draws(rows[made - drawn : made], self._system, self._state)
-            if self.count == self._next_event:
+            if self.count == self._next_event or trail[KEPT] >= trail[DUE]:
                 self._end_window()
         return draws, rows
 
     def _end_window(self) -> None:
         """Learn from the window of warm-up that has ended; or, at the end of warm-up, no more."""
-        window = Window.of(self._learning, self.count)
-        if self.count < self.tune:
-            last = self._warmup.next_event(self.count) == self.tune
-            self._watch.after_window(window, self._system, self._state, last)
+        window, system = Window.of(self._learning, self.count), self._system
+        learned = self._warmup.learns
         self._measured(lambda: self._warmup.after(window, self._plan, self._lab))
-        forget(self._learning)
+        if learned:
+            last = not self._warmup.learns
+            fresh = window if last else window.last(self.count - self._watched)
+            if last or fresh.count >= self._watch.fewest:
+                self._watched = self.count
+                self._watch.after_window(fresh, system, self._state, last)
+        if not self._plan.goes_on:
+            forget(self._learning)
+
+    def _skip(self, draws: np.ndarray, rows: np.ndarray) -> int:
+        """Pass over draws of warm-up that are not needed any more, which are no numbers; returns how many."""
+        if not self._warmup.end <= self.count < self.tune:
+            return 0
+        skipped = min(len(draws), self.tune - self.count)
+        draws[:skipped], rows[:skipped, column.FLOATS] = np.nan, np.nan
+        rows[:skipped, [column.STEP_SIZE, column.STEP_SIZE_BAR]] = self.step_size
+        self.count += skipped
+        self._next_event = self._warmup.next_event(self.count)
+        return skipped
 
     def snapshot(self) -> dict[str, Any]:
         """Everything the chain is, as arrays and numbers: restored, it goes on with the same draws."""
@@ -227,11 +260,13 @@ class Chain:
             "count": self.count,
             "position": self.position,
             "log_density": float(self._state.current.value[0]) * self.settings.temperature,
-            "metric": {name: array.copy() for name, array in plan.metric._asdict().items()},
+            "metric": _copy(plan.metric),
             "kinetic": plan.kinetic.params.copy(),
             "mean": None if plan.mean is None else plan.mean.copy(),
             "momentum": self._state.kept.copy() if self.settings.refreshment.keeps else None,
-            "learning": {name: array.copy() for name, array in self._learning._asdict().items()},
+            "learning": _copy(self._learning),
+            "trail": _copy(self._state.trail) if self._warmup.approaching else None,
+            "skipped": self._warmup.end < self.count <= self.tune,
             "pending_gradients": int(self._state.counters[GRADIENTS]),
             "rng": self.rng.bit_generator.state,
             "choice": self.choice,
@@ -242,7 +277,7 @@ class Chain:
         """`snapshot` as this version makes them; a ValueError unless a chain with such settings can be like that."""
         try:
             snapshot = upgraded(snapshot, self.settings, self.tune)
-            check_snapshot(snapshot, self.settings, self.tune, self._warmup.windows, self._learning)
+            check_snapshot(snapshot, self.settings, self.tune, self._learning, self._state.trail)
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise ValueError(f"the state of the chain lacks something: {type(error).__name__}: {error}") from error
         return snapshot
@@ -259,9 +294,15 @@ class Chain:
         self.move_to(snapshot["position"])
         self.count, self._started = snapshot["count"], True
         self._use(self._warmup.restore(snapshot))
-        for name, array in snapshot["learning"].items():
-            getattr(self._learning, name)[...] = array
+        for memory, name in ((self._learning, "learning"), (self._state.trail, "trail")):
+            for field, array in (snapshot[name] or {}).items():
+                getattr(memory, field)[...] = array
         if self.settings.refreshment.keeps:
             self._state.kept[:] = snapshot["momentum"]
         self._state.counters[GRADIENTS] = snapshot["pending_gradients"]
         self.rng.bit_generator.state = snapshot["rng"]
+
+
+def _copy(record: Any) -> dict[str, np.ndarray]:
+    """The arrays of a record, by name."""
+    return {name: array.copy() for name, array in record._asdict().items()}

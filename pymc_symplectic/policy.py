@@ -28,12 +28,117 @@ class Policy:
     Hamilton's equations in whitened coordinates, where a normal turns once in 2π.
     """
 
-    # Windows: when the metric is fitted.
+    # The approach: from where a chain begins to a metric, by every gradient.
 
-    first_window: int = 10
-    """The length of the first windows.  Pairs of position and gradient tell scales from few draws."""
-    equal_windows: int = 3
-    """So many are of that length, and each that follows is twice as long as the one before, as in Stan."""
+    descent: int = 60
+    """Gradients on the way down to the typical set, at most; 0 to begin where the start is."""
+    descent_pairs: int = 12
+    """Steps that L-BFGS remembers."""
+    descent_reach: float = 1.0
+    """The largest change of a parameter in the first one, and twice as much after each that was still too short."""
+    descent_bend: float = 0.9
+    """Of the slope along a step, what is left at its end of a density that rises as if without end,"""
+    descent_rise: float = 20.0
+    """and the most by which it does, in nats a parameter.  After two such steps the way down ends before them."""
+    descent_points: int = 30
+    """The latest places that a first metric is fitted to,"""
+    descent_depth: float = 10.0
+    """of those whose log-density is within so many nats a parameter, and as many more, of the highest one."""
+    probes: int = 300
+    """Gradients that tell the curvature, one for each parameter up to this number; 0 for none."""
+    probe_rounds: int = 2
+    """Metrics that probes go by."""
+    probe_lengths: tuple[float, ...] = (1.0, 0.25, 0.0625, 0.015625)
+    """By which a probe is shortened where it comes to a place too far down:"""
+    probe_depth: float = 4.0
+    """by so many nats, and half of one for each parameter."""
+    probe_ridge: float = 1e-4
+    """Added to the moments of probes, which are exact but for the change of curvature."""
+    fit_rounds: int = 3
+    """Corrections of a metric by the same probes."""
+    trail: int = 1500
+    """Points of trajectories that are remembered: the latest ones at first, and later on fewer of each trajectory, so
+    that they are always of the latest two thirds of all,"""
+    trail_numbers: int = 1_000_000
+    """fewer where they have more numbers than these together."""
+    fewest_points: int = 4
+    """That a metric is fitted to."""
+    first_block: int = 16
+    """Points after which the metric is fitted, or a quarter of the number of parameters,"""
+    largest_first_block: int = 250
+    """up to this number;"""
+    block_growth: float = 1.3
+    """and by which blocks of points grow from one fit to the next,"""
+    largest_block: int = 400
+    """up to so many."""
+    first_approach_depth: int = 4
+    """Doublings of no-U-turn trajectories at first, one more after every second fit."""
+    approach_reach: float = 2.0
+    """How far dual averaging explores from the step size that a metric is found to suit."""
+    settled_draws: int = 40
+    """No-U-turn draws that have to be made before the metric is taken to be known, or as many as parameters,"""
+    settled_near: int = 4
+    """up to this multiple; and so many where the target is nearly normal, so that a better metric is worth it:"""
+    near_distance: float = 0.6
+    """at less than this distance from a Gaussian."""
+    settled_growth: float = 1.3
+    """The Fisher divergence from new points, over that of the metric fitted to them too, below which it is known,"""
+    settled_slack: tuple[float, float] = (0.05, 0.02)
+    """give or take so much a parameter, of no-U-turn draws and of turns,"""
+    settled_late: float = 0.25
+    """and so much after the most no-U-turn draws that are asked for."""
+
+    # Turning: harmonic paths where points say that the target is nearly normal.
+
+    turn_distance: float = 0.4
+    """The distance from a Gaussian, of the points that the metric has seen, below which a chain turns;"""
+    turn_held: float = 1.0
+    """and of points that it had not."""
+    turn_left: float = 0.8
+    """of new points, beyond which it goes back at once."""
+    turn_points: int = 30
+    """Points that have to be there, and more than parameters,"""
+    enough_points: int = 300
+    """or than this."""
+    turn_step: float = 1.2
+    """The first step size of a turn, whose acceptance"""
+    turn_accept: float = 0.85
+    """is held."""
+    turn_jitter: float = 0.3
+    """Of its time, π/2, as a fraction either way."""
+    turns: int = 100
+    """Draws by which turning is proved.  With 40, 4 of 20 chains on a Michaelis-Menten posterior kept to it that should
+    not have; with 100, none of 60."""
+    turn_memory: int = 150
+    """The latest draws that the best path is chosen by."""
+    turn_doubts: int = 30
+    """Draws after which turning may be found to go astray: where more than"""
+    turn_refused: tuple[float, float] = (0.05, 0.03)
+    """accept with less than the first probability than the second fraction,"""
+    turn_poor: float = 0.7
+    """or acceptance is less than this on average."""
+    turn_steps: tuple[int, ...] = (1, 2, 3, 4, 6)
+    """Steps of a path,"""
+    turn_times: tuple[float, ...] = (0.8, 1.0, 1.2, 1.4, math.pi / 2)
+    """and its times, of which the best are chosen in closed form;"""
+    least_turn_accept: float = 0.75
+    """of those accepted so often at least."""
+
+    # Windows after the approach: of no-U-turn draws, by which a tuner chooses.
+
+    latest_draws: int = 60
+    """The no-U-turn draws that a choice is made by where warm-up ends by itself: so many at most, the latest ones."""
+    step_draws: int = 30
+    """The latest of them by whose acceptance the step size is found then."""
+    proof: int = 60
+    """Draws by which the choice is proved then; 0 to make none."""
+    last_draws: int = 20
+    """At its end, left to the step size alone."""
+    windows: tuple[int, ...] = (60, 120)
+    """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
+    most_draws: int = 1000
+    """Of a warm-up that ends by itself."""
+
     final_fraction: float = 0.1
     """Of warm-up, left to the step size alone at the end."""
     final_least: int = 50
@@ -45,20 +150,11 @@ class Policy:
     """Of an energy error, the least limit in warm-up: falling from a bad start matters more than an exact limit."""
     transient_gradient: float = 100.0
     """A chain is on its way to the typical set while |Lᵀ g|² exceeds d by this factor: it is about d there."""
-    transient_window: int = 80
-    """The longest window of a chain on its way, which would spend a longer one on the way down."""
-    first_depth: int = 5
-    """Doublings of no-U-turn trajectories in the first window, one more in each that follows; a trajectory is costly,
-    and helpless, until the metric is known."""
 
     # The step size.
 
     explore_from: int = 10
     """Draws of warm-up from which on dual averaging may explore step sizes far from the one it begins with."""
-    explore_reach: float = 10.0
-    """How far, as a factor: the constant of Hoffman and Gelman (2014), section 3.2.1, for log(10 ε)."""
-    early_windows: int = 3
-    """Windows after which the step size is always searched anew, and only the metric is learned."""
     settled_gain: float = 0.3
     """In place of dual averaging's γ = 0.05, where the step size is known, or nearly.  With 0.05 it spreads by half in
     the first hundred draws, and the mean of its logarithms is a step that is too short."""
@@ -211,7 +307,5 @@ class Policy:
         return self.most_lost_harmonic if split == "harmonic" else self.most_lost_free
 
     def __post_init__(self) -> None:
-        if self.first_window < 3 or self.equal_windows < 1:
-            raise ValueError("policy: first_window must be at least 3, and equal_windows at least 1")
         if not (0 <= self.final_fraction < 1 and math.isfinite(self.transient_gradient)):
             raise ValueError("policy: final_fraction must be in [0, 1), and transient_gradient finite")

@@ -29,9 +29,11 @@ _FEWEST = 40  # draws of a window that says anything of them
 _EDGE = (690.0, 750.0)  # where exponentials of either sign leave the range of numbers
 _DECADES = (2, 4, 8, 16, 32, 64, 128, 256)  # of spreads at which the log-density is looked at
 _FARTHER = 8  # decades
+_LAST = 1e300  # hardly farther do numbers reach
 _PROPER = 1.01  # the density has to fall faster than 1/t, in the power of t
 _GROWTH, _WINDOWS = 10.0, 3  # of the spread of draws, in each of so many windows,
 _WIDE, _NARROW = 1e6, 1e3  # to so many times where they began, on a ridge so narrow
+_ROUNDED = 1e-12  # of their spread, or on one that is narrow at so little: numbers hardly tell it from no ridge at all
 _EACH = 8  # coordinates of a variable that are looked at
 _LOOKS = (20, 100, 500)  # draws after warm-up when divergences are counted
 
@@ -45,8 +47,8 @@ IMPROPER = (
     "prior that falls off on either side, or data that depend on it."
 )
 SPREADS = (
-    "The draws of {} spread farther in every window of warm-up: the data may say something of these parameters "
-    "together, but nothing holds each of them back, so the posterior is improper, or nearly so. Give each a proper "
+    "The draws of {} spread farther and farther: the data may say something of these parameters together, but nothing "
+    "holds each of them back, so the posterior is improper, or nearly so. Give each a proper "
     "prior, or leave one out."
 )
 DIVERGE = (
@@ -73,13 +75,15 @@ def unheld(evaluate: Callable[[np.ndarray], float], position: np.ndarray, j: int
     spread : float
         The unit of length, positive.
     """
-    here = evaluate(position)
+    here, most = evaluate(position), np.log10(_LAST / spread) if np.isfinite(spread) else 0.0
     for side in (1.0, -1.0):
         change, free = 0.0, False
-        for nearer, decades in itertools.pairwise((0, *_DECADES)):
+        for nearer, decades in itertools.pairwise(np.minimum((0, *_DECADES), most)):
+            if not nearer < decades:
+                break
             there = position.copy()
-            there[j] += side * spread * 10.0**decades
-            before, change = change, evaluate(there) - here if np.isfinite(there[j]) else -np.inf
+            there[j] = np.clip(there[j] + side * spread * 10.0**decades, -_LAST, _LAST)
+            before, change = change, evaluate(there) - here
             if not np.isfinite(change):
                 # a bound, or a fall that no number can tell; what has risen so far has come to where numbers end
                 free = free and decades > _FARTHER and before > _RISE
@@ -133,6 +137,7 @@ class Watch:
         self._sizes = list(target.sizes.values())
         self._signs, self._elsewhere = Signs(), new_state(target.dim)
         self._warned = False
+        self.fewest = _FEW  # draws of a window that is worth a look, unless it is the last one
 
     def after_window(self, window: Window, system: HamiltonianSystem, state: State, last: bool) -> None:
         """Look at a window that has ended, with what it was drawn by; `last` says whether others follow.
@@ -245,15 +250,16 @@ class Signs:
                 free[j] = unheld(evaluate, position, j, spread[j])
             if free.any():
                 return free, IMPROPER
-            rising = pulled & last & (_EDGE[0] < mean) & (mean < _EDGE[1])
+            edge = [(_EDGE[0] < where) & (where < _EDGE[1]) for where in (mean, np.abs(position))]
+            rising = pulled & last & (edge[0] | edge[1])
             rising |= pulled & long & (force * spread > _RISE)
             if rising.any():
                 return rising, RISES
             if long:
-                ridge = self._growing(spread) & (spread > _WIDE * (1.0 + self._began))
-                for j in _first_of_each(ridge, sizes):
-                    ridge[j] = self._narrow(evaluate, position, j, spread[j])
-                    free[j] = ridge[j]
+                growing = self._growing(spread) & (spread > _WIDE * (1.0 + self._began))
+                for ridge, part in ((growing, 1.0), (spread > _WIDE, _ROUNDED)):
+                    for j in _first_of_each(ridge, sizes):
+                        free[j] |= self._narrow(evaluate, position, j, part * spread[j])
                 if free.any():
                     return free, SPREADS
         self._spreads.append(spread)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 
 from .target import LogDensity, user_code, values_function
 
-__all__ = ["SEED", "RecordedVariables", "check_var_names", "longest"]
+__all__ = ["SEED", "RecordedVariables", "check_var_names", "longest", "without_skipped"]
 
 SEED = (0,)
 """Seed of random variables, where no other is given."""
@@ -77,10 +78,15 @@ class RecordedVariables:
         """Write the variables at `draws` (n, d) to arrays of shape (n, ...).
 
         `seed` is of the chain, and `first` the number of the first of these draws in it, from the start of warm-up.
+        Where a draw was not made, and is NaN, numbers are NaN too, and all else is zero.
         """
         function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
         with user_code:  # a PyTensor function may have one storage for its inputs, too
             for i, position in enumerate(draws):
+                if position.size and np.isnan(position).all():
+                    for array in columns:
+                        array[i] = np.nan if array.dtype.kind == "f" else 0
+                    continue
                 values = function(*to_point(position).values(), *self._generators(seed, first + i))
                 for array, value in zip(columns, values, strict=True):
                     array[i] = value
@@ -141,3 +147,14 @@ def longest(counts: Sequence[int], tune: int) -> tuple[list[int], int]:
     kept = max(range(1, len(order) + 1), key=lambda n: (n * ranked[order[n - 1]], n))
     chains = sorted(order[:kept])
     return chains, min(counts[chain] for chain in chains)
+
+
+def without_skipped(idata: xr.DataTree, warmup: int) -> xr.DataTree:
+    """A result with so many draws of warm-up: those beyond have been passed over by all chains, and are not numbers."""
+    groups = {f"/{name}": group.to_dataset() for name, group in idata.children.items()}
+    for name, data in groups.items():
+        if name.startswith("/warmup_") and data.sizes["draw"] > warmup:
+            groups[name] = data.isel(draw=slice(0, warmup))
+        if "tuning_steps" in data.attrs:
+            groups[name].attrs["tuning_steps"] = warmup
+    return xr.DataTree.from_dict(groups)

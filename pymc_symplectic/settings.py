@@ -19,7 +19,7 @@ from .policy import Policy
 from .refreshments import Refreshment
 from .trajectories import TrajectoryRule
 
-__all__ = ["OF_SAMPLE", "Options", "Settings", "check_names", "unadapted"]
+__all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted"]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
 

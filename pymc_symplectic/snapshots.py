@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from .adaptation.approach import Approach
 from .adaptation.warmup import WarmUp
-from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning
+from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
+from .kernels.state import KEPT, SEEN, STRIDE, Trail
 from .settings import Settings
 
 __all__ = ["check_snapshot", "generator_of", "upgraded"]
@@ -73,6 +75,8 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
     step = snapshot["learning"]["step"]
     if np.shape(step) == (N_STEP - 1,):  # the step size was always moved by this gain
         snapshot = {**snapshot, "learning": {**snapshot["learning"], "step": np.append(step, GAMMA)}}
+    if "approach" not in snapshot:
+        snapshot = _of_windows(snapshot, settings, tune)
     if "choice" in snapshot:
         return snapshot
     snapshot = {**snapshot, "choice": {"history": list(snapshot["tuner"]["history"])}}
@@ -81,10 +85,27 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
     return {**snapshot, "choice": {**choice, "step_size": float(np.exp(step[LOG_MEAN_STEP]))}}
 
 
+def _of_windows(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapping[str, Any]:
+    """A snapshot of a version that learned by windows alone, from which a chain that has learned goes on."""
+    if snapshot["count"] < tune:
+        raise ValueError(
+            f"the chain was in warm-up, at draw {snapshot['count']} of {tune}, and was made by an earlier version, "
+            "which learned in another way"
+        )
+    dim, before = len(snapshot["position"]), snapshot["learning"]
+    learning = new_learning(dim, WarmUp(settings, dim, tune).memory, 1.0, 0.5)._asdict()
+    approach = Approach(settings.policy, dim)
+    approach.end("an earlier version has learned by windows")
+    return {
+        **snapshot, "approach": approach.snapshot(), "end": tune, "trail": None, "skipped": False,
+        "learning": {**learning, "step": before["step"], "tuning": before["tuning"]},
+    }  # fmt: skip
+
+
 def check_snapshot(
-    snapshot: Mapping[str, Any], settings: Settings, tune: int, windows: Sequence[int], learning: Learning
+    snapshot: Mapping[str, Any], settings: Settings, tune: int, learning: Learning, trail: Trail
 ) -> None:
-    """Raise a ValueError unless a chain with these settings, windows of warm-up, and memory can have been like this.
+    """Raise a ValueError unless a chain with these settings, draws of warm-up, and memory can have been like this.
 
     Parameters
     ----------
@@ -93,9 +114,8 @@ def check_snapshot(
     settings : Settings
     tune : int
         Draws of warm-up.
-    windows : sequence of int
-        Ends of the windows that the chain begins with.
     learning : Learning
+    trail : Trail
         Of the chain.
     """
     dim = learning.means.shape[1]
@@ -108,8 +128,12 @@ def check_snapshot(
     if not isinstance(snapshot["far"], bool):
         raise ValueError(f"far is {snapshot['far']!r}, and must be true or false")
     ends = snapshot["windows"]
-    if not isinstance(ends, list) or not all(map(_whole, ends)) or bool(ends) != bool(windows):
-        raise ValueError(f"windows are {ends!r}, and were {list(windows)} at first")
+    if not isinstance(ends, list) or not all(map(_whole, ends)):
+        raise ValueError(f"windows are {ends!r}")
+    if not _whole(snapshot["end"]) or snapshot["end"] > tune:
+        raise ValueError(f"warm-up has its end at {snapshot['end']!r} of {tune} draws")
+    if not isinstance(snapshot["skipped"], bool):
+        raise ValueError(f"skipped is {snapshot['skipped']!r}, and must be true or false")
     if ends != sorted(set(ends)) or not all(0 < end <= tune for end in ends):
         raise ValueError(f"windows are {ends!r}, and must follow each other in {tune} draws")
     if snapshot["mean"] is not None:
@@ -124,6 +148,7 @@ def check_snapshot(
     _check_kinetic(snapshot["kinetic"], settings, dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
     _check_warmup(snapshot, settings, dim, tune)
+    _check_trail(snapshot, trail)
     generator_of(snapshot["rng"])
 
 
@@ -155,6 +180,21 @@ def _check_learning(arrays: Any, own: Learning, count: int) -> None:
             raise ValueError(f"learning, {name} is not finite")
     if np.any(arrays["counters"] < 0) or np.any(arrays["counters"] > count):
         raise ValueError(f"learning, counters are {arrays['counters']} after {count} draws")
+
+
+def _check_trail(snapshot: Mapping[str, Any], own: Trail) -> None:
+    arrays = snapshot["trail"]
+    if (arrays is None) != snapshot["approach"]["over"]:
+        raise ValueError("points of trajectories are remembered until the approach is over, and no longer")
+    if arrays is None:
+        return
+    if set(arrays) != set(own._fields):
+        raise ValueError(f"of points there are {', '.join(map(str, arrays))}")
+    for name, array in own._asdict().items():
+        _check_array(f"trail, {name}", arrays[name], array.shape, array.dtype)
+    seen, stride, kept = (int(arrays["counters"][place]) for place in (SEEN, STRIDE, KEPT))
+    if not (0 <= kept <= seen and stride >= 1):
+        raise ValueError(f"trail, counters are {arrays['counters']}")
 
 
 def _check_warmup(snapshot: Mapping[str, Any], settings: Settings, dim: int, tune: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from .kernels.adapt import ACCEPT, DENSITY, DIVERGED, IN_MEMORY, IN_MOMENTS, LOG_MEAN_STEP, STEPS, Learning
+from .kernels.adapt import ACCEPT, DENSITY, DIVERGED, IN_MEMORY, IN_MOMENTS, LOG_MEAN_STEP, SIZE, STEPS, Learning
+from .kernels.state import KEPT, Trail
 
 __all__ = ["Window"]
 
@@ -16,15 +17,16 @@ _LARGEST = 1e100  # of what can be squared, and summed
 
 @dataclass(frozen=True)
 class Window:
-    """The draws of a window of warm-up: all that anything is learned from.
+    """The draws of a window of warm-up, or points of its trajectories: all that anything is learned from.
 
     Attributes
     ----------
     draws, gradients : ndarray of shape (n, d)
         Unconstrained positions and gradients of the log-density, the oldest first; of a window that is longer than
         what memory was asked for, the latest n.
-    log_density, steps, accept, diverged : ndarray of shape (n,)
-        Of each of these draws: the log-density, integrator steps, mean acceptance, and whether it diverged (1.0).
+    log_density, steps, accept, diverged, sizes : ndarray of shape (n,)
+        Of each of these draws: the log-density, integrator steps, mean acceptance, whether it diverged (1.0), and the
+        size of its steps.  Of points the log-density alone is known, and the others are as of an accepted step.
     count : int
         Draws of the whole window.
     means, squares : ndarray of shape (2, d)
@@ -33,8 +35,6 @@ class Window:
         The number of draws of the chain when the window ended.
     step_size : float
         What dual averaging had settled on by then.
-    turn : int
-        The place of the oldest draw in the chain's memory, which is a ring.
     """
 
     draws: np.ndarray
@@ -43,19 +43,20 @@ class Window:
     steps: np.ndarray
     accept: np.ndarray
     diverged: np.ndarray
+    sizes: np.ndarray
     count: int
     means: np.ndarray
     squares: np.ndarray
     end: int = 0
     step_size: float = 1.0
-    turn: int = 0
 
     @classmethod
     def of(cls, learning: Learning, end: int = 0) -> Window:
         """The window that a chain has drawn since the last one ended; a copy."""
         count, room = int(learning.counters[IN_MEMORY]), len(learning.draws)
         order = np.arange(max(0, count - room), count) % max(1, room)
-        log_density, steps, accept, diverged = learning.outcomes[order].T[[DENSITY, STEPS, ACCEPT, DIVERGED]]
+        columns = [DENSITY, STEPS, ACCEPT, DIVERGED, SIZE]
+        log_density, steps, accept, diverged, sizes = learning.outcomes[order].T[columns]
         return cls(
             draws=learning.draws[order],
             gradients=learning.gradients[order],
@@ -63,20 +64,56 @@ class Window:
             steps=steps,
             accept=accept,
             diverged=diverged,
+            sizes=sizes,
             count=int(learning.counters[IN_MOMENTS]),
             means=learning.means.copy(),
             squares=learning.squares.copy(),
             end=end,
             step_size=float(np.exp(learning.step[LOG_MEAN_STEP])),
-            turn=int(order[0]) if len(order) else 0,
         )
+
+    @classmethod
+    def of_points(
+        cls, positions: np.ndarray, gradients: np.ndarray, values: np.ndarray, end: int = 0, step_size: float = 1.0
+    ) -> Window:
+        """Points (n, d) with gradients (n, d) and log-densities (n,), the oldest first, as if each were a draw."""
+        ones = np.ones(len(values))
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = np.array([part.sum(axis=0) for part in (positions, gradients)]) / max(1, len(values))
+            squares = np.array([((positions - means[0]) ** 2).sum(axis=0), ((gradients - means[1]) ** 2).sum(axis=0)])
+        return cls(
+            draws=positions,
+            gradients=gradients,
+            log_density=values,
+            steps=ones,
+            accept=ones,
+            diverged=np.zeros(len(values)),
+            sizes=np.full(len(values), step_size),
+            count=len(values),
+            means=means,
+            squares=squares,
+            end=end,
+            step_size=step_size,
+        )
+
+    @classmethod
+    def of_trail(cls, trail: Trail, since: int = 0, end: int = 0, step_size: float = 1.0) -> Window:
+        """The points of trajectories since so many had been kept, as far as they are remembered; a copy."""
+        kept, room = int(trail.counters[KEPT]), len(trail.values)
+        order = np.arange(max(since, kept - room), kept) % max(1, room)
+        return cls.of_points(trail.positions[order], trail.gradients[order], trail.values[order], end, step_size)
+
+    def last(self, count: int) -> Window:
+        """The latest draws, so many at most."""
+        first = max(0, len(self.draws) - count)
+        each = ("draws", "gradients", "log_density", "steps", "accept", "diverged", "sizes")
+        part = {name: getattr(self, name)[first:] for name in each}
+        kept = Window.of_points(part["draws"], part["gradients"], part["log_density"], self.end, self.step_size)
+        return replace(kept, **part)
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Draws and gradients (n, d) that can be squared, as metrics and kinetic energies are fitted to them.
-
-        They come in the order of memory, which matters to the last bit of sums alone.
-        """
-        draws, gradients = np.roll(self.draws, self.turn, axis=0), np.roll(self.gradients, self.turn, axis=0)
+        """Draws and gradients (n, d) that can be squared, as metrics and kinetic energies are fitted to them."""
+        draws, gradients = self.draws, self.gradients
         fit = (np.abs(draws) < _LARGEST).all(axis=1) & (np.abs(gradients) < _LARGEST).all(axis=1)
         return draws[fit], gradients[fit]

@@ -20,7 +20,7 @@ NAME = PACKAGE.name
 # From the bottom up: a module may import itself, and the modules of the lines above its own.
 LAYERS = [
     ["native"],
-    ["checks", "names", "policy", "kernels"],
+    ["checks", "names", "policy", "threads", "kernels"],
     ["window"],
     ["kinetic", "metrics"],
     ["splits", "refreshments", "trajectories"],

@@ -16,7 +16,6 @@ from pymc_symplectic.kernels import linear
 from pymc_symplectic.kernels.adapt import new_learning, store_draw
 from pymc_symplectic.kernels.state import Point
 from pymc_symplectic.metrics import CATALOGUE, Metric, get
-from pymc_symplectic.metrics.auto import as_dense
 from pymc_symplectic.metrics.estimate import geometric_mean
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
@@ -168,13 +167,13 @@ def test_directions_of_chance_are_not_taken():
     assert along.max() > 0.9 and found.stretch[along.argmax()] > 5
 
 
-@pytest.mark.parametrize("dim", [1, 100])
+@pytest.mark.parametrize("dim", [1, 300])
 def test_few_parameters_have_a_dense_metric_by_default(dim):
     metric = get("auto").resolve(dim)
     assert isinstance(metric, ps.Dense) and metric.adapts
 
 
-@pytest.mark.parametrize(("dim", "most"), [(101, 100), (300, 66), (1000, 20), (100_000, 10)])
+@pytest.mark.parametrize(("dim", "most"), [(301, 66), (1000, 20), (100_000, 10)])
 def test_more_parameters_have_fewer_directions_by_default(dim, most):
     metric = get("auto").resolve(dim)
     assert metric.max_rank == most
@@ -184,36 +183,6 @@ def test_more_parameters_have_fewer_directions_by_default(dim, most):
 def chained(dim):
     """The covariance of a stationary autoregression, whose correlations are not those of a few directions."""
     return 0.9 ** np.abs(np.subtract.outer(np.arange(dim), np.arange(dim)))
-
-
-def test_more_parameters_have_a_dense_metric_where_that_is_clearly_better():
-    covariance = chained(120)
-    metric = get("auto").resolve(120)
-    few = metric.fit(metric.start(np.ones(120)), seen(*gaussian(covariance, 149)))
-    assert isinstance(few, linear.LowRankMap)
-    found = metric.fit(few, seen(*gaussian(covariance, 400)))
-    assert isinstance(found, linear.DenseMap)
-    assert condition(few, covariance) > 4 and condition(found, covariance) < 1.2
-    assert metric.fit(found, seen(*gaussian(covariance, 149))) is found
-    assert condition(metric.fit(found, seen(*gaussian(covariance, 400, seed=6))), covariance) < 1.05
-
-
-def test_more_parameters_keep_a_low_rank_metric_where_a_dense_one_would_fit_noise():
-    """Skewed parameters that are not correlated, with and without a direction that is."""
-    rng = np.random.default_rng(7)
-    noise, direction = rng.standard_normal((400, 120)), np.full(120, 120**-0.5)
-    draws, gradients = noise + 0.4 * (noise**2 - 1), -noise * (1 + 0.5 * rng.standard_normal((400, 120)))
-    far, near = np.outer(noise @ direction, direction), np.outer(gradients @ direction, direction)
-    metric = get("auto").resolve(120)
-    for much in (0, 9):
-        found = metric.fit(metric.start(np.ones(120)), seen(draws + much * far, gradients - much / (1 + much) * near))
-        assert isinstance(found, linear.LowRankMap)
-
-
-def test_memory_is_not_enough_for_many_parameters_to_have_a_dense_metric():
-    metric = get("auto").resolve(321)
-    found = metric.fit(metric.start(np.ones(321)), seen(*gaussian(chained(321), 600), memory=metric.memory))
-    assert isinstance(found, linear.LowRankMap)
 
 
 @learned
@@ -304,14 +273,6 @@ def test_identity():
     metric = get("identity")
     assert not metric.adapts
     np.testing.assert_array_equal(matrix_of(metric.start(np.full(DIM, 1e9))), np.eye(DIM))
-
-
-def test_a_low_rank_map_as_a_dense_one():
-    metric = ps.LowRank(max_rank=2)
-    found = metric.fit(metric.start(np.ones(DIM)), seen(*gaussian(correlated())))
-    assert len(found.stretch) == 2
-    np.testing.assert_allclose(inverse_mass(as_dense(found)), inverse_mass(found), rtol=1e-10)
-    assert as_dense(linear.LowRankMap(np.ones(DIM), np.eye(DIM)[:1], np.zeros(1))) is None
 
 
 def test_geometric_mean_of_matrices_beyond_rounding():

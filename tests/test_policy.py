@@ -19,7 +19,7 @@ def test_a_policy_is_a_value():
     assert replace(ps.Policy(), keep=2.0) != ps.Policy()
 
 
-@pytest.mark.parametrize(("name", "value"), [("first_window", 2), ("equal_windows", 0), ("final_fraction", 1.0)])
+@pytest.mark.parametrize(("name", "value"), [("transient_gradient", np.inf), ("final_fraction", 1.0)])
 def test_what_no_warm_up_can_do_is_refused(name, value):
     with pytest.raises(ValueError, match=name):
         replace(ps.Policy(), **{name: value})
@@ -30,10 +30,10 @@ def test_a_policy_that_is_none():
         Settings.choose(policy=3)
 
 
-def test_windows_are_those_of_the_policy():
-    policy = replace(ps.Policy(), first_window=20, equal_windows=1, final_fraction=0.2)
-    assert WarmUp(Settings.choose(), 3, 1000).windows == (10, 20, 30, 50, 90, 170, 330, 900)
-    assert WarmUp(Settings.choose(policy=policy), 3, 1000).windows == (20, 60, 140, 300, 800)
+def test_the_schedule_is_that_of_the_policy():
+    policy = replace(ps.Policy(), windows=(100, 200), final_fraction=0.2)
+    assert WarmUp(Settings.choose(), 3, 1000).next_event(0) == 720
+    assert WarmUp(Settings.choose(policy=policy), 3, 1000).next_event(0) == 500
 
 
 def test_another_policy_makes_another_chain(normal_step):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pymc_symplectic.kernels.adapt import ACCEPT, DENSITY, DIVERGED, STEPS, forget, new_learning, store_draw
-from pymc_symplectic.kernels.state import Point
+from pymc_symplectic.kernels.state import KEPT, SEEN, STRIDE, Point, new_trail
+from pymc_symplectic.kernels.trail import FARTHEST, remember
 from pymc_symplectic.window import Window
 
 
@@ -50,10 +51,42 @@ def test_pairs_are_those_that_can_be_squared():
     learning = learned(13, 10)
     learning.draws[4, 1], learning.gradients[7, 0] = 1e200, np.nan
     draws, gradients = Window.of(learning).pairs
-    np.testing.assert_array_equal(draws[:, 0], [10, 11, 12, 3, 5, 6, 8, 9])  # in the order of memory
+    np.testing.assert_array_equal(draws[:, 0], [3, 5, 6, 8, 9, 10, 11, 12])
     np.testing.assert_array_equal(gradients, -draws)
 
 
 def test_without_memory_there_are_no_pairs():
     draws, gradients = Window.of(learned(5, 0)).pairs
     assert draws.shape == gradients.shape == (0, 2)
+
+
+def test_the_latest_draws_of_a_window():
+    window = Window.of(learned(27, 10), end=27).last(4)
+    np.testing.assert_array_equal(window.draws[:, 0], [23, 24, 25, 26])
+    np.testing.assert_array_equal(window.steps, [23, 24, 25, 26])
+    np.testing.assert_allclose(window.means[0], 24.5)
+    assert window.count == 4 and window.end == 27 and window.step_size == pytest.approx(0.3)
+    assert Window.of(learned(3, 10)).last(4).count == 3
+
+
+@pytest.mark.parametrize(("stride", "kept"), [(1, [7, 8, 9, 10, 11]), (3, [3, 6, 9])])
+def test_points_of_a_trail_come_oldest_first(stride, kept):
+    trail = new_trail(2, 5)
+    trail.counters[STRIDE] = stride
+    for number in range(1, 12):
+        value = float(number)
+        remember(trail, Point(np.full(2, value), np.full(2, -value), np.full(1, 10 * value), np.zeros(1)), 0.0)
+    remember(trail, Point(np.zeros(2), np.zeros(2), np.zeros(1), np.zeros(1)), FARTHEST)  # too far off
+    window = Window.of_trail(trail, end=40, step_size=0.3)
+    np.testing.assert_array_equal(window.draws[:, 0], kept)
+    np.testing.assert_array_equal(window.gradients[:, 1], np.negative(kept))
+    np.testing.assert_array_equal(window.log_density, np.multiply(kept, 10))
+    assert trail.counters[SEEN] == 11 and trail.counters[KEPT] == 11 // stride and window.end == 40
+    latest = Window.of_trail(trail, since=int(trail.counters[KEPT]) - 2)
+    np.testing.assert_array_equal(latest.draws[:, 0], kept[-2:])
+
+
+def test_a_trail_without_room_takes_nothing():
+    trail = new_trail(2, 0)
+    remember(trail, Point(np.ones(2), np.ones(2), np.ones(1), np.zeros(1)), 0.0)
+    assert trail.counters[KEPT] == 0 and Window.of_trail(trail).count == 0

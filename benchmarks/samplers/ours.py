@@ -82,15 +82,16 @@ class Part(NamedTuple):
 
 
 def advance(
-    problem: Problem, settings: Settings, draws: int, tune: int, chains: int, seed: int
+    problem: Problem, settings: Settings, draws: int, tune: int | None, chains: int, seed: int
 ) -> Iterator[tuple[Chain, Part, Part]]:
-    """Run one chain after another; each with its warm-up and its sampling."""
+    """Run one chain after another; each with its warm-up, which ends by itself where `tune` is None, and sampling."""
+    most = settings.policy.most_draws if tune is None else tune
     seeds = np.random.SeedSequence(seed).spawn(chains)
     for start, child in zip(problem.starts(chains, seed), seeds, strict=True):
-        chain = Chain(problem.target, settings, np.random.default_rng(child), tune)
+        chain = Chain(problem.target, settings, np.random.default_rng(child), most, open_ended=tune is None)
         began = time.process_time()
         chain.start(start)
-        warmup = chain.advance(tune)
+        warmup = chain.advance(most)
         middle = time.process_time()
         sampling = chain.advance(draws)
         yield chain, Part(*warmup, middle - began), Part(*sampling, time.process_time() - middle)
@@ -107,7 +108,7 @@ def prepare(problem: Problem, options: Options) -> Sample:
     compile_seconds = problem.compile_seconds + time.process_time() - began
 
     @threadpool_limits.wrap(1)  # as in pymc_symplectic.sample: what is waited for by other threads is no work
-    def sample(draws: int, tune: int, chains: int, seed: int) -> Run:
+    def sample(draws: int, tune: int | None, chains: int, seed: int) -> Run:
         positions, diverging, steps, chosen = [], [], [], []
         gradients, seconds = np.zeros(2, int), np.zeros(2)
         for chain, *parts in advance(problem, settings, draws, tune, chains, seed):

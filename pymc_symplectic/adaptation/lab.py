@@ -10,9 +10,11 @@ from ..kernels import chain as kernels
 from ..kernels.compile import bind
 from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.probe import Outings, Probes, probe, venture
-from ..kernels.state import GRADIENTS, HamiltonianSystem, State, Target
+from ..kernels.random import generator_record
+from ..kernels.state import GRADIENTS, KEPT, SEEN, HamiltonianSystem, State, Target
 from ..kernels.status import Status
 from ..window import Window
+from .descent import Place
 
 __all__ = ["BrokenError", "Lab", "Starts", "evenly_spaced", "probes_from"]
 
@@ -35,7 +37,7 @@ class Starts(NamedTuple):
 
 
 class Lab:
-    """Measurements where a chain stands, and where it has been; it never moves the chain.
+    """Measurements where a chain stands, and where it has been; it moves the chain before its first draw alone.
 
     Gradients are counted like all others of the chain, and randomness is the chain's own.
 
@@ -44,14 +46,15 @@ class Lab:
     target : Target
     state : State
         Its working memory is used; ``state.current`` is left alone.
-    random : ndarray
-        The chain's generator, as kernels take it.
+    rng : numpy.random.Generator
+        The chain's.
     max_energy_error : float
         A test trajectory beyond it diverges.
     """
 
-    def __init__(self, target: Target, state: State, random: np.ndarray, max_energy_error: float) -> None:
-        self.target, self._state, self._random, self._limit = target, state, random, max_energy_error
+    def __init__(self, target: Target, state: State, rng: np.random.Generator, max_energy_error: float) -> None:
+        self.target, self._state, self._rng, self._limit = target, state, rng, max_energy_error
+        self._random = generator_record(rng)
 
     @property
     def dim(self) -> int:
@@ -67,6 +70,45 @@ class Lab:
     def gradients(self) -> int:
         """How many have been evaluated since the chain's last draw."""
         return int(self._state.counters[GRADIENTS])
+
+    @property
+    def place(self) -> Place:
+        """Where the chain stands; a copy."""
+        point = self._state.current
+        return Place(point.position.copy(), float(point.value[0]), point.gradient.copy())
+
+    def move(self, place: Place) -> None:
+        """Let the chain, which has not drawn yet, begin elsewhere."""
+        point = self._state.current
+        point.position[:], point.value[0], point.gradient[:] = place
+
+    def evaluate(self, position: np.ndarray) -> Place:
+        """Log-density and gradient at a position."""
+        point = self._state.moving
+        point.position[:] = position
+        if kernels.evaluate_start(self.target, self._state._replace(current=point)) == Status.BROKEN:
+            raise BrokenError
+        value = float(point.value[0])
+        known = np.isfinite(value) and np.all(np.isfinite(point.gradient))
+        return Place(point.position.copy(), value if known else -np.inf, point.gradient.copy())
+
+    def normals(self, *shape: int) -> np.ndarray:
+        """Standard normal numbers."""
+        return self._rng.standard_normal(shape)
+
+    @property
+    def seen(self) -> int:
+        """How many points of trajectories there have been."""
+        return int(self._state.trail.counters[SEEN])
+
+    @property
+    def kept(self) -> int:
+        """How many of them have been kept."""
+        return int(self._state.trail.counters[KEPT])
+
+    def points(self, since: int, window: Window) -> Window:
+        """The points since so many had been kept, at the end of a window of draws."""
+        return Window.of_trail(self._state.trail, since, window.end, window.step_size)
 
     def step_size(self, system: HamiltonianSystem, guess: float) -> float:
         """A step size whose first step, from where the chain stands, is neither refused nor wastefully small."""

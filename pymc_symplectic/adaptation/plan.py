@@ -44,6 +44,8 @@ class Plan:
         Whether the step size is tuned at each draw, and draws are collected for the next window.
     restart : Restart or None
         What to do with the step size; None to go on.
+    goes_on : bool
+        Whether the draws so far are the first ones of the next window, too.
     """
 
     metric: LinearMap
@@ -56,6 +58,7 @@ class Plan:
     tunes_step: bool
     learns: bool
     restart: Restart | None = None
+    goes_on: bool = False
 
     def system(self, target: Target) -> HamiltonianSystem:
         """The Hamiltonian system, and the flow that approximates its motion."""

@@ -1,49 +1,65 @@
-"""When warm-up refits the metric."""
+"""How many draws of warm-up each part of it may take."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
 
 from ..policy import Policy
 
-__all__ = ["doubling", "window_ends"]
+__all__ = ["Schedule"]
 
 
-def window_ends(tune: int, policy: Policy) -> list[int]:
-    """Draws of warm-up after which the metric is fitted, to the draws since the last such moment.
+class Schedule(NamedTuple):
+    """The parts of a warm-up of so many draws.
 
-    After three windows of ten draws, each is twice as long as the one before, so that early draws, made far from the
-    typical set and with a poor metric, are forgotten.  A last stretch of a tenth of warm-up, and at least 50 draws
-    where there is room, is left to the step size alone; where no window fits, the list is empty and the metric stays as
-    it began.
-
-    Parameters
+    Attributes
     ----------
+    approach : int
+        Draws by which the metric has to be known.
+    last : int
+        Draws after which nothing but the step size is tuned.
     tune : int
-        Draws of warm-up.
-    policy : Policy
-        Whose `first_window`, `equal_windows`, `final_fraction` and `final_least` the numbers above are.
-
-    Examples
-    --------
-    >>> window_ends(1000, Policy())
-    [10, 20, 30, 50, 90, 170, 330, 900]
-    >>> window_ends(100, Policy())
-    [10, 20, 30, 50]
-    >>> window_ends(12, Policy())
-    []
+        Draws of warm-up, at most.
     """
-    last = tune - max(round(policy.final_fraction * tune), min(policy.final_least, tune // 2))
-    return doubling(0, last, policy.first_window, policy.equal_windows)
 
+    approach: int
+    last: int
+    tune: int
 
-def doubling(start: int, last: int, length: int, equal: int = 1) -> list[int]:
-    """Ends of windows from `start` on, the first `equal` ones of this length, each that follows twice as long.
+    @classmethod
+    def of(cls, tune: int, policy: Policy) -> Schedule:
+        """The parts, by the numbers of a policy.
 
-    A window that would leave less than the next one needs takes the rest, up to `last`.
-    """
-    ends: list[int] = []
-    while start + length <= last:
-        end = start + length
-        following = length if len(ends) + 1 < equal else 2 * length
-        if last - end < following:
-            end = last
-        ends.append(end)
-        start, length = end, following
-    return ends
+        A tenth of warm-up, and at least 50 draws where there is room, is left to the step size; of what is before that,
+        the last half or what windows ask for is left to them, unless there is no room for any.
+
+        Examples
+        --------
+        >>> Schedule.of(1000, Policy())
+        Schedule(approach=720, last=900, tune=1000)
+        >>> Schedule.of(100, Policy())
+        Schedule(approach=50, last=50, tune=100)
+        """
+        last = tune - max(round(policy.final_fraction * tune), min(policy.final_least, tune // 2))
+        wanted = sum(policy.windows)
+        return cls(last if last < wanted else max(last - wanted, last // 2), last, tune)
+
+    def windows(self, count: int, policy: Policy) -> list[int]:
+        """Ends of the windows after `count` draws, each twice as long as the one before.
+
+        A window that would leave less than the next one needs takes the rest.
+
+        Examples
+        --------
+        >>> Schedule.of(1000, Policy()).windows(100, Policy())
+        [160, 280, 900]
+        """
+        ends: list[int] = []
+        start, length = count, policy.windows[0]
+        while start + length <= self.last:
+            end = start + length
+            if self.last - end < 2 * length:
+                end = self.last
+            ends.append(end)
+            start, length = end, 2 * length
+        return ends

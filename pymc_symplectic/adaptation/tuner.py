@@ -24,6 +24,7 @@ The numbers by which all of this is decided are those of `Policy`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,8 +34,10 @@ from .. import integrators, kinetic, trajectories
 from ..settings import Settings
 from ..splits import Split
 from ..window import Window
+from .beyond import Beyond
 from .efficiency import Gaussianity, ess_per_draw, fraction_lost, gaussianity, longest_stay
 from .lab import Lab, evenly_spaced
+from .path import BestPath
 from .plan import Plan
 from .search import Candidate, Demands, Search, Tuning
 
@@ -102,6 +105,7 @@ class Tuner:
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
         self._may_raise_accept = self.active and not base.split.adapts and not pinned
+        self._free = not pinned
         self._columns = evenly_spaced(dim, self._policy.coordinates)
         self.found: Tuning | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
@@ -223,24 +227,70 @@ class Tuner:
         """Whether the target is near enough to a Gaussian for anything but no-U-turn trajectories."""
         policy, seen = self._policy, measured.gaussianity
         farthest, heaviest = policy.limits[measured.stage.windows_left]
+        if self.found is not None:
+            farthest = max(farthest, policy.turn_left)
         if (measured.gradients if self.found is None else self._floor_steps) < policy.quick:
             farthest = min(farthest, policy.quick_distance)
         calm = seen.radial_correlation > policy.least_radial_correlation and seen.kurtosis < policy.largest_kurtosis
         return (seen.distance < policy.near_gaussian or calm) and seen.distance < farthest and seen.tail < heaviest
 
-    def raise_target_accept(self, window: Window, step_size: float, windows_left: int) -> float | None:
+    def turn(self, step_size: float) -> None:
+        """Turn with the harmonic drift, before it has proved anything, after no-U-turn draws by this step size."""
+        policy, name = self._policy, self._turns_by
+        assert name is not None
+        self._floor_step = step_size
+        self.found = Tuning(name, policy.turn_step, 0.0, math.pi / 2, policy.turn_jitter, policy.turn_accept)
+        self._history.append({"integrator": "no_u_turn", "step_size": step_size, "verdict": "nearly normal"})
+
+    def turn_back(self, why: str) -> None:
+        """Go back to no-U-turn trajectories, and leave later windows to find something."""
+        self.found, self._reason = None, why
+        self._history.append({"verdict": why})
+
+    def take(self, path: BestPath, points: Window, plan: Plan, lab: Lab) -> bool:
+        """Take a path of the harmonic drift that turns have led to, if nothing beyond their `points` forbids it.
+
+        Parameters
+        ----------
+        path : BestPath
+        points : Window
+            Of the turns.
+        plan : Plan
+            With the metric, and the mean, that they have led to.
+        lab : Lab
+        """
+        assert self.found is not None
+        jitter, began = self.found.jitter, lab.gradients
+        found = Tuning(self.found.integrator, path.step_size(jitter), path.efficiency, path.time, jitter, path.accept)
+        beyond = Beyond(lab, plan, points, self._policy, self._floor_step) if plan.mean is not None else None
+        event: dict[str, Any] = {}
+        holds = self._holds(beyond, found, event)
+        self._history.append({**event, "cost": lab.gradients - began})
+        self.found = found if holds else None
+        return holds
+
+    @property
+    def _turns_by(self) -> str | None:
+        """The scheme of one stage that turns, if any may be chosen."""
+        return next((name for name, one in self._schemes.items() if one.split.adapts and one.stages == 1), None)
+
+    @property
+    def may_turn(self) -> bool:
+        """Whether turns may be made before they are measured: where step size and acceptance are free, too."""
+        return self.active and self._turns_by is not None and self._free
+
+    def raise_target_accept(self, diverged: np.ndarray, step_size: float) -> float | None:
         """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
 
         Where a target becomes narrow, the steps that suit the rest of it end in divergences.  Those of a harmonic drift
         have another cause, a fit that is poor, and are left to the integrator's own target.
         """
-        policy, count = self._policy, len(window.diverged)
-        risky = window.diverged.sum() > max(policy.accidents, policy.risky * count)
+        policy, count = self._policy, len(diverged)
+        risky = diverged.sum() > max(policy.accidents, policy.risky * count)
         if (
             self._cautious
             or not self._may_raise_accept
             or self.found is not None
-            or windows_left >= len(policy.limits)
             or count < policy.least_draws
             or not risky
         ):
@@ -277,7 +327,7 @@ class Tuner:
             event["verdict"] = "no better than no-U-turn"
             self.found, self._reason = None, "what was tried was no better"
             return self._floor_step
-        if step_size > self._proved and not self._holds(search, self.found._replace(step_size=step_size), event):
+        if step_size > self._proved and not self._holds_by(search, self.found._replace(step_size=step_size), event):
             return self._give_up(_ELSEWHERE)
         if efficiency > policy.enough[min(measured.stage.windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
@@ -321,21 +371,23 @@ class Tuner:
         tried = search.best(candidates, budget, step_size is not None)
         event["tried"] = [list(found) for found in tried]
         top = tried[0]
-        holds = top.efficiency > 0 and top.efficiency >= least and self._holds(search, top, event)
+        promising = top.efficiency > 0 and top.efficiency >= least
+        holds = promising and self._holds_by(search, top, event)
         event["cost"] = search.cost
         return top if holds else None
 
-    def _holds(self, search: Search, found: Tuning, event: dict[str, Any]) -> bool:
+    def _holds_by(self, search: Search, found: Tuning, event: dict[str, Any]) -> bool:
+        known = self._automatic and self._schemes[found.integrator].split.adapts
+        return self._holds(search.beyond(self._floor_step) if known else None, found, event)
+
+    def _holds(self, beyond: Beyond | None, found: Tuning, event: dict[str, Any]) -> bool:
         """Whether what is found is good for places, too, that the window has not been to.
 
         The harmonic drift of a Gaussian that was fitted in one mode hardly ever leads to another one, and never into a
         heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
         """
         scheme, policy = self._schemes[found.integrator], self._policy
-        if not scheme.split.adapts or not self._automatic:
-            return True
-        beyond = search.beyond(self._floor_step)
-        if beyond is None:
+        if not scheme.split.adapts or not self._automatic or beyond is None:
             return True
         event["excess"] = float(beyond.excess.max())
         remarkable = beyond.excess >= policy.remarkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +11,21 @@ import numpy as np
 
 from ..integrators import get as get_integrator
 from ..kernels.adapt import GAMMA
-from ..kernels.linear import LinearMap, map_of
+from ..kernels.linear import DenseMap, LinearMap, map_of
+from ..kernels.state import NEVER
 from ..refreshments import Full
-from ..settings import Settings
+from ..settings import SHORTEST, Settings
 from ..splits import FREE, HARMONIC
 from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
+from .approach import Approach, Seen, look
+from .curvature import probed
+from .descent import Place, descend
+from .efficiency import gaussianity
 from .lab import Lab
+from .path import size_for
 from .plan import Plan, Restart
-from .schedule import doubling, window_ends
+from .schedule import Schedule
 from .tuner import Stage, Tuner
 
 __all__ = ["WarmUp"]
@@ -34,6 +40,8 @@ class WarmUp:
     dim : int
     tune : int
         Draws of warm-up.
+    open_ended : bool, optional
+        Whether it ends as soon as nothing is left to learn, and after `tune` draws at the latest.
 
     Raises
     ------
@@ -42,38 +50,85 @@ class WarmUp:
 
     Notes
     -----
-    ``begin(lab)`` gives the first `Plan`, and ``after(window, plan, lab)`` the next one, at the end of each window and
-    at that of warm-up, whose draws `next_event` tells.  A warm-up knows nothing of the chain but what the `Lab`
+    ``begin(lab)`` gives the first `Plan`, and ``after(window, plan, lab)`` the next one, whenever draws have come to
+    `next_event` or points of trajectories to `due`.  First comes the `Approach`, by which the metric becomes known,
+    then a few windows, at whose ends the `Tuner` chooses.  A warm-up knows nothing of the chain but what the `Lab`
     measures where it stands.
     """
 
-    def __init__(self, settings: Settings, dim: int, tune: int) -> None:
+    def __init__(self, settings: Settings, dim: int, tune: int, open_ended: bool = False) -> None:
         self._metric = settings.metric.resolve(dim)
         self._metric.check(dim)
         self._settings, self._dim, self._tune, self._policy = settings, dim, tune, settings.policy
+        self._open_ended = open_ended
         self._tuner = Tuner(settings, dim)
+        self._schedule = Schedule.of(tune, self._policy)
+        self._approach = Approach(self._policy, dim)
         learns = (
             self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
-        self._windows = window_ends(tune, self._policy) if learns and dim else []
+        if not (learns and dim and tune >= SHORTEST):
+            self._approach.end("nothing is learned")
+        self._windows: list[int] = []
+        self._end = tune
+        self._count = 0  # draws at the last event
         self._transient = False
 
     @property
     def memory(self) -> int:
         """How many of the latest draws of a window have to be remembered."""
+        if self._approach.over:
+            return 0
         kinetic = self._settings.kinetic
-        longest = int(max(np.diff([0, *self._windows]), default=0))
-        asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, self._policy.memory * self._tuner.active
-        return min(longest, max(asked))
+        asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, self._policy.memory
+        return min(self._tune, max(asked))
+
+    @property
+    def trail(self) -> int:
+        """How many of the latest points of trajectories have to be remembered."""
+        if self._approach.over:
+            return 0
+        return min(self._policy.trail, max(self._policy.trail_numbers // max(self._dim, 1), 200))
+
+    @property
+    def approaching(self) -> bool:
+        """Whether the metric is learned from points of trajectories."""
+        return not self._approach.over
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything but the step size is still to be learned, after the last event."""
+        return self.approaching or bool(self._windows and self._count < self._windows[-1])
+
+    @property
+    def end(self) -> int:
+        """The number of draws after which warm-up is over, as far as that is known."""
+        return self._end
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """The draws at which windows end."""
+        """The draws at which windows end, once the approach is over."""
         return tuple(self._windows)
 
     def next_event(self, count: int) -> int:
         """The number of draws at which a chain that has made `count` comes back here."""
-        return min((end for end in (*self._windows, self._tune) if end > count), default=sys.maxsize)
+        ends = (*self._windows, self._end) if self._approach.over else (self._approach_ends,)
+        return min((end for end in ends if end > count), default=sys.maxsize)
+
+    @property
+    def _approach_ends(self) -> int:
+        """The number of draws after which it has to be over: a chain that turns needs no windows afterwards."""
+        return self._schedule.last if self._approach.turning else self._schedule.approach
+
+    @property
+    def due(self) -> int:
+        """The number of points of trajectories at which it comes back before."""
+        return NEVER if self._approach.over else self._approach.due
+
+    @property
+    def stride(self) -> int:
+        """Of points of trajectories, the share that is kept, inverted."""
+        return self._approach.stride
 
     def choice(self, metric: LinearMap) -> dict[str, Any]:
         """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
@@ -89,21 +144,51 @@ class WarmUp:
         return self._plan(0, self._metric.start(np.ones(self._dim)), kinetic, None)
 
     def begin(self, lab: Lab) -> Plan:
-        """The first plan: the metric that one gradient suggests, and a step size that is searched for."""
+        """The first plan: the metric that the way down to the typical set and the curvature there suggest.
+
+        Where nothing is learned, the chain stays where it is, and the gradient there suggests the metric.
+        """
         kinetic = self._settings.kinetic.record(self._dim)
-        plan = self._plan(0, self._metric.start(lab.gradient), kinetic, None)
+        metric = self._metric.start(lab.gradient)
+        if not self._approach.over and self._policy.descent:
+            places = descend(lab.evaluate, lab.place, self._policy)
+            lab.move(places[-1])
+            metric = self._seen_on_the_way(places, lab.gradient)
+            if self._metric.adapts and isinstance(metric, DenseMap) and self._policy.probes:
+                metric = self._probed(metric, kinetic, lab)
+        plan = self._plan(0, metric, kinetic, None)
         return replace(plan, restart=self._searched(plan, lab, 1.0))
 
+    def _seen_on_the_way(self, places: Sequence[Place], gradient: np.ndarray) -> LinearMap:
+        """The metric that the latest places ask for which are not far below the highest one.
+
+        Where the gradient has come to nothing, it does not tell a scale, and the steepest one on the way does.
+        """
+        policy = self._policy
+        lowest = max(place.value for place in places) - policy.descent_depth * (self._dim + 1)
+        near = [place for place in places if place.value > lowest][-policy.descent_points :]
+        steepest = np.abs([place.gradient for place in places]).max(axis=0)
+        metric = self._metric.start(np.where(gradient == 0, steepest, gradient))
+        if len(near) < policy.fewest_points:
+            return metric
+        positions, values, gradients = (np.array(column) for column in zip(*near, strict=True))
+        return self._metric.fit(metric, Window.of_points(positions, gradients, values))
+
+    def _probed(self, metric: DenseMap, kinetic: Any, lab: Lab) -> DenseMap:
+        def step_size(metric: DenseMap) -> float:
+            return lab.step_size(self._plan(0, metric, kinetic, None).system(lab.target), 1.0)
+
+        return probed(lab.evaluate, lab.place, metric, lab.normals, step_size, self._policy)
+
     def after(self, window: Window, plan: Plan, lab: Lab) -> Plan:
-        """The next plan, once a window, or warm-up, has ended."""
-        if window.end == self._tune:
+        """The next plan, once enough points have been seen, or a window, or warm-up, has ended."""
+        self._count = window.end
+        if not self._approach.over:
+            return self._approached(window, plan, lab)
+        if window.end == self._end:
             return self._plan(window.end, plan.metric, plan.kinetic, plan.mean)
-        early = self._windows.index(window.end) < self._policy.early_windows
-        fitted = self._fitted(window, plan, early)
-        was_transient, new = self._transient, self._fallen(fitted, window.end, lab)
-        if self._transient:
-            self._refit_soon(window.end)
-            new = self._plan(window.end, new.metric, new.kinetic, new.mean)
+        fitted = self._fitted(window, plan, window)
+        new = self._fallen(fitted, window.end, lab)
         restart = self._tuned(window, new, lab, type(fitted.metric) is type(plan.metric))
         new = self._plan(window.end, new.metric, new.kinetic, new.mean)
         if not self._settings.adapts_step_size:
@@ -112,14 +197,122 @@ class WarmUp:
             # Dual averaging is only begun anew where the old step size means nothing any more: each restart costs
             # accuracy.
             other = new.kinds != plan.kinds or new.kinetic is not plan.kinetic
-            if early or was_transient or self._transient or other:
+            if self._transient or other:
                 restart = self._searched(new, lab, window.step_size)
         return replace(new, restart=restart)
+
+    def _approached(self, window: Window, plan: Plan, lab: Lab) -> Plan:
+        """The next plan of the approach, or the first one after it."""
+        approach, policy, count, turned = self._approach, self._policy, window.end, self._approach.turning
+        block, points = lab.points(approach.seen, window), lab.points(0, window)
+        approach.take(window)
+        if len(block.draws) < policy.fewest_points:  # draws are due, and no trajectory has come anywhere
+            return self._cut_short(plan, window, lab)
+        fitted = self._fitted(window, plan, points)
+        seen = look(plan.metric, fitted.metric, block)
+        approach.fitted(seen, lab.kept, lab.seen)
+        new = self._fallen(fitted, count, lab)
+        if self._transient:
+            self._turn_back("the chain was far from its typical set")
+        elif approach.turning and self._astray(new, seen, lab, window):
+            self._turn_back("turns were lost")
+        elif approach.settled(seen) and self._proved(new, window, lab):
+            return self._begun(new, window, lab, "the metric is known", turned)
+        if count >= self._approach_ends:
+            return self._cut_short(new, window, lab)
+        if not turned and self._may_turn(seen, len(points.draws), count):
+            self._tuner.turn(window.step_size)
+            approach.turn(lab.kept)
+        new = replace(self._plan(count, new.metric, new.kinetic, new.mean), goes_on=approach.turning == turned)
+        if approach.turning:
+            again = Restart(window.step_size, 1.0, policy.settled_gain)
+            return replace(new, restart=again if turned else Restart(policy.turn_step, 1.0, GAMMA))
+        return replace(
+            new, restart=self._searched(new, lab, 1.0 if turned else window.step_size, policy.approach_reach)
+        )
+
+    def _may_turn(self, seen: Seen, kept: int, count: int) -> bool:
+        """Whether the chain may turn: where points look nearly normal, and enough draws are left for proof."""
+        proof = count + self._policy.turns <= self._schedule.last
+        return proof and not self._transient and self._tuner.may_turn and self._approach.may_turn(seen, kept)
+
+    def _cut_short(self, plan: Plan, window: Window, lab: Lab) -> Plan:
+        """The first plan after an approach for which there are no more draws."""
+        turned = self._approach.turning
+        if turned and not self._approach.settled_by_turns:
+            self._turn_back("turns were few")
+        else:
+            self._proved(plan, window, lab)
+        return self._begun(plan, window, lab, "draws were few", turned)
+
+    def _astray(self, plan: Plan, seen: Seen, lab: Lab, window: Window) -> bool:
+        """Whether turns do not suit the target after all."""
+        approach, policy = self._approach, self._policy
+        if seen.distance_before > policy.turn_left:
+            return True
+        if not approach.doubtful:
+            return False
+        since = lab.points(approach.turned, window)
+        return approach.astray(_distance(plan.metric, since))
+
+    def _proved(self, plan: Plan, window: Window, lab: Lab) -> bool:
+        """Whether a path has been found, where the chain turns, that nothing beyond its points forbids."""
+        approach = self._approach
+        if not approach.turning:
+            return True
+        path = approach.path
+        if path is None:
+            self._turn_back("turns were refused")
+        elif not self._tuner.take(path, lab.points(approach.turned, window), plan, lab):
+            approach.turn_back()
+        return approach.turning
+
+    def _turn_back(self, why: str) -> None:
+        if self._approach.turning:
+            self._approach.turn_back()
+            self._tuner.turn_back(why)
+
+    def _begun(self, plan: Plan, window: Window, lab: Lab, reason: str, turned: bool) -> Plan:
+        """The first plan after the approach, whose latest draws `turned` or were no-U-turn."""
+        approach, count, policy = self._approach, window.end, self._policy
+        restart = None
+        if self._tuner.found is not None:
+            restart = Restart(self._tuner.found.step_size, 1.0, policy.settled_gain)
+        approach.end(reason)
+        if not self._open_ended:
+            self._windows = self._schedule.windows(count, policy)
+        elif restart is not None:
+            self._end = count
+        else:
+            restart = self._chosen(plan, window, lab, turned)
+        if restart is None:
+            self._tuner.raise_target_accept(approach.diverged, window.step_size)
+        new = self._plan(count, plan.metric, plan.kinetic, plan.mean)
+        if restart is None and self._settings.adapts_step_size:
+            latest = window.last(policy.step_draws)
+            if turned or not len(latest.draws):
+                restart = self._searched(new, lab, 1.0)
+            else:
+                size = size_for(new.target_accept, latest.sizes, latest.accept, self._tuner.integrator.order)
+                restart = Restart(size, 1.0, policy.settled_gain)
+        return replace(new, restart=restart)
+
+    def _chosen(self, plan: Plan, window: Window, lab: Lab, turned: bool) -> Restart | None:
+        """Let the tuner choose by the latest draws, and set the end of a warm-up that ends by itself."""
+        policy, count, found = self._policy, window.end, None
+        latest = window.last(policy.latest_draws)
+        costly = len(latest.draws) > 0 and not turned and latest.steps.mean() >= policy.quick
+        if self._tuner.active and policy.proof and costly:
+            found = self._tuner.consider(latest, plan, lab, Stage(1, self._transient, True))
+        needs = found is not None or self._settings.kinetic.adapts
+        self._windows = [count + policy.proof] if needs else []
+        self._end = min(count + policy.proof * needs + policy.last_draws, self._tune)
+        return None if found is None else Restart(found, 1.0, policy.settled_gain)
 
     def _plan(self, count: int, metric: LinearMap, kinetic: Any, mean: np.ndarray | None) -> Plan:
         """The plan after `count` draws, with the integrator and the trajectory that the tuner has come to."""
         limit = self._settings.max_energy_error
-        if count < self._tune:
+        if count < self._end:
             limit = max(limit, self._policy.warmup_energy_error)
         trajectory = self._trajectory_at(count)
         return Plan(
@@ -130,38 +323,39 @@ class WarmUp:
             rule=trajectory.record(self._dim, limit),
             refreshment=self._refreshment_of(trajectory),
             target_accept=self._tuner.target_accept,
-            tunes_step=self._settings.adapts_step_size and count < self._tune,
-            learns=bool(self._windows) and count < self._windows[-1],
+            tunes_step=self._settings.adapts_step_size and count < self._end,
+            learns=self.approaching or (bool(self._windows) and count < self._windows[-1]),
         )
 
     def _trajectory_at(self, count: int) -> TrajectoryRule:
         """The trajectory of the draw after `count` draws.
 
         A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last it
-        gives way to one that finds its own length.  The first windows allow few doublings, as pairs of position and
-        gradient tell the scales however near they are to each other.
+        gives way to one that finds its own length.  The first ones of the approach allow few doublings, as pairs of
+        position and gradient tell the scales however near they are to each other.
         """
+        chosen, over = self._tuner.trajectory, self._approach.over
         window = sum(end <= count for end in self._windows)
-        chosen = self._tuner.trajectory
-        if window >= len(self._windows) - 1 or self._tuner.found is not None:
+        if self._tuner.found is not None or (over and window >= len(self._windows) - 1):
             return chosen
-        depth = self._policy.first_depth + window
-        return NoUTurn(min(depth, chosen.max_depth) if isinstance(chosen, NoUTurn) else min(depth, 10))
+        most = chosen.max_depth if isinstance(chosen, NoUTurn) else NoUTurn().max_depth
+        return NoUTurn(most if over else min(self._approach.depth, most))
 
     def _refreshment_of(self, trajectory: TrajectoryRule) -> Any:
         """The record of the refreshment that a trajectory begins with."""
         return (self._settings.refreshment if trajectory.persistent else Full()).record()
 
-    def _fitted(self, window: Window, plan: Plan, early: bool) -> Plan:
-        """Metric, kinetic energy, and what the split has to know of the target, as draws ask for."""
+    def _fitted(self, window: Window, plan: Plan, points: Window) -> Plan:
+        """Metric, kinetic energy, and what the split has to know of the target, as points or draws ask for."""
         settings, kinetic, mean = self._settings, plan.kinetic, plan.mean
-        metric = self._metric.fit(plan.metric, window)
-        if settings.kinetic.adapts and not early:
+        known = self._approach.over and self._open_ended
+        metric = plan.metric if known else self._metric.fit(plan.metric, points)
+        if settings.kinetic.adapts and self._approach.over:
             draws, gradients = window.pairs
             kinetic = settings.kinetic.fit(kinetic, metric.solve(draws), metric.adjoint(gradients))
         split = HARMONIC if self._tuner.harmonic else settings.integrator.split
-        if split.adapts and not early:
-            mean = split.fit(metric, window)
+        if split.adapts and not known:
+            mean = split.fit(metric, points)
         return self._plan(window.end, metric, kinetic, mean)
 
     def _fallen(self, fitted: Plan, count: int, lab: Lab) -> Plan:
@@ -183,13 +377,6 @@ class WarmUp:
             falls.append(lab.step_size(system, 1.0) ** 2 * lab.steepness(system))
         return plans[1] if falls[1] > falls[0] else plans[0]
 
-    def _refit_soon(self, count: int) -> None:
-        """Far from the typical set a long window would be spent on the way down: begin again from a short one."""
-        due, length = [end for end in self._windows if end > count], self._policy.transient_window
-        if due and due[0] - count > length:
-            done = [end for end in self._windows if end <= count]
-            self._windows = done + doubling(count, due[-1], length)
-
     def _tuned(self, window: Window, plan: Plan, lab: Lab, alike: bool) -> Restart | None:
         """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on.
 
@@ -197,18 +384,18 @@ class WarmUp:
         """
         tuner, left = self._tuner, len(self._windows) - 1 - self._windows.index(window.end)
         found = tuner.consider(window, plan, lab, Stage(left, self._transient, alike))
-        wary = None if self._transient else tuner.raise_target_accept(window, found or window.step_size, left)
+        wary = None if self._transient else tuner.raise_target_accept(window.diverged, found or window.step_size)
         if wary is not None:
             return Restart(wary, 1.0, GAMMA)  # free to fall far and fast, in the narrow places to be wary of
         return None if found is None else Restart(found, 1.0, self._policy.settled_gain)
 
-    def _searched(self, plan: Plan, lab: Lab, guess: float) -> Restart | None:
+    def _searched(self, plan: Plan, lab: Lab, guess: float, reach: float = 1.0) -> Restart | None:
         if not self._settings.adapts_step_size:
             return None
         found = lab.step_size(plan.system(lab.target), guess)
         # dual averaging that may explore far takes some draws to come back
         explores = self._tune >= self._policy.explore_from
-        return Restart(found, self._policy.explore_reach if explores else 1.0, GAMMA)
+        return Restart(found, reach if explores else 1.0, GAMMA)
 
     def foreseen(self, plan: Plan) -> Iterator[tuple[Plan, bool]]:
         """Plans whose kernels a chain will run, and whether outings may be made with them.
@@ -235,13 +422,22 @@ class WarmUp:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that later plans depend on, beside the last one and the history of `choice`."""
-        return {"far": self._transient, "windows": list(self._windows), "tuner": self._tuner.snapshot()}
+        return {
+            "far": self._transient, "windows": list(self._windows), "end": self._end, "tuner": self._tuner.snapshot(),
+            "approach": self._approach.snapshot(),
+        }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> Plan:
         """Become what `snapshot`, of a chain, describes; the plan that the chain drew by."""
-        self._transient, self._windows = snapshot["far"], list(snapshot["windows"])
+        self._transient, self._windows, self._end = snapshot["far"], list(snapshot["windows"]), snapshot["end"]
+        self._approach.restore(snapshot["approach"])
+        self._count = snapshot["count"]
         self._tuner.restore(snapshot["tuner"], snapshot["choice"]["history"])
         kinetic = self._settings.kinetic.record(self._dim)._replace(params=snapshot["kinetic"].copy())
         mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         metric = map_of({name: array.copy() for name, array in snapshot["metric"].items()})
         return self._plan(snapshot["count"], metric, kinetic, mean)
+
+
+def _distance(metric: LinearMap, points: Window) -> float:
+    return gaussianity(metric.solve(points.draws), metric.adjoint(points.gradients)).distance

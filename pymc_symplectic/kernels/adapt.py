@@ -11,6 +11,7 @@ from .flow import close, longest_of, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum
 from .state import HamiltonianSystem, Point, State
 from .status import Status
+from .trail import remember
 from .vectors import assign
 
 __all__ = [
@@ -65,8 +66,8 @@ N_TUNING = 3
 IN_MOMENTS, IN_MEMORY = range(2)
 N_COUNTERS = 2
 # Columns of `Learning.outcomes`.
-STEPS, ACCEPT, DIVERGED, DENSITY = range(4)
-N_OUTCOMES = 4
+STEPS, ACCEPT, DIVERGED, DENSITY, SIZE = range(5)
+N_OUTCOMES = 5
 
 
 def new_learning(dim: int, memory: int, step_size: float, target_accept: float) -> Learning:
@@ -151,6 +152,7 @@ def store_outcome(learning: Learning, point: Point, row: np.ndarray) -> None:
         outcome[ACCEPT] = row[column.MEAN_TREE_ACCEPT]
         outcome[DIVERGED] = row[column.DIVERGING]
         outcome[DENSITY] = point.value[0]
+        outcome[SIZE] = row[column.SIZE_TAKEN]
 
 
 @helper
@@ -171,6 +173,7 @@ def find_step_size(system: HamiltonianSystem, state: State, eps: float, rng: np.
         if status == _BROKEN:
             return np.nan
         error = total_energy(system, state.moving, state.momentum) - start + work_of(system.flow, state.moving)
+        remember(state.trail, state.moving, error)
         wanted = 1 if -error > math.log(0.8) else -1
         if direction == 0:
             direction = wanted

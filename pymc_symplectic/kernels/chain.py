@@ -24,7 +24,7 @@ from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import FAILURES, GRADIENTS, HamiltonianSystem, State, Target
+from .state import DUE, FAILURES, GRADIENTS, KEPT, HamiltonianSystem, State, Target
 from .status import Status
 from .vectors import assign, fill
 
@@ -70,7 +70,8 @@ def advance(
 ) -> tuple[int, int]:
     """Make ``len(draws)`` draws; write positions to `draws` (n, d) and statistics to `rows` (n, N_COLUMNS).
 
-    Returns the number of draws made and the status; fewer than asked only where the log-density is broken.
+    Returns the number of draws made and the status; fewer than asked only where the log-density is broken, or where the
+    trail has come to as many points as are due.
     """
     rng = generator_at(random)
     averaging, longest = learning.step, math.log(longest_step(rule, longest_of(system.flow)))
@@ -94,6 +95,8 @@ def advance(
         state.counters[GRADIENTS] = 0
         state.counters[FAILURES] = 0
         assign(draws[i], state.current.position)
+        if state.trail.counters[KEPT] >= state.trail.counters[DUE]:
+            return i + 1, _OK
     return draws.shape[0], _OK
 
 

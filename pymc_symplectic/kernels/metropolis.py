@@ -17,6 +17,7 @@ from .kinetic import velocity_of
 from .refreshment import keep, refresh
 from .state import HamiltonianSystem, State
 from .status import Status
+from .trail import remember
 from .vectors import norm
 
 __all__ = ["LONGEST_STEPS", "FixedStepsRule", "FixedTimeRule", "metropolis_transition", "plan"]
@@ -150,6 +151,7 @@ def _trajectory(
                 largest = error
             if diverging:
                 break
+            remember(state.trail, point, error)
     accept = math.exp(min(0.0, -error))
     accepted = rng.random() < accept
     if accepted:
@@ -160,6 +162,7 @@ def _trajectory(
     row[column.MAX_ENERGY_ERROR] = largest
     row[column.MEAN_TREE_ACCEPT] = accept
     row[column.TREE_SIZE] = taken
+    row[column.SIZE_TAKEN] = eps
     row[column.DIVERGING] = diverging
     row[column.INDEX_IN_TRAJECTORY] = taken if accepted else 0
     return _OK

@@ -20,6 +20,7 @@ from .flow import close, copy_point, start_from, step, total_energy, work_of
 from .kinetic import draw_momentum, velocity_of
 from .state import HamiltonianSystem, Point, State, new_point
 from .status import Status
+from .trail import remember
 from .vectors import assign, fill, norm
 
 __all__ = ["NoUTurnRule", "Tree", "longest_of_no_u_turn", "new_tree", "no_u_turn_transition"]
@@ -201,6 +202,7 @@ def _double(
         scalars[_HIGHEST] = error if leaf == 1 else max(scalars[_HIGHEST], error)
         if not (error <= rule.max_energy_error and scalars[_HIGHEST] - scalars[_LOWEST] <= rule.max_energy_range):
             return _DIVERGED
+        remember(state.trail, point, error)
         if -error - shift > _LARGEST_EXPONENT:
             total *= math.exp(shift + error)
             shift = -error
@@ -284,6 +286,7 @@ def no_u_turn_transition(
     row[column.MAX_ENERGY_ERROR] = scalars[_LARGEST_ERROR]
     row[column.MEAN_TREE_ACCEPT] = scalars[_ACCEPT_SUM] / scalars[_LEAVES]
     row[column.TREE_SIZE] = scalars[_LEAVES]
+    row[column.SIZE_TAKEN] = eps
     row[column.DIVERGING] = outcome == _DIVERGED
     row[column.DEPTH] = depth
     row[column.REACHED_MAX_TREEDEPTH] = outcome == _COMPLETE

@@ -10,15 +10,22 @@ import numpy as np
 from .refreshment import FullRefreshment
 
 __all__ = [
+    "DUE",
     "FAILURES",
     "GRADIENTS",
+    "KEPT",
     "LONGEST",
+    "NEVER",
+    "SEEN",
+    "STRIDE",
     "HamiltonianSystem",
     "Point",
     "State",
     "Target",
+    "Trail",
     "new_point",
     "new_state",
+    "new_trail",
 ]
 
 LONGEST = 2.0**30
@@ -59,6 +66,24 @@ class Point(NamedTuple):
     work: np.ndarray
 
 
+SEEN, STRIDE, KEPT, DUE = range(4)  # of `Trail.counters`
+NEVER = 2**62
+
+
+class Trail(NamedTuple):
+    """The latest points of trajectories, whether they became draws or not: a ring of n, none where n is 0.
+
+    `positions`, `gradients` (n, d) and log-densities `values` (n,) are theirs.  Of `counters` (4,), `SEEN` says how
+    many points there were, of which each `STRIDE`-th is kept, `KEPT` how many were, and `DUE` at how many `advance`
+    stops.
+    """
+
+    positions: np.ndarray
+    gradients: np.ndarray
+    values: np.ndarray
+    counters: np.ndarray
+
+
 GRADIENTS, FAILURES = range(2)  # of `State.counters`
 N_COUNTERS = 2
 
@@ -69,7 +94,7 @@ class State(NamedTuple):
     `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; `counters` (2,)
     say how many gradients were evaluated, and how many implicit steps have failed, since the last draw, at the places
     `GRADIENTS` and `FAILURES`; `kept` (d,) is what there is of the momentum between draws, with a refreshment that
-    keeps some of it.
+    keeps some of it; `trail` remembers where trajectories have been.
     """
 
     current: Point
@@ -78,6 +103,7 @@ class State(NamedTuple):
     velocity: np.ndarray
     counters: np.ndarray
     kept: np.ndarray
+    trail: Trail
 
 
 def new_point(dim: int) -> Point:
@@ -85,7 +111,14 @@ def new_point(dim: int) -> Point:
     return Point(np.zeros(dim), np.zeros(dim), np.full(1, np.nan), np.zeros(1))
 
 
-def new_state(dim: int) -> State:
-    """Memory for a chain in `dim` coordinates."""
-    counters = np.zeros(N_COUNTERS, np.int64)
-    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), counters, np.zeros(dim))
+def new_trail(dim: int, length: int) -> Trail:
+    """Memory for so many points of `dim` coordinates."""
+    return Trail(
+        np.zeros((length, dim)), np.zeros((length, dim)), np.zeros(length), np.array([0, 1, 0, NEVER], np.int64)
+    )
+
+
+def new_state(dim: int, trail: int = 0) -> State:
+    """Memory for a chain in `dim` coordinates, and for so many points of its trajectories."""
+    counters, points = np.zeros(N_COUNTERS, np.int64), new_trail(dim, trail)
+    return State(new_point(dim), new_point(dim), np.zeros(dim), np.zeros(dim), counters, np.zeros(dim), points)

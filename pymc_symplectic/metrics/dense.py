@@ -12,6 +12,7 @@ from ..names import choose
 from ..window import Window
 from .base import Metric
 from .estimate import fisher_scale, geometric_mean, numbers, scale_from_gradient, shrunk
+from .held_out import held_out_fit
 
 __all__ = ["Dense"]
 
@@ -100,7 +101,12 @@ class Dense(Metric):
         return DenseMap(np.diag(scale_from_gradient(gradient)))
 
     def fit(self, current: DenseMap, window: Window) -> DenseMap:
-        """The factor that the draws of the last window ask for."""
+        """The factor that the draws of the last window ask for, or points of trajectories."""
+        if not self.adapts:
+            return current
+        if self.fit_to == "gradients":
+            found = held_out_fit(current.factor, *window.pairs)
+            return current if found is current.factor else DenseMap(found)
         return self.fit_draws(current, *window.pairs)
 
     def fit_draws(self, current: DenseMap, draws: np.ndarray, gradients: np.ndarray) -> DenseMap:

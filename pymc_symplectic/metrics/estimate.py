@@ -13,16 +13,20 @@ __all__ = [
     "LARGEST",
     "SMALLEST",
     "centre",
+    "correction",
     "divergence",
     "fisher_scale",
     "geometric_mean",
+    "lower",
     "numbers",
     "scale_from_gradient",
+    "scale_of",
     "shrunk",
     "span",
 ]
 
 SMALLEST, LARGEST = 1e-20, 1e20  # variances beyond these are numerical accidents
+_ROUNDING = 1e-20  # of the largest sum of squares
 EXTRA_DRAWS = 5.0  # weight of the metric in use when draws correct it
 
 
@@ -55,8 +59,16 @@ def numbers(name: str, values: Any) -> np.ndarray:
 
 def fisher_scale(white: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """The diagonal that is best for centred draws and gradients (d, n); 1 where either never varied."""
-    drawn, steep = (white**2).sum(axis=1), (slope**2).sum(axis=1)
-    known = (drawn > 0) & (steep > 0)
+    return scale_of((white**2).sum(axis=1), (slope**2).sum(axis=1))
+
+
+def scale_of(drawn: np.ndarray, steep: np.ndarray, rounds: int = 0) -> np.ndarray:
+    """The same for sums of squares (d,) of draws and gradients.
+
+    After `rounds` of corrections along axes of their own, some of these may hold nothing but rounding.
+    """
+    least = _ROUNDING if rounds else 0.0
+    known = (drawn > least * drawn.max(initial=0.0)) & (steep > least * steep.max(initial=0.0))
     return np.where(known, drawn / np.where(known, steep, 1.0), 1.0) ** 0.25
 
 
@@ -78,6 +90,29 @@ def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     half = solve_triangular(root, vectors, lower=True, trans="T", check_finite=False)
     half = half * np.maximum(values, 1e-15 * values[-1]) ** 0.25
     return half @ half.T
+
+
+def correction(zz: np.ndarray, ss: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    """F and F⁻¹ (d, d), with F Fᵀ the geometric mean of zzᵀ + λI and (ssᵀ + λI)⁻¹.
+
+    Raises
+    ------
+    LinAlgError
+        Where it cannot be told.
+    """
+    unit = np.eye(len(zz))
+    root = np.linalg.cholesky(ss + ridge * unit)
+    values, vectors = np.linalg.eigh(root.T @ (zz + ridge * unit) @ root)
+    if not values[-1] > 0:
+        raise np.linalg.LinAlgError("moments are not those of anything that moves")
+    quarter = np.maximum(values, 1e-15 * values[-1]) ** 0.25
+    return np.linalg.inv(root).T @ (vectors * quarter), (vectors / quarter).T @ root.T
+
+
+def lower(factor: np.ndarray) -> np.ndarray:
+    """The lower triangular L (d, d) of a positive diagonal with L Lᵀ = F Fᵀ."""
+    upper = np.linalg.qr(factor.T, mode="r")
+    return np.ascontiguousarray((upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T)
 
 
 def divergence(metric: LinearMap, draws: np.ndarray, gradients: np.ndarray) -> float:

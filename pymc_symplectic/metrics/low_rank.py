@@ -17,6 +17,7 @@ from .estimate import divergence, fisher_scale, geometric_mean, scale_from_gradi
 __all__ = ["LowRank"]
 
 _MOST_DIRECTIONS = 100
+_TO_A_DIRECTION = 8  # draws, from which no more directions can be told than are kept
 _FEW = 100  # draws; of fewer, whatever may be a direction is taken, as the next window is near
 
 
@@ -85,7 +86,13 @@ class LowRank(Metric):
 
     def fit(self, current: Any, window: Window) -> LinearMap:
         """The scale and the directions that the draws of the last window ask for."""
-        return self.fit_draws(current, *window.pairs)
+        draws, gradients = window.pairs
+        rank = _MOST_DIRECTIONS if self.max_rank is None else int(self.max_rank)
+        most = min(int(self.window), max(_TO_A_DIRECTION * rank, _FEW))
+        if len(draws) > most:  # what a fit costs grows with their square
+            chosen = np.linspace(0, len(draws) - 1, most).round().astype(int)
+            draws, gradients = draws[chosen], gradients[chosen]
+        return self.fit_draws(current, draws, gradients)
 
     def fit_draws(self, current: LowRankMap, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
         """The scale and the directions that draws and their gradients, (n, d) each, ask for.
@@ -155,7 +162,8 @@ def _confirmed(old: _Axes, data: Sequence[np.ndarray], cutoff: float) -> _Axes:
 
     Where draws are fewer than dimensions, most directions that seem to stand out do so by chance.
     """
-    halves = [[part[:, first::2] for part in data] for first in (0, 1)]
+    middle = data[0].shape[1] // 2  # neighbours are alike where they are points of one trajectory
+    halves = [[part[:, half] for part in data] for half in (slice(middle), slice(middle, None))]
     agreed = []
     for half, unseen in (halves, halves[::-1]):
         found = _corrected(old, half, half).standing_out(cutoff)

@@ -116,6 +116,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in ("chains", "tune", "keep_warmup", "var_names")
         if old[name] != new[name]
     ]
+    ends = [None if run.get("open_ended", False) else run["tune"] for run in (old, new)]
+    if ends[0] != ends[1] and old["tune"] == new["tune"]:
+        found.append(f"tune was {ends[0]!r} and is {ends[1]!r}")
     found += _by_name("", old["options"], new["options"])
     if new.get("seeds") is not None and old["seeds"] != new["seeds"]:
         found.append("random_seed is another (leave it out, to go on)")
@@ -161,7 +164,7 @@ def differences_at_last(
     """
     tolerance = _TOLERANCE if target.lossless else _TOLERANCE_SINGLE
     for chain, (state, stored) in enumerate(zip(states, last, strict=True)):
-        if "log_density" not in state:
+        if "log_density" not in state or state.get("skipped", False):
             continue
         where = f"at the last draw of chain {chain}"
         try:

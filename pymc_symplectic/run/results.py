@@ -16,7 +16,7 @@ from pymc.exceptions import SamplingError
 
 from ..adaptation.tuner import in_words
 from ..native.pymc import log_warnings, run_convergence_checks
-from ..recorded import longest
+from ..recorded import longest, without_skipped
 from ..store import StoreError
 from .conversion import Conversion
 from .fingerprint import describe_settings, library_version
@@ -60,11 +60,16 @@ def result_of(runner: Runner, seconds: float, conversion: Conversion, check: boo
         warn(f"Sampling was interrupted: {made} of {len(chains)} chains are {kept}.")
     sink.add_seconds(seconds)
     idata = sink.tree(chains, length)
+    warmups = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
+    if not in_warmup:
+        idata = without_skipped(idata, max(warmups, default=tune))
     if not in_warmup:  # draws of warm-up have nothing computed of them
         idata = conversion.complete(idata)
     adapted = attempt("The description of the run", "the draws are returned", _describe, idata, runner, chains)
     if not quiet:
-        _log.info("%d chains of %d + %d draws took %.1f seconds.", len(chains), tune, length - tune, seconds)
+        warmup = f"{min(warmups, default=tune)}"
+        warmup += f" to {max(warmups)}" if len(set(warmups)) > 1 else ""
+        _log.info("%d chains of %s + %d draws took %.1f seconds.", len(chains), warmup, length - tune, seconds)
         _log.info("Chosen in warm-up: %s.", _chosen(adapted or []))
     if check and "posterior" in idata.children:
         instead = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
@@ -133,6 +138,8 @@ def _adapted(setup: Setup, snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """Step size, metric, integrator, trajectory, and a kinetic energy that learns, as warm-up has left them."""
     kinetic = setup.settings.kinetic
     adapted: dict[str, Any] = dict(snapshot["choice"])
+    if setup.open_ended:
+        adapted["warmup"] = min(snapshot["end"], snapshot["count"])
     if kinetic.adapts:
         record = kinetic.record(setup.target.dim)._replace(params=snapshot["kinetic"])
         adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None

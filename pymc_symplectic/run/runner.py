@@ -8,9 +8,8 @@ from concurrent import futures
 from functools import partial
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from ..store import StoreError
+from ..threads import one_thread
 from .progress import Bars, Progress
 from .sink import Sink
 from .task import Job, Outcome, Setup, packed, run_chain, run_task
@@ -59,7 +58,7 @@ class Runner:
         """Run chains on threads: at most `cores` at a time, each with one thread of BLAS."""
         # an executor's own context would wait for the threads before anything else could be done about an interrupt
         pool = futures.ThreadPoolExecutor(min(cores, max(len(self.jobs), 1)), thread_name_prefix="chain")
-        with threadpool_limits(1):
+        with one_thread():
             try:
                 pending = {pool.submit(self._chain, job) for job in self.jobs}
                 while pending:

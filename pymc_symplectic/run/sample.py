@@ -40,7 +40,7 @@ __all__ = ["sample"]
 def sample(
     draws: int = 1000,
     *,
-    tune: int = 1000,
+    tune: int | None = None,
     chains: int | None = None,
     cores: int | None = None,
     random_seed: Any = None,
@@ -67,7 +67,9 @@ def sample(
     draws : int, optional
         Draws of each chain, after warm-up.
     tune : int, optional
-        Draws of warm-up, in which step size, metric and kinetic energy adapt.
+        Draws of warm-up, in which step size, metric and kinetic energy adapt.  By default each chain ends its warm-up
+        when there is nothing left to learn, often after 100 to 300 draws and after 1000 at the latest; a number means
+        that number.
     chains : int, optional
         By default as many as `cores`, but at least 2.
     cores : int, optional
@@ -140,7 +142,9 @@ def sample(
     check_options(options, inspect.signature(sample).parameters)
     model = pm.modelcontext(model)
     check_model(model)
-    draws, tune = whole("draws", draws, least=1), whole("tune", tune, least=0)
+    draws = whole("draws", draws, least=1)
+    settings, open_ended = Settings.choose(**options), tune is None
+    tune = settings.policy.most_draws if tune is None else whole("tune", tune, least=0)
     cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
     names = names_of(var_names, model)
@@ -148,17 +152,17 @@ def sample(
     seeds = Seeds.spawn(random_seed, chains)
     check_executor(executor)
     Bars(chains, draws, tune, progressbar)  # so that a wrong one is refused before anything is compiled
-    settings = Settings.choose(**options)
     if short := unadapted(settings, tune):
         warn(short)
     path = None if store is None else local_path(store)
     existing = None if path is None or is_free(path) else Store.open(path)
 
-    setup = Setup(LogDensity(model=model, compile_kwargs=compile_kwargs), settings, names, tune, draws)
+    setup = Setup(LogDensity(model=model, compile_kwargs=compile_kwargs), settings, names, tune, draws, open_ended)
     description = {
         "version": library_version(),
         "chains": chains,
         "tune": tune,
+        "open_ended": open_ended,
         "draws": draws,
         "keep_warmup": not discard_tuned_samples,
         "var_names": None if names is None else sorted(names),

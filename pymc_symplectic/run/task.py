@@ -15,7 +15,6 @@ from typing import Any
 import cloudpickle
 import numpy as np
 from pymc.exceptions import SamplingError
-from threadpoolctl import threadpool_limits
 
 from ..chain import Chain
 from ..kernels import statistics as column
@@ -24,6 +23,7 @@ from ..settings import Settings
 from ..snapshots import generator_of
 from ..store import StoreError
 from ..target import LogDensity, user_code
+from ..threads import one_thread
 from .progress import Progress
 from .sink import ChainSink, OpenInTask, SentDraws, Write
 
@@ -44,6 +44,8 @@ class Setup:
     """Variables that are recorded; None for all."""
     tune: int
     draws: int
+    open_ended: bool = False
+    """Whether warm-up ends by itself, after `tune` draws at the latest."""
 
     @property
     def total(self) -> int:
@@ -57,11 +59,11 @@ class Setup:
 
     def chain(self, state: Mapping[str, Any]) -> Chain:
         """A chain with the generator of this state, which has not begun."""
-        return Chain(self.target, self.settings, generator_of(state["rng"]), self.tune)
+        return Chain(self.target, self.settings, generator_of(state["rng"]), self.tune, self.open_ended)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what is compiled."""
-        return Setup, (self.target, self.settings, self.var_names, self.tune, self.draws)
+        return Setup, (self.target, self.settings, self.var_names, self.tune, self.draws, self.open_ended)
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def run_task(payload: bytes, job: Job, open_sink: OpenInTask) -> Outcome:
             return setup.variables
 
     latest = deque([Progress()], maxlen=1)
-    with threadpool_limits(1):
+    with one_thread():
         try:
             sink = open_sink(variables)
             if (kept := sink.state(job.index)) is not None:  # of a worker that was lost

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..recorded import longest
+from ..recorded import longest, without_skipped
 from .base import FORMAT, Store
 from .draws import Draws
 from .errors import Damage, StoreError, some
@@ -56,7 +56,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         raise StoreError(f"store: {store.path} cannot be read: {some(list(lost.values()))}")
     if not length or (length <= store.tune and not store.description["keep_warmup"]):
         raise StoreError(f"store: {store.path} holds no draws yet")
-    tree = draws.tree(chains, length)
+    tree, open_ended = draws.tree(chains, length), store.description.get("open_ended", False)
     damage = draws.damage(states)
     if damage:
         tree = _mended(tree, draws, states, damage)
@@ -66,6 +66,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         faulty.append(some(faults))
     if faulty:
         warnings.warn(f"{store.path} is damaged. {'; '.join(faulty)}", UserWarning, stacklevel=2)
+    if open_ended and length > store.tune:
+        tree = without_skipped(tree, max((states[n]["end"] for n in chains if n in states), default=store.tune))
     return tree
 
 

@@ -1,6 +1,7 @@
 """Studies of hard starts, many parameters, growth, hard targets and reference draws: small, as far as they go."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks import report, study
 from benchmarks.models import families, gaussians, known_laws
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Problem, Run
-from benchmarks.studies import growth, hard_starts, large, references, robustness
+from benchmarks.studies import cold_start, growth, hard_starts, large, references, robustness
 
 PLAN = {"draws": 60, "tune": 100, "chains": 2}
 
@@ -63,8 +64,40 @@ def test_what_is_hopeless_is_run_once_and_errors_are_shown():
     assert hard_starts.row("toy", "theirs", [{"error": "ValueError: no\nand more"}]).endswith(" ValueError: no")
 
 
+def run_of(draws, warmup=1000):
+    """A run of four chains, each draw of which has cost two gradients."""
+    count = draws.shape[1]
+    return Run(
+        {"x": draws}, np.zeros((4, count), bool), (warmup, 8 * count), (1.0, 2.0), np.ones(4), 0.0, ("harmonic",)
+    )
+
+
+def test_the_cost_of_an_answer(posterior):
+    rng = np.random.default_rng(0)
+    record = cold_start.measure(run_of(rng.standard_normal((4, 1000))), posterior)
+    needed = record["draws_needed"]
+    assert 90 < needed < 300 and record["gradients"] == pytest.approx(1000 + 8 * needed)
+    assert record["seconds"] == pytest.approx(1.0 + 2.0 * needed / 1000)
+    apart = cold_start.measure(run_of(rng.standard_normal((4, 1000)) + np.arange(4)[:, None]), posterior)
+    assert apart["draws_needed"] is None and math.isnan(apart["gradients"])
+    assert "not enough" in cold_start.line(apart)
+
+
+def test_costs_beside_the_best_of_another(posterior, tmp_path):
+    plan = {"draws": 400, "chains": 4}
+    cases = cold_start.cases(["toy-toy"], ["ours", "ours@100"], [0, 1], lambda name: posterior, plan)
+    assert study.run_all(cases, tmp_path, lambda line: None) == 4
+    records = study.load(tmp_path)
+    own = [record for record in records if record["sampler"] == "ours"]
+    assert all(record["warmup"] < 4 * 500 and record["draws_needed"] for record in own)
+    other = [{**record, "sampler": "nutpie-diagonal@300", "gradients": 2 * record["gradients"]} for record in own]
+    worse = [{**record, "sampler": "nutpie-diagonal@600", "gradients": None} for record in own]
+    shown = cold_start.table([*own, *other, *worse])
+    assert "2 of 2 |" in shown and "nutpie-diagonal@300" in shown and "2.00 (2.00)" in shown
+
+
 def test_large():
-    record = large.one("ours-diagonal", 50, 60, 60, 2, 0)
+    record = large.one("ours-diagonal", 50, 100, 60, 2, 0)
     assert min(record["gradients"]) >= 120
     assert min(record["cpu"]) > 0
     assert record["ess"] > 10

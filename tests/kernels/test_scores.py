@@ -27,7 +27,7 @@ def rng():
 def window(rng):
     draws = rng.normal(size=(60, M)) * [1.0, 0.0, 3.0] + [0.0, 7.0, -1.0]
     ones = np.ones(60)
-    return Window(draws, -draws, rng.normal(size=60), ones, ones, 0 * ones, 60, None, None)
+    return Window(draws, -draws, rng.normal(size=60), ones, ones, 0 * ones, ones, 60, None, None)
 
 
 @pytest.fixture

@@ -18,20 +18,23 @@ import pymc_symplectic as ps
 from pymc_symplectic.run import runner, task
 from pymc_symplectic.run.progress import Bars
 
-from . import assert_same_draws, run
+from . import SHORT, assert_same_draws, run
 
 ENDLESS = 10**6
 
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """``interrupted(looks)``: the call is interrupted, as by Ctrl-C, when so many blocks of draws have been seen."""
+    """``interrupted(looks)``: the call is interrupted, as by Ctrl-C, when so many blocks of draws have been seen.
 
-    def after(looks):
+    Those up to the draw `since` do not count.
+    """
+
+    def after(looks, since=0):
         left = iter(range(looks - 1))
 
         def update(bars, chain, progress):
-            if next(left, None) is None:
+            if progress.count > since and next(left, None) is None:
                 monkeypatch.undo()
                 raise KeyboardInterrupt
 
@@ -50,7 +53,7 @@ def interrupted(monkeypatch):
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("looks", [1, 4])
 def test_in_sampling(stored, looks, interrupted, rich_model, starts, tmp_path):
-    interrupted(looks)
+    interrupted(looks, since=SHORT["tune"] + 20)
     store = {"store": tmp_path / "r"} if stored else {}
     with pytest.warns(UserWarning, match=r"interrupted: \d+ draws of \d chains are returned") as caught:
         cut = run(rich_model, draws=ENDLESS, cores=2, chains=2, initvals=starts[:2], **store)
