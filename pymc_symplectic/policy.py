@@ -128,11 +128,11 @@ class Policy:
 
     latest_draws: int = 60
     """The no-U-turn draws that a choice is made by where warm-up ends by itself: so many at most, the latest ones."""
-    step_draws: int = 30
+    step_draws: int = 60
     """The latest of them by whose acceptance the step size is found then."""
     proof: int = 60
     """Draws by which the choice is proved then; 0 to make none."""
-    last_draws: int = 20
+    last_draws: int = 30
     """At its end, left to the step size alone."""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
