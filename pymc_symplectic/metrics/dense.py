@@ -11,7 +11,7 @@ from ..kernels.linear import DenseMap
 from ..names import choose
 from ..window import Window
 from .base import Metric
-from .estimate import fisher_scale, geometric_mean, numbers, scale_from_gradient, shrunk
+from .estimate import numbers, scale_from_gradient, shrunk
 from .held_out import held_out_fit
 
 __all__ = ["Dense"]
@@ -42,10 +42,11 @@ class Dense(Metric):
 
     Notes
     -----
-    Both covariances are taken in the coordinates whitened by the metric in use and then by the best diagonal, and are
-    shrunk towards the identity there: with n draws, :math:`(n S + \kappa I) / (n + \kappa)`.  So a metric is only ever
-    corrected as far as draws speak for it, and each window works on what the last left over, however ill-conditioned
-    the target.
+    Both covariances are taken in the coordinates whitened by the metric in use and then by the best diagonal, and a
+    multiple of the identity is added to each.  How large it is, how many of the latest points are used, how often that
+    is repeated in the coordinates that it has led to, and whether it begins afresh from the diagonal, is chosen by what
+    a fit leaves of the latest quarter of the points, which it has not seen.  From draws alone, with n of them, the
+    covariance is :math:`(n S + \kappa I) / (n + \kappa)` there.
 
     References
     ----------
@@ -107,24 +108,17 @@ class Dense(Metric):
         if self.fit_to == "gradients":
             found = held_out_fit(current.factor, *window.pairs)
             return current if found is current.factor else DenseMap(found)
-        return self.fit_draws(current, *window.pairs)
+        return self._fit_draws(current, window.pairs[0])
 
-    def fit_draws(self, current: DenseMap, draws: np.ndarray, gradients: np.ndarray) -> DenseMap:
-        """The factor that draws and their gradients, (n, d) each, ask for."""
-        if not self.adapts or len(draws) < 3:
+    @staticmethod
+    def _fit_draws(current: DenseMap, draws: np.ndarray) -> DenseMap:
+        """The factor that draws (n, d) alone ask for."""
+        if len(draws) < 3:
             return current
-        old = current.factor
-        white = current.solve(draws - draws.mean(axis=0)).T
-        slope = old.T @ (gradients - gradients.mean(axis=0)).T
-        scale = fisher_scale(white, slope) if self.fit_to == "gradients" else np.ones(len(old))
-        white, slope = white / scale[:, None], slope * scale[:, None]
+        inner = shrunk(current.solve(draws - draws.mean(axis=0)).T)
         try:
-            inner = shrunk(white)
-            if self.fit_to == "gradients":
-                inner = geometric_mean(inner, shrunk(slope))
-            factor = (old * scale) @ np.linalg.cholesky(
-                inner + 1e-12 * np.trace(inner) / len(inner) * np.eye(len(inner))
-            )
+            root = np.linalg.cholesky(inner + 1e-12 * np.trace(inner) / len(inner) * np.eye(len(inner)))
         except np.linalg.LinAlgError:
             return current
+        factor = current.factor @ root
         return DenseMap(np.ascontiguousarray(factor)) if np.all(np.isfinite(factor)) else current
