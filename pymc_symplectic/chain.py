@@ -31,11 +31,14 @@ from .kernels.status import Status
 from .propriety import Watch
 from .settings import Settings, unadapted
 from .snapshots import check_snapshot, upgraded
+from .statistics import COLUMNS
 from .target import LogDensity
 from .threads import one_thread
 from .window import Window
 
 __all__ = ["Chain"]
+
+_NUMBERS = [place for place, dtype in COLUMNS.values() if dtype is np.float64]  # statistics that may be NaN
 
 
 class Chain:
@@ -247,7 +250,7 @@ class Chain:
         if not self._warmup.end <= self.count < self.tune:
             return 0
         skipped = min(len(draws), self.tune - self.count)
-        draws[:skipped], rows[:skipped, column.FLOATS] = np.nan, np.nan
+        draws[:skipped], rows[:skipped, _NUMBERS] = np.nan, np.nan
         rows[:skipped, [column.STEP_SIZE, column.STEP_SIZE_BAR]] = self.step_size
         self.count += skipped
         self._next_event = self._warmup.next_event(self.count)

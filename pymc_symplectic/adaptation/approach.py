@@ -22,15 +22,7 @@ from ..window import Window
 from .efficiency import gaussianity
 from .path import BestPath, best_path
 
-__all__ = ["Approach", "Seen", "Turns"]
-
-
-class Turns(NamedTuple):
-    """Harmonic draws: steps, step sizes and acceptance of each, (n,)."""
-
-    steps: np.ndarray
-    sizes: np.ndarray
-    accept: np.ndarray
+__all__ = ["Approach", "Seen", "look"]
 
 
 class Seen(NamedTuple):
@@ -58,14 +50,13 @@ class Approach:
         self.turning = False
         self.fits = 0
         self.stride = 1  # of points, the share that is kept, inverted
-        self._least = float(max(policy.first_block, min(dim // 4, policy.largest_first_block)))
-        self._block = self._least
+        self._block = float(max(policy.first_block, min(dim // 4, policy.largest_first_block)))
         self._mark = 0  # points that have been fitted to
         self._turned = 0  # points that had been seen when the chain began to turn
         self._free = 0  # no-U-turn draws so far
         self._drawn = 0  # draws that have been taken in
         self._distance = np.inf
-        self._turns = np.zeros((0, 3))
+        self._turns = np.zeros((0, 3))  # steps, step size and acceptance of each turn
         self.diverged = np.zeros(0)  # whether the latest no-U-turn draws have
 
     @property

@@ -3,8 +3,9 @@ r"""The way down to the typical set: quasi-Newton steps up the log-density, whic
 A chain that begins far from its typical set spends dozens of trajectories on the way, and what it sees there tells
 little of the target.  L-BFGS [1]_ needs a few dozen gradients.  It stops where the Newton decrement
 :math:`g^\top H g`, which is twice what the log-density has left to rise were the target a normal, is less than d: that
-is the height of the typical set, where the mean of :math:`\tfrac12 |z|^2` is d/2; and where a density has no maximum,
-as in the neck of a funnel, it is well outside of the neck.
+is the height of the typical set, where the mean of :math:`\tfrac12 |z|^2` is d/2.  Into the neck of a funnel a density
+may rise without end, and hardly bends: two steps along which it does so, and by not much more than the height of a
+typical set, are taken back, and the way ends before them.
 
 References
 ----------

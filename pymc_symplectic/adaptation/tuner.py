@@ -262,7 +262,8 @@ class Tuner:
         assert self.found is not None
         jitter, began = self.found.jitter, lab.gradients
         found = Tuning(self.found.integrator, path.step_size(jitter), path.efficiency, path.time, jitter, path.accept)
-        beyond = Beyond(lab, plan, points, self._policy, self._floor_step) if plan.mean is not None else None
+        asked = self._automatic and plan.mean is not None
+        beyond = Beyond(lab, plan, points, self._policy, self._floor_step) if asked else None
         event: dict[str, Any] = {}
         holds = self._holds(beyond, found, event)
         self._history.append({**event, "cost": lab.gradients - began})

@@ -20,7 +20,3 @@ KINETIC_GAIN = 16
 SIZE_TAKEN = 17  # of the last steps: a fixed time is divided evenly, into steps that are shorter than the step size
 
 N_COLUMNS = 18
-FLOATS = (
-    ENERGY, ENERGY_ERROR, MAX_ENERGY_ERROR, MODEL_LOGP, MEAN_TREE_ACCEPT, STEP_SIZE, STEP_SIZE_BAR, TREE_SIZE,
-    VELOCITY_NORM, SPEED_LIMIT, KINETIC_GAIN, SIZE_TAKEN,
-)  # fmt: skip

@@ -70,7 +70,9 @@ def result_of(runner: Runner, seconds: float, conversion: Conversion, check: boo
         warmup = f"{min(warmups, default=tune)}"
         warmup += f" to {max(warmups)}" if len(set(warmups)) > 1 else ""
         _log.info("%d chains of %s + %d draws took %.1f seconds.", len(chains), warmup, length - tune, seconds)
-        _log.info("Chosen in warm-up: %s.", _chosen(adapted or []))
+        if runner.setup.open_ended:
+            _log.info("Warm-up ended: %s.", _counted([chain["ended"] for chain in adapted or []]))
+        _log.info("Chosen in warm-up: %s.", _counted([in_words(chain) for chain in adapted or []]))
     if check and "posterior" in idata.children:
         instead = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
         found = attempt("The check of convergence", instead, _checked, idata, runner.setup.target.model)
@@ -128,10 +130,10 @@ def _describe(idata: xr.DataTree, runner: Runner, chains: Sequence[int]) -> list
     return adapted
 
 
-def _chosen(adapted: Sequence[Mapping[str, Any]]) -> str:
-    """The integrators and trajectories in use, how many chains use each, and why no others, in words."""
-    times = Counter(in_words(chain) for chain in adapted)
-    return "; ".join(f"{what} ({count} of {len(adapted)} chains)" for what, count in times.most_common())
+def _counted(words: Sequence[str]) -> str:
+    """What is said of the chains, and of how many of them each."""
+    times = Counter(words)
+    return "; ".join(f"{what} ({count} of {len(words)} chains)" for what, count in times.most_common())
 
 
 def _adapted(setup: Setup, snapshot: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +142,7 @@ def _adapted(setup: Setup, snapshot: Mapping[str, Any]) -> dict[str, Any]:
     adapted: dict[str, Any] = dict(snapshot["choice"])
     if setup.open_ended:
         adapted["warmup"] = min(snapshot["end"], snapshot["count"])
+        adapted["ended"] = snapshot["approach"]["reason"]
     if kinetic.adapts:
         record = kinetic.record(setup.target.dim)._replace(params=snapshot["kinetic"])
         adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None

@@ -46,6 +46,7 @@ def test_the_log_says_how_long_it_was(rich_model, starts, caplog):
         idata = run(rich_model, tune=None, initvals=starts, quiet=False)
     least, most = min(ends(idata)), max(ends(idata))
     assert any(f"4 chains of {least} to {most} + 25 draws took" in message for message in caplog.messages)
+    assert "Warm-up ended: the metric is known (4 of 4 chains)." in caplog.messages
 
 
 def test_on_threads_and_on_an_executor(rich_model, starts, expected, pool, tmp_path):
