@@ -4,11 +4,13 @@ Everything here was seen in numba 0.61 to 0.68, unless a docstring says otherwis
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numba
 import numpy as np
@@ -22,7 +24,7 @@ from .versions import needed
 
 with needed("numba"):
     from numba.core import cgutils
-    from numba.core.caching import FunctionCache
+    from numba.core.caching import FunctionCache, IndexDataCacheFile
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.cpu import CPUContext
     from numba.core.dispatcher import Dispatcher
@@ -43,6 +45,7 @@ __all__ = [
     "function_at",
     "generator_from",
     "is_dispatcher",
+    "keep_apart",
     "keep_in",
     "one_process",
     "own_contexts",
@@ -264,6 +267,32 @@ def compiled_once(dispatcher: Any) -> Any:
 
         dispatcher.compile = wait_and_compile
     return dispatcher
+
+
+def keep_apart(folder: Path) -> None:
+    """Have numba give machine code in a folder file names that no other process gives.
+
+    numba counts the signatures of a function, and calls the machine code of each by its number.  Two processes that
+    compile one function for two signatures at once take the same number, and its index then leads from one signature to
+    the machine code of the other: numba says that nothing fits, on that machine from then on, and a log-density which
+    has that function in it could be called through Python only.
+
+    Touches ``numba.core.caching.IndexDataCacheFile``, its ``_cache_path`` and its method ``_data_name``, which is
+    replaced.  Where they have moved, which is logged, the files have the names that numba gives them.
+    """
+    number_of = getattr(IndexDataCacheFile, "_data_name", None)
+    if number_of is None:
+        _log.warning("numba %s names cached machine code in a way that is not known here", numba.__version__)
+        return
+
+    def name_of(self: Any, number: int) -> str:
+        name: str = number_of(self, number)
+        if Path(getattr(self, "_cache_path", "")) != folder:
+            return name
+        stem, ending = os.path.splitext(name)
+        return f"{stem}-{uuid4().hex}{ending}"
+
+    IndexDataCacheFile._data_name = name_of
 
 
 def keep_in(dispatcher: Any, cache: FunctionCache) -> None:

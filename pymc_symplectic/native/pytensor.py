@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
-from .numba import is_dispatcher
+from .numba import is_dispatcher, keep_apart
 from .versions import needed, unfit
 
 with needed("pytensor"):
     from pytensor.compile.mode import get_mode
     from pytensor.gradient import NullTypeGradError
     from pytensor.graph.op import HasInnerGraph
+    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
     from pytensor.link.numba.linker import NumbaLinker
     from pytensor.raise_op import CheckAndRaise
     from pytensor.tensor.random.op import RNGConsumerOp
@@ -48,6 +49,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 # Compiled functions
+
+keep_apart(NUMBA_CACHE_PATH)  # where PyTensor keeps what numba compiles, for all models and processes of a machine
 
 
 def compiles_by_numba(mode: Any) -> bool:

@@ -237,6 +237,31 @@ def test_one_process_without_a_place_on_the_disk():
     assert function(1.0) == 2.0
 
 
+def test_machine_code_of_two_processes_is_kept_apart(monkeypatch, tmp_path):
+    """Both find no index; the slower one writes its machine code when the other one has written everything."""
+    from numba.core.caching import IndexDataCacheFile
+
+    monkeypatch.setattr(IndexDataCacheFile, "_data_name", IndexDataCacheFile._data_name)  # as it was, afterwards
+    of_numba.keep_apart(tmp_path)
+    one, other = (IndexDataCacheFile(str(tmp_path), "function", 0) for _ in range(2))
+    late = []
+    other._save_data, save_data = lambda *what: late.append(what), other._save_data
+    one._save_index, save_index = lambda index: (other.save("int", "of integers"), save_index(index)), one._save_index
+    one.save("float", "of floats")
+    save_data(*late[0])
+    assert one.load("float") == "of floats"
+    elsewhere = IndexDataCacheFile(str(tmp_path / "elsewhere"), "function", 0)
+    assert elsewhere._data_name(1) == "function.1.nbc"
+
+
+def test_machine_code_of_log_densities_is_kept_apart():
+    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
+    from numba.core.caching import IndexDataCacheFile
+
+    names = {IndexDataCacheFile(str(NUMBA_CACHE_PATH), "function", 0)._data_name(1) for _ in range(2)}
+    assert len(names) == 2
+
+
 def test_own_contexts():
     from numba.core.registry import cpu_target
 

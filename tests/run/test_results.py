@@ -3,6 +3,7 @@
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 
 from pymc_symplectic.run import conversion, results
 
@@ -88,6 +89,7 @@ def test_what_is_computed_is_as_by_pymc(stored, rich_model, rich_step, starts, t
     ours = run(rich_model, initvals=starts, draws=3, idata_kwargs=idata_kwargs, **store)
     theirs = pymc_run(rich_model, rich_step, initvals=starts, draws=3, idata_kwargs=idata_kwargs)
     for name in ("log_likelihood", "log_prior"):
-        assert ours[name].to_dataset().equals(theirs[name].to_dataset())
+        # both are by PyMC's functions, which round as the parts do that other processes compile at this moment
+        xr.testing.assert_allclose(ours[name].to_dataset(), theirs[name].to_dataset(), rtol=1e-13)
     assert ours.posterior["place"].values.tolist() == [3, 4, 5]
     assert SHORT["tune"] == ours.posterior.attrs["tuning_steps"]

@@ -127,12 +127,13 @@ def test_forked_process(jax, monkeypatch):
     assert own(np.zeros(2))[0] == 0.0  # where nothing was forked
 
 
-def test_what_is_computed_of_each_draw_is_evaluated_there_too(monkeypatch):
+def test_what_is_computed_of_each_draw_is_evaluated_there_too(monkeypatch, caplog):
+    caplog.set_level("INFO")  # tells why, where it is not native
     with pm.Model():
         x = pm.Normal("x", shape=2)
         pm.Deterministic("solution", Slope(lambda x: x)(x))
         target = LogDensity()
-    assert target.native
+    assert target.native, caplog.text
     chain = Chain(target, Settings.choose(), np.random.default_rng(1))
     chain.start(np.zeros(2))
     monkeypatch.setattr(Fork, "jax_before", True)  # as it is in a process that was forked
