@@ -38,6 +38,7 @@ TITLES = {
     "held_out": "Posteriors held out, first set",
     "fresh": "Posteriors held out, second set",
     "unseen": "Posteriors held out, third set",
+    "apart": "Posteriors held out, fourth set",
 }
 """Titles of folders of results, by their names."""
 R_HAT, DIVERGING, CHANCE = 1.05, 0.01, 0.01

@@ -4,9 +4,9 @@ Each posterior, sampler and seed leaves one file in the folder of results, and i
 that an interrupted run goes on where it stopped.  What a sampler fails at is recorded as its error; remove the file to
 try again.  ``python -m benchmarks report`` makes tables and a figure.
 
-There are four sets of posteriors, kept in folders of their own: those of posteriordb, on which choices are made, and
-with ``--set held_out``, ``--set fresh`` or ``--set unseen`` those of `benchmarks.models` of that name, by which choices
-are tested when they have been made.  Each of these is for choices made after a look at the one before.
+There are five sets of posteriors, kept in folders of their own: those of posteriordb, on which choices are made, and
+with ``--set held_out``, ``--set fresh``, ``--set unseen`` or ``--set apart`` those of `benchmarks.models` of that name,
+by which choices are tested when they have been made.  Each of these is for choices made after a look at the one before.
 
 What is measured stands at the head of `benchmarks.scores`.  All chains of a run take turns on one core, and start where
 those of every other sampler do.

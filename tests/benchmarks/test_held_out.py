@@ -1,4 +1,4 @@
-"""The three sets of held-out posteriors: that they stay what they are, and how the suite takes them."""
+"""The four sets of held-out posteriors: that they stay what they are, and how the suite takes them."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,19 @@ UNSEEN = {
     "simulated-cox_process": (39, -222.403314),
     "simulated-batting": (32, -129.817781),
 }
-SETS = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN}
+APART = {
+    "simulated-bioassay": (3, -28.268200),
+    "simulated-survey_answers": (10, -508.316343),
+    "simulated-measurement_error": (56, -702.980503),
+    "simulated-votes": (9, -2230.971286),
+    "simulated-claim_counts": (20, -444.966919),
+    "simulated-classes_in_schools": (80, -6344.348279),
+    "simulated-additive_logistic": (25, -267.037570),
+    "simulated-monthly_counts": (97, -1137.303620),
+    "simulated-piecewise_hazard": (35, -577.180483),
+    "simulated-poll": (118, -800.809339),
+}
+SETS = {"held_out": HELD_OUT, "fresh": FRESH, "unseen": UNSEEN, "apart": APART}
 
 
 def test_names_lists_all():
@@ -60,7 +72,12 @@ def test_names_lists_all():
 
 @pytest.mark.parametrize(
     ("of", "one"),
-    [("held_out", "wine-softmax"), ("fresh", "simulated-local_level"), ("unseen", "simulated-rasch")],
+    [
+        ("held_out", "wine-softmax"),
+        ("fresh", "simulated-local_level"),
+        ("unseen", "simulated-rasch"),
+        ("apart", "simulated-poll"),
+    ],
 )
 def test_unknown_name_lists_the_names(of, one):
     with pytest.raises(ValueError, match=rf"No model of 'wine-tasting'; there are .*{one}"):
