@@ -84,7 +84,7 @@ class Chain:
 
     def _use(self, plan: Plan) -> None:
         """Draw by this plan from now on."""
-        kinetic, tuning = self.settings.kinetic, self._learning.tuning
+        kinetic, tuning = self._warmup.energy, self._learning.tuning
         self._plan = plan
         self._speed_limit, self._gain = kinetic.speed_limit(plan.kinetic), kinetic.gain(plan.kinetic)
         self._system = plan.system(self.target.target._replace(inverse_temperature=1.0 / self.settings.temperature))

@@ -7,15 +7,18 @@ written by earlier versions: `upgraded` says what those left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .adaptation.approach import Approach
+from .adaptation.energy import EnergyTrial
 from .adaptation.warmup import WarmUp
 from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
 from .kernels.state import KEPT, SEEN, STRIDE, Trail
+from .kinetic.profile import ProfileEnergy
 from .settings import Settings
 
 __all__ = ["check_snapshot", "generator_of", "upgraded"]
@@ -77,12 +80,23 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
         snapshot = {**snapshot, "learning": {**snapshot["learning"], "step": np.append(step, GAMMA)}}
     if "approach" not in snapshot:
         snapshot = _of_windows(snapshot, settings, tune)
+    if "energy" not in snapshot:
+        snapshot = _of_one_energy(snapshot, settings)
     if "choice" in snapshot:
         return snapshot
     snapshot = {**snapshot, "choice": {"history": list(snapshot["tuner"]["history"])}}
     warmup = WarmUp(settings, len(snapshot["position"]), tune)
     choice = warmup.choice(warmup.restore(snapshot).metric)
     return {**snapshot, "choice": {**choice, "step_size": float(np.exp(step[LOG_MEAN_STEP]))}}
+
+
+def _of_one_energy(snapshot: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    """A snapshot of a version that had the kinetic energy which was asked for, and tried no other."""
+    trial = EnergyTrial(replace(settings, policy=replace(settings.policy, energy_trial=False)), 1)
+    snapshot = {**snapshot, "energy": trial.snapshot()}
+    if settings.kinetic.adapts and "choice" in snapshot:
+        snapshot["choice"] = {**snapshot["choice"], **trial.choice}
+    return snapshot
 
 
 def _of_windows(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapping[str, Any]:
@@ -145,24 +159,27 @@ def check_snapshot(
         if not np.all(np.isfinite(snapshot["momentum"])):
             raise ValueError("momentum is not finite")
     map_of(snapshot["metric"]).check(dim)
-    _check_kinetic(snapshot["kinetic"], settings, dim)
+    _check_kinetic(snapshot["kinetic"], settings, snapshot["energy"], dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
     _check_warmup(snapshot, settings, dim, tune)
     _check_trail(snapshot, trail)
     generator_of(snapshot["rng"])
 
 
-def _check_kinetic(params: Any, settings: Settings, dim: int) -> None:
-    kinetic = settings.kinetic
+def _check_kinetic(params: Any, settings: Settings, trial: Mapping[str, Any], dim: int) -> None:
+    energy = EnergyTrial(settings, dim)
+    energy.restore(trial)
+    kinetic = energy.energy
     fresh = kinetic.record(dim).params
     if not kinetic.adapts:
         due = fresh
-    elif hasattr(kinetic, "made_from"):
+    elif isinstance(kinetic, ProfileEnergy):
         table = int(fresh[0])
         _check_array("the kinetic energy", params, np.shape(params)[:1], float)
-        if params.size < table or params[0] != table or params[1] != fresh[1]:
+        own = tuple(params[1:table].tolist())
+        if params.size < table or params[0] != table or not kinetic.may_learn(own):
             raise ValueError("the kinetic energy is of another kind")
-        due = kinetic.made_from(tuple(params[1:table]), dim).params
+        due = kinetic.made_from(own, dim).params
     else:  # of somebody's own, who knows what it may become
         due = np.asarray(params)
     _check_array("the kinetic energy", params, due.shape, float)

@@ -19,12 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import scores
-from ..kernels.scores import BINS, REFUSED, Costs, Moments, Scratch, TestPaths, effective_fraction
+from ..kernels.scores import BINS, LEAST_TIME, REFUSED, Costs, Moments, Scratch, TestPaths, effective_fraction
 from ..window import Window
 
 __all__ = [
     "Gaussianity",
     "PathScore",
+    "autocorrelation_times",
     "compile_scores",
     "control_variates",
     "ess_per_draw",
@@ -35,6 +36,7 @@ __all__ = [
     "moments",
     "path_scores",
     "squared_jumps",
+    "typical_ess_per_draw",
 ]
 
 
@@ -102,8 +104,8 @@ def functions(positions: np.ndarray, density: np.ndarray, mean: np.ndarray) -> n
     return np.concatenate([positions, (positions - mean) ** 2, density[..., None]], axis=-1)
 
 
-def ess_per_draw(window: Window, columns: np.ndarray) -> float:
-    """Effective draws per draw of a chain, by the autocorrelations of its draws at `columns`.
+def autocorrelation_times(window: Window, columns: np.ndarray) -> np.ndarray:
+    """Of each of the `functions` of draws at `columns`, the sum of its autocorrelations; NaN where it is constant.
 
     Pairs of neighbouring autocorrelations are summed while they are positive, and none counts more than the one before:
     the initial monotone sequence estimator [1]_.
@@ -116,13 +118,32 @@ def ess_per_draw(window: Window, columns: np.ndarray) -> float:
     values = np.ascontiguousarray(functions(draws, window.log_density, draws.mean(axis=0)).T)
     sd = values.std(axis=1)
     moving = sd > 0
+    times = np.full(len(values), np.nan)
     values = (values[moving] - values[moving].mean(axis=1, keepdims=True)) / sd[moving, None]
     count = values.shape[1]
     size = count + count // 2  # so that correlations, which are circular, are exact for lags below half of the draws
     rho = np.fft.irfft(np.abs(np.fft.rfft(values, size)) ** 2, size)[:, : count // 4 * 2] / count
     pairs = rho[:, 0::2] + rho[:, 1::2]
     falling = np.where(np.logical_and.accumulate(pairs > 0, axis=1), np.minimum.accumulate(pairs, axis=1), 0.0)
-    return float(effective_fraction(2 * falling.sum(axis=1) - 1))
+    times[moving] = 2 * falling.sum(axis=1) - 1
+    return times
+
+
+def ess_per_draw(window: Window, columns: np.ndarray) -> float:
+    """Effective draws per draw of a chain, by the autocorrelations of its draws at `columns`."""
+    times = autocorrelation_times(window, columns)
+    return float(effective_fraction(times[~np.isnan(times)]))
+
+
+def typical_ess_per_draw(window: Window, columns: np.ndarray) -> float:
+    """Effective draws per draw: the geometric mean over coordinates, or over all other functions, if that is less.
+
+    Of few draws it tells more than the least one does, which is that of the unluckiest function.
+    """
+    with np.errstate(invalid="ignore"):
+        ess = -np.log(np.maximum(autocorrelation_times(window, columns), LEAST_TIME))
+    groups = [group[~np.isnan(group)] for group in (ess[: len(columns)], ess[len(columns) :])]
+    return math.exp(min((float(group.mean()) for group in groups if len(group)), default=-math.inf))
 
 
 def longest_stay(draws: np.ndarray) -> int:

@@ -66,5 +66,5 @@ class Plan:
 
     @property
     def kinds(self) -> tuple:
-        """The types of metric, trajectory, integrator and refreshment, by which kernels are compiled."""
-        return type(self.metric), type(self.rule), kinds(self.flow), type(self.refreshment)
+        """The types of records by which kernels are compiled."""
+        return type(self.metric), type(self.kinetic), type(self.rule), kinds(self.flow), type(self.refreshment)

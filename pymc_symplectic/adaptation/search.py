@@ -90,12 +90,17 @@ class Search:
         self._starts, self._momenta = Starts.of(window, at), lab.momenta(self._system, len(at))
         self._known = moments(window, self._columns, None if plan.mean is None else plan.mean[self._columns])
         self._reach: tuple[np.ndarray, np.ndarray] | None = None
-        if policy.control_variate and isinstance(plan.kinetic, GaussianEnergy):
+        if policy.control_variate and self.gaussian:
             reach, variance = plan.metric.apply(self._momenta), plan.metric.variance(lab.dim)
             self._reach = reach[:, self._columns], variance[self._columns]
         self._beyond: Beyond | None = None
         self._began = lab.gradients
         self._found: dict[tuple[str, float], Tuning] = {}
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether the kinetic energy is the Gaussian one, with which alone a harmonic drift goes."""
+        return isinstance(self._plan.kinetic, GaussianEnergy)
 
     @property
     def cost(self) -> int:

@@ -30,7 +30,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import integrators, kinetic, trajectories
+from .. import integrators, trajectories
+from ..kinetic import Gaussian
 from ..settings import Settings
 from ..splits import Split
 from ..window import Window
@@ -71,11 +72,13 @@ class _Measured(NamedTuple):
 
 
 def in_words(choice: Mapping[str, Any]) -> str:
-    """Which integrator and trajectory a `Tuner.choice` is, and why it is no other, in a few words."""
+    """Which integrator, trajectory and learned kinetic energy were chosen, and why no other, in a few words."""
     length = f" of {choice['time']:.2f}" if "time" in choice else ""
     length += f", {choice['repeats']} to a draw" if choice.get("repeats", 1) > 1 else ""
     reason = f", because {choice['reason']}" if "reason" in choice else ""
-    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}"
+    momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
+    momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
+    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}"
 
 
 class Tuner:
@@ -100,7 +103,7 @@ class Tuner:
         )
         known = {**integrators.CATALOGUE, **integrators.HARMONIC}
         schemes: list[Any] = [known[name] for name in self._policy.schemes] if self._automatic else [base]
-        if not isinstance(settings.kinetic, kinetic.Gaussian):
+        if not (isinstance(settings.kinetic, Gaussian) or (settings.kinetic.adapts and self._policy.energy_trial)):
             schemes = [scheme for scheme in schemes if not scheme.split.adapts]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
@@ -364,7 +367,8 @@ class Tuner:
         if step_size is not None and self.found is not None:
             name = self.found.integrator
             candidates[name] = candidates[name]._replace(step_size=step_size)
-        if self._automatic and measured.gaussianity.distance >= policy.near_gaussian:
+        far = self._automatic and measured.gaussianity.distance >= policy.near_gaussian
+        if far or not search.gaussian:
             candidates = {name: one for name, one in candidates.items() if not one.scheme.split.adapts}
         if not candidates:
             return None

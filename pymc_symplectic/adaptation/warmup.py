@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +11,19 @@ import numpy as np
 
 from ..integrators import get as get_integrator
 from ..kernels.adapt import GAMMA
-from ..kernels.linear import DenseMap, LinearMap, map_of
+from ..kernels.kinetic import GaussianEnergy
+from ..kernels.linear import LinearMap, map_of
 from ..kernels.state import NEVER
+from ..kinetic import KineticEnergy
 from ..refreshments import Full
 from ..settings import SHORTEST, Settings
 from ..splits import FREE, HARMONIC
 from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
 from .approach import Approach, Seen, look
-from .curvature import probed
-from .descent import Place, descend
 from .efficiency import gaussianity
+from .energy import EnergyTrial
+from .first import first_metric
 from .lab import Lab
 from .path import size_for
 from .plan import Plan, Restart
@@ -62,6 +64,7 @@ class WarmUp:
         self._settings, self._dim, self._tune, self._policy = settings, dim, tune, settings.policy
         self._open_ended = open_ended
         self._tuner = Tuner(settings, dim)
+        self._trial = EnergyTrial(settings, dim)
         self._schedule = Schedule.of(tune, self._policy)
         self._approach = Approach(self._policy, dim)
         learns = (
@@ -132,7 +135,16 @@ class WarmUp:
 
     def choice(self, metric: LinearMap) -> dict[str, Any]:
         """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
-        return {**self._tuner.choice, "metric": self._settings.metric.kind(metric)}
+        kind = {"metric": self._settings.metric.kind(metric)}
+        energy: dict[str, Any] = self._trial.choice if self._settings.kinetic.adapts else {}
+        if self._trial.waits and self._tuner.found is not None:
+            energy["energy_reason"] = f"{self._tuner.found.integrator} has been chosen with them"
+        return {**self._tuner.choice, **kind, **energy}
+
+    @property
+    def energy(self) -> KineticEnergy:
+        """The kinetic energy in use."""
+        return self._trial.energy
 
     def turns_about(self, plan: Plan) -> np.ndarray | None:
         """The mean of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
@@ -140,45 +152,23 @@ class WarmUp:
 
     def outline(self) -> Plan:
         """A plan of the right types, before the chain stands anywhere."""
-        kinetic = self._settings.kinetic.record(self._dim)
-        return self._plan(0, self._metric.start(np.ones(self._dim)), kinetic, None)
+        return self._plan(0, self._metric.start(np.ones(self._dim)), self._trial.record(), None)
 
     def begin(self, lab: Lab) -> Plan:
         """The first plan: the metric that the way down to the typical set and the curvature there suggest.
 
         Where nothing is learned, the chain stays where it is, and the gradient there suggests the metric.
         """
-        kinetic = self._settings.kinetic.record(self._dim)
+        kinetic = self._trial.record()
         metric = self._metric.start(lab.gradient)
         if not self._approach.over and self._policy.descent:
-            places = descend(lab.evaluate, lab.place, self._policy)
-            lab.move(places[-1])
-            metric = self._seen_on_the_way(places, lab.gradient)
-            if self._metric.adapts and isinstance(metric, DenseMap) and self._policy.probes:
-                metric = self._probed(metric, kinetic, lab)
+
+            def step_size(metric: LinearMap) -> float:
+                return lab.step_size(self._plan(0, metric, kinetic, None).system(lab.target), 1.0)
+
+            metric = first_metric(self._metric, lab, step_size, self._policy)
         plan = self._plan(0, metric, kinetic, None)
         return replace(plan, restart=self._searched(plan, lab, 1.0))
-
-    def _seen_on_the_way(self, places: Sequence[Place], gradient: np.ndarray) -> LinearMap:
-        """The metric that the latest places ask for which are not far below the highest one.
-
-        Where the gradient has come to nothing, it does not tell a scale, and the steepest one on the way does.
-        """
-        policy = self._policy
-        lowest = max(place.value for place in places) - policy.descent_depth * (self._dim + 1)
-        near = [place for place in places if place.value > lowest][-policy.descent_points :]
-        steepest = np.abs([place.gradient for place in places]).max(axis=0)
-        metric = self._metric.start(np.where(gradient == 0, steepest, gradient))
-        if len(near) < policy.fewest_points:
-            return metric
-        positions, values, gradients = (np.array(column) for column in zip(*near, strict=True))
-        return self._metric.fit(metric, Window.of_points(positions, gradients, values))
-
-    def _probed(self, metric: DenseMap, kinetic: Any, lab: Lab) -> DenseMap:
-        def step_size(metric: DenseMap) -> float:
-            return lab.step_size(self._plan(0, metric, kinetic, None).system(lab.target), 1.0)
-
-        return probed(lab.evaluate, lab.place, metric, lab.normals, step_size, self._policy)
 
     def after(self, window: Window, plan: Plan, lab: Lab) -> Plan:
         """The next plan, once enough points have been seen, or a window, or warm-up, has ended."""
@@ -187,10 +177,15 @@ class WarmUp:
             return self._approached(window, plan, lab)
         if window.end == self._end:
             return self._plan(window.end, plan.metric, plan.kinetic, plan.mean)
+        refused = self._trial.tried and not self._trial.keeps(window, self._tuner.integrator.stages)
         fitted = self._fitted(window, plan, window)
         new = self._fallen(fitted, window.end, lab)
-        restart = self._tuned(window, new, lab, type(fitted.metric) is type(plan.metric))
-        new = self._plan(window.end, new.metric, new.kinetic, new.mean)
+        if refused:  # this window does not tell what the Gaussian energy can do
+            restart: Restart | None = Restart(self._trial.step_size, 1.0, self._policy.settled_gain)
+        else:
+            restart = self._tuned(window, new, lab, type(fitted.metric) is type(plan.metric))
+        kinetic = self._to_try(window, new) if [window.end] == self._windows[-2:-1] else new.kinetic
+        new = self._plan(window.end, new.metric, kinetic, new.mean)
         if not self._settings.adapts_step_size:
             return new
         if restart is None:
@@ -279,15 +274,21 @@ class WarmUp:
         if self._tuner.found is not None:
             restart = Restart(self._tuner.found.step_size, 1.0, policy.settled_gain)
         approach.end(reason)
+        kinetic = plan.kinetic
         if not self._open_ended:
             self._windows = self._schedule.windows(count, policy)
+            if len(self._windows) == 1 and not turned:
+                kinetic = self._to_try(window.last(policy.latest_draws), plan)
         elif restart is not None:
             self._end = count
         else:
             restart = self._chosen(plan, window, lab, turned)
+            if not turned:
+                kinetic = self._to_try(window.last(policy.latest_draws), plan)
+            self._end_later(count)
         if restart is None:
             self._tuner.raise_target_accept(approach.diverged, window.step_size)
-        new = self._plan(count, plan.metric, plan.kinetic, plan.mean)
+        new = self._plan(count, plan.metric, kinetic, plan.mean)
         if restart is None and self._settings.adapts_step_size:
             latest = window.last(policy.step_draws)
             if turned or not len(latest.draws):
@@ -295,19 +296,39 @@ class WarmUp:
             else:
                 size = size_for(new.target_accept, latest.sizes, latest.accept, self._tuner.integrator.order)
                 restart = Restart(size, 1.0, policy.settled_gain)
+                if self._trial.tried:
+                    self._trial.step_size = size
+                    restart = self._searched(new, lab, size)
         return replace(new, restart=restart)
 
     def _chosen(self, plan: Plan, window: Window, lab: Lab, turned: bool) -> Restart | None:
-        """Let the tuner choose by the latest draws, and set the end of a warm-up that ends by itself."""
-        policy, count, found = self._policy, window.end, None
+        """Let the tuner choose by the latest draws of a warm-up that ends by itself, where they are costly."""
+        policy, found = self._policy, None
         latest = window.last(policy.latest_draws)
         costly = len(latest.draws) > 0 and not turned and latest.steps.mean() >= policy.quick
         if self._tuner.active and policy.proof and costly:
             found = self._tuner.consider(latest, plan, lab, Stage(1, self._transient, True))
-        needs = found is not None or self._settings.kinetic.adapts
-        self._windows = [count + policy.proof] if needs else []
-        self._end = min(count + policy.proof * needs + policy.last_draws, self._tune)
         return None if found is None else Restart(found, 1.0, policy.settled_gain)
+
+    def _to_try(self, window: Window, plan: Plan) -> Any:
+        """The kinetic energy of the last window: one that is learned from the latest draws, if it has to be tried."""
+        if not self._trial.waits or self._tuner.found is not None or self._transient or not self._policy.proof:
+            return plan.kinetic
+        found = self._trial.begin(window, plan.metric, self._tuner.integrator.stages)
+        return plan.kinetic if found is None else found
+
+    def _end_later(self, count: int) -> None:
+        """Set the end of a warm-up that ends by itself, and windows before it for all that has to be proved."""
+        policy, trial = self._policy, self._trial
+        if self._tuner.found is not None or trial.tried:
+            proofs = 1
+        elif self._settings.kinetic.adapts and policy.proof:
+            proofs = 2 if trial.waits else int(not trial.gaussian)
+        else:
+            proofs = 0
+        ends = [count + policy.proof * (k + 1) for k in range(proofs)]
+        self._windows = [end for end in ends if end <= self._tune]
+        self._end = min(count + policy.proof * proofs + policy.last_draws, self._tune)
 
     def _plan(self, count: int, metric: LinearMap, kinetic: Any, mean: np.ndarray | None) -> Plan:
         """The plan after `count` draws, with the integrator and the trajectory that the tuner has come to."""
@@ -350,7 +371,9 @@ class WarmUp:
         settings, kinetic, mean = self._settings, plan.kinetic, plan.mean
         known = self._approach.over and self._open_ended
         metric = plan.metric if known else self._metric.fit(plan.metric, points)
-        if settings.kinetic.adapts and self._approach.over:
+        if self._trial.gaussian:
+            kinetic = kinetic if isinstance(kinetic, GaussianEnergy) else self._trial.record()
+        elif settings.kinetic.adapts and self._approach.over:
             draws, gradients = window.pairs
             kinetic = settings.kinetic.fit(kinetic, metric.solve(draws), metric.adjoint(gradients))
         split = HARMONIC if self._tuner.harmonic else settings.integrator.split
@@ -405,15 +428,17 @@ class WarmUp:
         settings, dim, limit = self._settings, self._dim, self._settings.max_energy_error
         given, other = settings.integrator.split.adapts, self._tuner.harmonic
         own, timed = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
-        flows = [(plan.flow, [*own, *timed], other and not given)]
+        plans = [(plan, [*own, *timed], other and not given)]
         if given or other:
             scheme = settings.integrator if given else get_integrator("harmonic_leapfrog")
             fitted = scheme.record(dim, scheme.split.standard(dim))
-            flows.append((fitted, [*(own if given else []), *timed], False))
-        for flow, trajectories, outings in flows:
+            plans.append((replace(plan, flow=fitted), [*(own if given else []), *timed], False))
+        if self._trial.waits:
+            plans.append((replace(plan, kinetic=settings.kinetic.record(dim)), [*own, *timed], False))
+        for one, trajectories, outings in plans:
             for trajectory in trajectories:
                 rule, refreshment = trajectory.record(dim, limit), self._refreshment_of(trajectory)
-                yield replace(plan, flow=flow, rule=rule, refreshment=refreshment), outings
+                yield replace(one, rule=rule, refreshment=refreshment), outings
 
     @property
     def tests_trajectories(self) -> bool:
@@ -424,7 +449,7 @@ class WarmUp:
         """Everything that later plans depend on, beside the last one and the history of `choice`."""
         return {
             "far": self._transient, "windows": list(self._windows), "end": self._end, "tuner": self._tuner.snapshot(),
-            "approach": self._approach.snapshot(),
+            "approach": self._approach.snapshot(), "energy": self._trial.snapshot(),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> Plan:
@@ -433,7 +458,8 @@ class WarmUp:
         self._approach.restore(snapshot["approach"])
         self._count = snapshot["count"]
         self._tuner.restore(snapshot["tuner"], snapshot["choice"]["history"])
-        kinetic = self._settings.kinetic.record(self._dim)._replace(params=snapshot["kinetic"].copy())
+        self._trial.restore(snapshot["energy"])
+        kinetic = self._trial.record()._replace(params=snapshot["kinetic"].copy())
         mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         metric = map_of({name: array.copy() for name, array in snapshot["metric"].items()})
         return self._plan(snapshot["count"], metric, kinetic, mean)

@@ -60,7 +60,7 @@ REFUSED = 0.1
 """An acceptance as small as this one: the trajectory was lost."""
 _SEEN_TWICE = 2  # points at least of each part
 _SOFTNESS = 4.0  # exponent of the mean over functions: the worst ones count most, but no noisy one counts alone
-_LEAST_TIME = 0.8  # the least autocorrelation time, in draws, of a function whose successive values are antithetic
+LEAST_TIME = 0.8  # the least autocorrelation time, in draws, of a function whose successive values are antithetic
 _LENGTHS = 41  # of a jittered path, that steps are counted for
 _LEAST_STAY, _MOST_STAY = -0.999, 1 - 1e-6  # autocorrelations
 
@@ -122,12 +122,12 @@ def effective_fraction(times: np.ndarray) -> float:
     """Effective draws per draw, from the autocorrelation times (F,) of all functions: a soft minimum over them."""
     largest = 0.0
     for f in range(times.size):
-        largest = max(largest, times[f], _LEAST_TIME)
+        largest = max(largest, times[f], LEAST_TIME)
     if not 0 < largest < np.inf:
         return 0.0
     total = 0.0
     for f in range(times.size):
-        total += (max(times[f], _LEAST_TIME) / largest) ** _SOFTNESS
+        total += (max(times[f], LEAST_TIME) / largest) ** _SOFTNESS
     return (total / times.size) ** (-1 / _SOFTNESS) / largest if total < np.inf else 0.0  # NaN is nothing, too
 
 

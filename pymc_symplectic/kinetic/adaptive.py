@@ -92,6 +92,10 @@ class Adaptive(ProfileEnergy):
         """The Gaussian energy."""
         return self._network(np.ones(self.units), _FARTHEST / (self.units - 1), 1.0)
 
+    def may_learn(self, own: tuple[float, ...]) -> bool:
+        """Whether they are those of a network of as many units."""
+        return super().may_learn(own) and own[0] == self.units
+
     def fit(self, current: Addressed, positions: np.ndarray, gradients: np.ndarray) -> Addressed:
         """The energy that whitened draws and gradients ask for."""
         if len(positions) < _LEAST_DRAWS:

@@ -54,6 +54,10 @@ class ProfileEnergy(KineticEnergy):
     def own(self, dim: int) -> tuple[float, ...]:
         """The parameters of the profile that a chain in `dim` dimensions begins with."""
 
+    def may_learn(self, own: tuple[float, ...]) -> bool:
+        """Whether warm-up may come to these parameters of the profile."""
+        return len(own) == len(self.own(1))
+
     def record(self, dim: int) -> Addressed:
         """The record that kernels run at first."""
         return self.made_from(self.own(dim), dim)

@@ -125,5 +125,7 @@ def _look_up(one: Any, dim: int) -> _Shown:
             "kinetic must be names of kinetic energies, KineticEnergy objects, or steps, chains or their records "
             f"(step.kinetic), got {one!r}; the names are: {', '.join(kinetics.CATALOGUE)}"
         )
+    if isinstance(record, GaussianEnergy):  # which may have proved to be better than what was to be learned
+        return _Shown(kinetics.Gaussian.name, record, none)
     knots = energy.learned(record).knots if isinstance(energy, Adaptive) else none
     return _Shown(energy.name, record, knots)

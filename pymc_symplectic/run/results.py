@@ -143,7 +143,7 @@ def _adapted(setup: Setup, snapshot: Mapping[str, Any]) -> dict[str, Any]:
     if setup.open_ended:
         adapted["warmup"] = min(snapshot["end"], snapshot["count"])
         adapted["ended"] = snapshot["approach"]["reason"]
-    if kinetic.adapts:
+    if kinetic.adapts and adapted.get("energy", kinetic.name) == kinetic.name:
         record = kinetic.record(setup.target.dim)._replace(params=snapshot["kinetic"])
         adapted["speed_limit"] = kinetic.speed_limit(record) if np.isfinite(kinetic.speed_limit(record)) else None
         if hasattr(kinetic, "learned"):

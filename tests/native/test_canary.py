@@ -255,8 +255,8 @@ def test_machine_code_of_two_processes_is_kept_apart(monkeypatch, tmp_path):
 
 
 def test_machine_code_of_log_densities_is_kept_apart():
-    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
     from numba.core.caching import IndexDataCacheFile
+    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
 
     names = {IndexDataCacheFile(str(NUMBA_CACHE_PATH), "function", 0)._data_name(1) for _ in range(2)}
     assert len(names) == 2
