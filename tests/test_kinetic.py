@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 
 import cloudpickle
 import numpy as np
@@ -262,6 +263,9 @@ def test_the_speed_limit_follows_the_spread(shape, limit):
     assert given.speed_limit(given.record(8)) == 1.0
 
 
+UNTRIED = replace(ps.Policy(), energy_trial=False)  # in use from the first draw, whatever it is worth
+
+
 @pytest.fixture(scope="module")
 def heavy():
     with pm.Model() as model:
@@ -271,7 +275,8 @@ def heavy():
 
 @pytest.mark.parametrize("kinetic", ["relativistic", "adaptive"])
 def test_learning_compiles_nothing(heavy, kinetic):
-    chain = Chain(heavy, Settings.choose(kinetic=kinetic, metric="identity"), np.random.default_rng(0), tune=300)
+    settings = Settings.choose(kinetic=kinetic, metric="identity", policy=UNTRIED)
+    chain = Chain(heavy, settings, np.random.default_rng(0), tune=300)
     chain.compile()
     chain.start(np.ones(5))
     chain.advance(40)
@@ -285,7 +290,8 @@ def test_learning_compiles_nothing(heavy, kinetic):
 
 
 def test_learning_does_not_need_a_metric_that_learns(heavy):
-    chain = Chain(heavy, Settings.choose(kinetic="relativistic", metric="identity"), np.random.default_rng(0), tune=500)
+    settings = Settings.choose(kinetic="relativistic", metric="identity", policy=UNTRIED)
+    chain = Chain(heavy, settings, np.random.default_rng(0), tune=500)
     chain.start(np.ones(5))
     _, rows = chain.advance(600)
     assert 1.5 < rows[-1, column.SPEED_LIMIT] / math.sqrt(5) < 6
@@ -294,7 +300,7 @@ def test_learning_does_not_need_a_metric_that_learns(heavy):
 @pytest.mark.parametrize("kinetic", ["relativistic", "adaptive"])
 def test_a_restored_chain_goes_on_with_what_was_learned(heavy, kinetic):
     def made(seed):
-        settings = Settings.choose(kinetic=kinetic, metric="diagonal")
+        settings = Settings.choose(kinetic=kinetic, metric="diagonal", policy=UNTRIED)
         return Chain(heavy, settings, np.random.default_rng(seed), tune=300)
 
     chain, other = made(0), made(1)

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..metrics.estimate import divergence
 from ..policy import Policy
 from ..window import Window
-from .efficiency import gaussianity
+from .efficiency import fit_of
 from .path import BestPath, best_path
 
 __all__ = ["Approach", "Seen", "look"]
@@ -188,10 +187,6 @@ class Approach:
 
 def look(before: Any, after: Any, block: Window) -> Seen:
     """Measure a block of points under the metric that had not seen it, and under that which has."""
-    distances, divergences = [], []
     with np.errstate(over="ignore", invalid="ignore"):
-        for metric in (before, after):
-            z, s = metric.solve(block.draws), metric.adjoint(block.gradients)
-            distances.append(gaussianity(z, s).distance)
-            divergences.append(divergence(metric, block.draws, block.gradients))
-    return Seen(*divergences, *distances)
+        fits = [fit_of(metric.solve(block.draws), metric.adjoint(block.gradients)) for metric in (before, after)]
+    return Seen(*(divergence for divergence, _ in fits), *(distance for _, distance in fits))

@@ -29,6 +29,7 @@ __all__ = [
     "compile_scores",
     "control_variates",
     "ess_per_draw",
+    "fit_of",
     "fraction_lost",
     "functions",
     "gaussianity",
@@ -75,11 +76,10 @@ def gaussianity(white: np.ndarray, slope: np.ndarray) -> Gaussianity:
 
     count, dim = slope.shape
     white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
+    if math.isinf(distance := _distance(white, slope)):
+        return Gaussianity(math.inf, math.inf, -1.0, math.inf)
     square = white * white
     squares = np.array([square.sum(axis=1), (slope * slope).sum(axis=1)])
-    size = math.sqrt(float(squares.sum(axis=1).prod())) / dim
-    if not 0 < size < math.inf:
-        return Gaussianity(math.inf, math.inf, -1.0, math.inf)
     ordered = np.sort(squares, axis=1)
     tail = float(np.max(ordered[:, round(0.95 * (count - 1))] / ordered[:, (count - 1) // 2]))
     tail /= float(chdtri(dim, 0.05) / chdtri(dim, 0.5))
@@ -89,9 +89,23 @@ def gaussianity(white: np.ndarray, slope: np.ndarray) -> Gaussianity:
     sizes = squares - squares.mean(axis=1, keepdims=True)
     spreads = math.sqrt(float((sizes**2).sum(axis=1).prod()))
     correlation = float(sizes[0] @ sizes[1]) / spreads if spreads > 0 else 0.0
+    return Gaussianity(distance, tail, correlation, kurtosis)
+
+
+def fit_of(white: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
+    """Of whitened points z and gradients g (n, d): the mean square of z + g, and the `distance` of `Gaussianity`."""
+    white, slope = white - white.mean(axis=0), slope - slope.mean(axis=0)
+    rest = float(np.vdot(white + slope, white + slope)) / white.size
+    return rest if math.isfinite(rest) else math.inf, _distance(white, slope)
+
+
+def _distance(white: np.ndarray, slope: np.ndarray) -> float:
+    count, dim = slope.shape
+    size = math.sqrt(float(np.vdot(white, white)) * float(np.vdot(slope, slope))) / dim
+    if not 0 < size < math.inf:
+        return math.inf
     rest = white + slope
-    distance = float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1])
-    return Gaussianity(distance / size, tail, correlation, kurtosis)
+    return float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1]) / size
 
 
 def fraction_lost(window: Window, repeats: int = 1) -> float:

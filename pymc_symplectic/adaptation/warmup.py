@@ -21,7 +21,7 @@ from ..splits import FREE, HARMONIC
 from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
 from .approach import Approach, Seen, look
-from .efficiency import gaussianity
+from .efficiency import fit_of
 from .energy import EnergyTrial
 from .first import first_metric
 from .lab import Lab
@@ -466,4 +466,4 @@ class WarmUp:
 
 
 def _distance(metric: LinearMap, points: Window) -> float:
-    return gaussianity(metric.solve(points.draws), metric.adjoint(points.gradients)).distance
+    return fit_of(metric.solve(points.draws), metric.adjoint(points.gradients))[1]

@@ -76,9 +76,10 @@ class DenseMap(NamedTuple):
 
     def solve(self, vectors: np.ndarray) -> np.ndarray:
         """L⁻¹ x."""
-        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+        from scipy.linalg import lapack  # slow to import, and not needed until a metric is fitted
 
-        return solve_triangular(self.factor, vectors.T, lower=True).T
+        solved, _ = lapack.dtrtrs(self.factor, vectors.T, lower=1)
+        return solved.T
 
     def covariance_times(self, vector: np.ndarray) -> np.ndarray:
         """L Lᵀ g."""

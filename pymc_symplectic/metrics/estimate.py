@@ -95,18 +95,27 @@ def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def correction(zz: np.ndarray, ss: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
     """F and F⁻¹ (d, d), with F Fᵀ the geometric mean of zzᵀ + λI and (ssᵀ + λI)⁻¹.
 
+    LAPACK is called by itself: a warm-up makes hundreds of these, and most matrices are small.
+
     Raises
     ------
     LinAlgError
         Where it cannot be told.
     """
-    unit = np.eye(len(zz))
-    root = np.linalg.cholesky(ss + ridge * unit)
-    values, vectors = np.linalg.eigh(root.T @ (zz + ridge * unit) @ root)
-    if not values[-1] > 0:
+    from scipy.linalg import lapack  # slow to import, and not needed until a metric is fitted
+
+    a, b = zz.copy(), ss.copy()
+    for matrix in (a, b):
+        matrix.flat[:: len(matrix) + 1] += ridge
+    root, failed = lapack.dpotrf(b.T, lower=1, clean=1, overwrite_a=1)
+    if failed:
+        raise np.linalg.LinAlgError("moments are not positive")
+    values, vectors, failed = lapack.dsyevd(root.T @ a @ root, lower=1, overwrite_a=1)
+    if failed or not values[-1] > 0:
         raise np.linalg.LinAlgError("moments are not those of anything that moves")
     quarter = np.maximum(values, 1e-15 * values[-1]) ** 0.25
-    return np.linalg.inv(root).T @ (vectors * quarter), (vectors / quarter).T @ root.T
+    factor, _ = lapack.dtrtrs(root, vectors * quarter, lower=1, trans=1)
+    return factor, (vectors / quarter).T @ root.T
 
 
 def lower(factor: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ _RIDGES = (0.01, 0.3, 5.0, 30.0, 100.0, 400.0)
 _MIDDLE = 3  # of these, where the search for one begins
 _ROUNDS = 3
 _SHORT = 0.5  # of the points, the latest
+_PLENTY = 20  # points to a parameter, with which ridges hardly differ, so that no other one is tried
 
 
 class _Fit(NamedTuple):
@@ -44,9 +45,9 @@ class _Correction(NamedTuple):
     factor: np.ndarray
     inverse: np.ndarray
 
-    def then(self, factor: np.ndarray, inverse: np.ndarray) -> _Correction:
+    def then(self, other: _Correction) -> _Correction:
         """Add another one, in the coordinates that this one leads to."""
-        return _Correction(self.factor @ factor, inverse @ self.inverse)
+        return _Correction(self.factor @ other.factor, other.inverse @ self.inverse)
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,19 @@ class _Moments:
         z, s = z - z.mean(axis=0), s - s.mean(axis=0)
         return cls(z.T @ z, s.T @ s, float(np.vdot(z, s)), len(z))
 
-    def corrected(self, base: _Correction, ridge: float, rounds: int) -> _Correction:
+    def corrected(self, base: _Correction | None, ridge: float, rounds: int) -> _Correction:
         """The correction that these moments, in coordinates that `base` leads to, ask for after so many rounds."""
-        found, zz, ss = base, self.points, self.gradients
+        zz, ss, found = self.points, self.gradients, base
         for number in range(rounds):
-            scale = scale_of(np.diag(zz), np.diag(ss), number)
-            zz, ss = zz / scale / scale[:, None], ss * scale * scale[:, None]
+            scale = scale_of(zz.diagonal(), ss.diagonal(), number)
+            scales = scale * scale[:, None]
+            zz, ss = zz / scales, ss * scales
             factor, inverse = correction(zz, ss, ridge)
-            found = found.then(scale[:, None] * factor, inverse / scale)
+            more = _Correction(scale[:, None] * factor, inverse / scale)
+            found = more if found is None else found.then(more)
             if number + 1 < rounds:
                 zz, ss = inverse @ zz @ inverse.T, factor.T @ ss @ factor
+        assert found is not None  # after a round
         return found
 
     def left(self, found: _Correction) -> float:
@@ -87,16 +91,16 @@ class _Trial:
     """Fits to all but the latest quarter of the points, and what they leave of that."""
 
     def __init__(self, factor: np.ndarray, points: np.ndarray, gradients: np.ndarray) -> None:
-        from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+        from scipy.linalg import lapack  # slow to import, and not needed until a metric is fitted
 
-        self._inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
+        self._inverse, _ = lapack.dtrtri(factor, lower=1)
         z, s = points @ self._inverse.T, gradients @ factor
         usable = (np.abs(z) < _LARGEST).all(axis=1) & (np.abs(s) < _LARGEST).all(axis=1)
         self._white, self._raw = (z[usable], s[usable]), (points[usable], gradients[usable])
         self._factor, self.count = factor, int(usable.sum())
         self._cut = self.count - max(4, self.count // 4)
         self._unseen = _Moments.of(*(part[self._cut :] for part in self._white)) if self.count >= _FEWEST else None
-        self._known: dict[tuple[bool, float, int], tuple[_Correction, _Moments]] = {}
+        self._known: dict[tuple[bool, float, int], tuple[_Correction | None, _Moments]] = {}
         self.best: _Fit | None = None
         self._least = np.inf
 
@@ -115,7 +119,7 @@ class _Trial:
         """Try other ridges beside that of the best fit so far, and more rounds, as long as that is better."""
         if (begin := self.best) is None:
             return
-        for way in (-1, 1):
+        for way in (-1, 1) if self.count < _PLENTY * len(self._factor) else ():
             ridge = begin.ridge + way
             while 0 <= ridge < len(_RIDGES) and self.consider(begin._replace(ridge=ridge)):
                 ridge += way
@@ -136,11 +140,10 @@ class _Trial:
             return None
         return found if np.all(np.isfinite(found.factor)) else None
 
-    def _base(self, afresh: bool, part: slice) -> tuple[_Correction, _Moments]:
-        """Where a fit begins, as a correction of the factor in use, and moments of its points in those coordinates."""
+    def _base(self, afresh: bool, part: slice) -> tuple[_Correction | None, _Moments]:
+        """Where a fit begins, if not at the factor in use, as a correction of it; and moments of its points there."""
         if not afresh:
-            unit = np.eye(len(self._factor))
-            return _Correction(unit, unit), _Moments.of(*(values[part] for values in self._white))
+            return None, _Moments.of(*(values[part] for values in self._white))
         q, g = (values[part] - values[part].mean(axis=0) for values in self._raw)
         moved = (q != 0).any(axis=0) & (g != 0).any(axis=0)
         scale = np.where(moved, fisher_scale(q.T, g.T), np.sqrt((self._factor**2).sum(axis=1)))
@@ -159,7 +162,7 @@ def held_out_fit(factor: np.ndarray, points: np.ndarray, gradients: np.ndarray) 
         trial.climb()
         if trial.best is not None and trial.consider(trial.best._replace(part=_SHORT)):
             trial.climb()
-        for ridge in (len(_RIDGES) - 1, _MIDDLE):
+        for ridge in (len(_RIDGES) - 1, _MIDDLE) if trial.count < _PLENTY * len(factor) else (_MIDDLE,):
             trial.consider(_Fit(afresh=True, ridge=ridge))
         found = None if trial.best is None else trial.correction(trial.best, trial.count)
         if found is None:

@@ -19,6 +19,7 @@ from pymc_symplectic.kernels import scores
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.linear import DenseMap
 from pymc_symplectic.kernels.scores import Costs, TestPaths, mean_steps
+from pymc_symplectic.kinetic import Relativistic
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 from pymc_symplectic.window import Window
@@ -373,7 +374,7 @@ def test_an_acceptance_that_is_given_is_held(normal, accept):
 
 
 def test_other_kinetic_energies_have_no_harmonic_drift(normal):
-    chain = chain_on(normal, kinetic="relativistic")
+    chain = chain_on(normal, kinetic=Relativistic(3.0))
     chain.advance(1000)
     names = {found[0] for event in chain.choice["history"] for found in event.get("tried", [])}
     assert names and not any(name.startswith("harmonic") for name in names)
