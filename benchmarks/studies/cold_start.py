@@ -32,14 +32,17 @@ ESS, R_HAT = 400.0, 1.01
 _LENGTHS = np.unique(np.geomspace(50, 1, 25, endpoint=False))  # parts of a run, inverted
 
 
-def prepare(name: str) -> Prepare:
-    """Prepare a sampler of this name, with the warm-up that it says."""
-    sampler, _, tune = name.partition("@")
+def prepares(names: Sequence[str]) -> dict[str, Prepare]:
+    """Preparations of samplers of these names, with the warm-up that each says; what is compiled is shared by them."""
+    compiled: dict[str, tuple[Problem, Any]] = {}
 
-    def prepared(problem: Problem) -> Any:
-        return partial(samplers.get(sampler)(problem), tune=int(tune) if tune else None)
+    def prepare(sampler: str, tune: int | None, problem: Problem) -> Any:
+        if sampler not in compiled or compiled[sampler][0] is not problem:
+            compiled[sampler] = problem, samplers.get(sampler)(problem)
+        return partial(compiled[sampler][1], tune=tune)
 
-    return prepared
+    parted = {name: name.partition("@") for name in names}
+    return {name: partial(prepare, sampler, int(tune) if tune else None) for name, (sampler, _, tune) in parted.items()}
 
 
 def is_enough(draws: Mapping[str, np.ndarray]) -> bool:
@@ -93,8 +96,7 @@ def cases(
     plan: study.Plan,
 ) -> Iterator[study.Case]:
     """All runs."""
-    prepares = {name: prepare(name) for name in sampler_names}
-    return study.runs(names, prepares, seeds, load, plan, measure=measure, line=line)
+    return study.runs(names, prepares(sampler_names), seeds, load, plan, measure=measure, line=line)
 
 
 def table(records: Sequence[Record], ours: str = "ours") -> str:
