@@ -5,7 +5,8 @@ so an ingredient pays where they are below 1: of geometric means over posteriors
 seeds, and of the posterior that misses it most.  Some ingredients are there for draws rather than for gradients, which
 the effective draws of a run tell, and in how many runs R-hat is at most 1.01.
 
-An ingredient that is no option of the sampler is a constant of its `Policy`.
+An ingredient that is no option of the sampler is a constant of its `Policy`.  The study `cold_start` takes the same
+names, for what they do to a warm-up that ends by itself.
 """
 
 import math
@@ -40,6 +41,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "without raised acceptance after divergences": {"risky": 1.0},
     "without control variates": {"control_variate": False},
     "without acceptance by efficiency": {"accept": (0.8, 0.8)},
+    "without the way down": {"descent": 0},
+    "without probes of the curvature": {"probes": 0},
+    "without turns before they are measured": {"turn_distance": 0.0},
+    "without step sizes by recorded acceptances": {"step_draws": 0},
+    "without a choice for a short warm-up": {"proof": 0},
 }  # fmt: skip
 """The constants of `Policy` that are others, by what is off."""
 

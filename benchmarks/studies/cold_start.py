@@ -20,10 +20,11 @@ import arviz_stats
 import numpy as np
 
 import pymc_symplectic as ps
-from benchmarks import models, report, samplers, study
+from benchmarks import models, report, study
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Prepare, Problem, Run, nutpie
 from benchmarks.scores import Record
+from benchmarks.studies import ablation
 
 RESULTS = study.RESULTS / "cold_start"
 TUNES = (150, 300, 600, 1000)
@@ -38,7 +39,7 @@ def prepares(names: Sequence[str]) -> dict[str, Prepare]:
 
     def prepare(sampler: str, tune: int | None, problem: Problem) -> Any:
         if sampler not in compiled or compiled[sampler][0] is not problem:
-            compiled[sampler] = problem, samplers.get(sampler)(problem)
+            compiled[sampler] = problem, ablation.sampler(sampler)(problem)
         return partial(compiled[sampler][1], tune=tune)
 
     parted = {name: name.partition("@") for name in names}
@@ -127,6 +128,30 @@ def table(records: Sequence[Record], ours: str = "ours") -> str:
     return report.markdown(head, [*rows[True], *rows[False]])
 
 
+def table_of_parts(records: Sequence[Record], whole: str = "ours") -> str:
+    """Costs without each part of the default over those of the whole, in Markdown; empty where none was run."""
+    costs: dict[str, dict[str, list[Record]]] = {}
+    for record in records:
+        costs.setdefault(record["sampler"], {}).setdefault(record["posterior"], []).append(record)
+    rows = []
+    for name, words in ablation.ABSENT.items():
+        medians = {posterior: _median(its) for posterior, its in costs.get(name, {}).items()}
+        ratios = {posterior: cost / _median(costs[whole][posterior]) for posterior, cost in medians.items()}
+        known = {posterior: ratio for posterior, ratio in ratios.items() if 0 < ratio < math.inf}
+        if not known:
+            continue
+        reached = [record.get("draws_needed") is not None for its in costs[name].values() for record in its]
+        worst = max(known, key=lambda posterior: known[posterior])
+        mean = math.exp(np.log(list(known.values())).mean())
+        missed = f"{known[worst]:.2f} ({worst.split('-', 1)[-1]})"
+        rows.append([words, f"{mean:.2f}", missed, f"{sum(reached)} of {len(reached)}"])
+    if not rows:
+        return ""
+    head = ["", "gradients to an answer", "where it is missed most", "runs that came to it"]
+    all_of = [record.get("draws_needed") is not None for its in costs[whole].values() for record in its]
+    return report.markdown(head, [["the whole", "1", "", f"{sum(all_of)} of {len(all_of)}"], *rows])
+
+
 def _median(records: Sequence[Record]) -> float:
     costs = [math.inf if record.get("gradients") is None else record["gradients"] for record in records]
     return float(np.median(costs))
@@ -150,4 +175,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = chosen.posteriors or names
     study.run_all(cases(wanted, chosen.samplers, chosen.seeds, load, plan), chosen.results)
     records = [record for name in wanted for record in study.load(chosen.results, f"{name}/*.json")]
-    print("\n" + table([record for record in records if record["sampler"] in chosen.samplers]))
+    asked = [record for record in records if record["sampler"] in chosen.samplers]
+    print("\n" + table(asked) + "\n\n" + table_of_parts(asked))

@@ -180,9 +180,10 @@ class WarmUp:
         refused = self._trial.tried and not self._trial.keeps(window, self._tuner.integrator.stages)
         fitted = self._fitted(window, plan, window)
         new = self._fallen(fitted, window.end, lab)
+        restart: Restart | None = None
         if refused:  # this window does not tell what the Gaussian energy can do
-            restart: Restart | None = Restart(self._trial.step_size, 1.0, self._policy.settled_gain)
-        else:
+            restart = Restart(self._trial.step_size, 1.0, self._policy.settled_gain)
+        elif self._tuner.found is not None or not self._open_ended:  # otherwise, all has been chosen before
             restart = self._tuned(window, new, lab, type(fitted.metric) is type(plan.metric))
         kinetic = self._to_try(window, new) if [window.end] == self._windows[-2:-1] else new.kinetic
         new = self._plan(window.end, new.metric, kinetic, new.mean)

@@ -94,6 +94,18 @@ def test_costs_beside_the_best_of_another(posterior, tmp_path):
     worse = [{**record, "sampler": "nutpie-diagonal@600", "gradients": None} for record in own]
     shown = cold_start.table([*own, *other, *worse])
     assert "2 of 2 |" in shown and "nutpie-diagonal@300" in shown and "2.00 (2.00)" in shown
+    name = "ours without the way down"
+    without = [{**record, "sampler": name, "gradients": 3 * record["gradients"]} for record in own]
+    parts = cold_start.table_of_parts([*own, *without])
+    assert "without the way down" in parts and "3.00 (toy)" in parts and parts.count("2 of 2 |") == 2
+    assert not cold_start.table_of_parts(own)
+
+
+def test_parts_of_the_default_are_left_off_a_cold_start(posterior):
+    name = "ours without the way down"
+    (case,) = cold_start.cases(["toy-toy"], [name], [0], lambda _: posterior, {"draws": 60, "chains": 1})
+    record = case.run({}, None)
+    assert record["sampler"] == name and record["warmup"] > 0
 
 
 def test_large():
