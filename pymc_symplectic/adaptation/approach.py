@@ -56,7 +56,7 @@ class Approach:
         self._drawn = 0  # draws that have been taken in
         self._distance = np.inf
         self._turns = np.zeros((0, 3))  # steps, step size and acceptance of each turn
-        self.diverged = np.zeros(0)  # whether the latest no-U-turn draws have
+        self.diverged = np.zeros(0)  # whether no-U-turn draws have, but for the first ones
 
     @property
     def due(self) -> int:
@@ -85,8 +85,9 @@ class Approach:
             rows = np.column_stack([draws.steps, draws.sizes, draws.accept])
             self._turns = np.concatenate([self._turns, rows])[-self._policy.turn_memory :]
         else:
+            late = max(0, self._policy.early_draws - self._free)
             self._free += len(draws.draws)
-            self.diverged = np.concatenate([self.diverged, draws.diverged])[-self._policy.settled_draws :]
+            self.diverged = np.concatenate([self.diverged, draws.diverged[late:]])
 
     def fitted(self, seen: Seen, kept: int, points: int) -> None:
         """Note a fit, after so many points have been kept, of so many that there were."""

@@ -283,14 +283,19 @@ class Tuner:
         """Whether turns may be made before they are measured: where step size and acceptance are free, too."""
         return self.active and self._turns_by is not None and self._free
 
-    def raise_target_accept(self, diverged: np.ndarray, step_size: float) -> float | None:
+    def raise_target_accept(
+        self, diverged: np.ndarray, step_size: float, allowed: tuple[int, float] | None = None
+    ) -> float | None:
         """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
+
+        `allowed` are the number and the fraction of them that may, by default those of a window.
 
         Where a target becomes narrow, the steps that suit the rest of it end in divergences.  Those of a harmonic drift
         have another cause, a fit that is poor, and are left to the integrator's own target.
         """
         policy, count = self._policy, len(diverged)
-        risky = diverged.sum() > max(policy.accidents, policy.risky * count)
+        number, fraction = allowed or (policy.accidents, policy.risky)
+        risky = diverged.sum() > max(number, fraction * count)
         if (
             self._cautious
             or not self._may_raise_accept

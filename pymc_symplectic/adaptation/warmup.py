@@ -288,7 +288,7 @@ class WarmUp:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
             self._end_later(count)
         if restart is None:
-            self._tuner.raise_target_accept(approach.diverged, window.step_size)
+            self._tuner.raise_target_accept(approach.diverged, window.step_size, policy.risky_early)
         new = self._plan(count, plan.metric, kinetic, plan.mean)
         if restart is None and self._settings.adapts_step_size:
             latest = window.last(policy.step_draws)
