@@ -98,9 +98,13 @@ class Window:
 
     @classmethod
     def of_trail(cls, trail: Trail, since: int = 0, end: int = 0, step_size: float = 1.0) -> Window:
-        """The points of trajectories since so many had been kept, as far as they are remembered; a copy."""
+        """The points of trajectories since so many had been kept, as far as they are remembered.
+
+        While they have not gone round in memory they are no copy, and good until the chain goes on.
+        """
         kept, room = int(trail.counters[KEPT]), len(trail.values)
-        order = np.arange(max(since, kept - room), kept) % max(1, room)
+        first = max(since, kept - room)
+        order = slice(first, kept) if kept <= room else np.arange(first, kept) % max(1, room)
         return cls.of_points(trail.positions[order], trail.gradients[order], trail.values[order], end, step_size)
 
     def last(self, count: int) -> Window:
@@ -115,5 +119,7 @@ class Window:
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Draws and gradients (n, d) that can be squared, as metrics and kinetic energies are fitted to them."""
         draws, gradients = self.draws, self.gradients
+        if all(part.min(initial=0.0) > -_LARGEST and part.max(initial=0.0) < _LARGEST for part in (draws, gradients)):
+            return draws, gradients
         fit = (np.abs(draws) < _LARGEST).all(axis=1) & (np.abs(gradients) < _LARGEST).all(axis=1)
         return draws[fit], gradients[fit]

@@ -70,6 +70,9 @@ class Gaussianity(NamedTuple):
     kurtosis: float
 
 
+_FEW = 64  # points or dimensions whose covariance is decomposed as a whole
+
+
 def gaussianity(white: np.ndarray, slope: np.ndarray) -> Gaussianity:
     """Compare whitened draws z and gradients g, (n, d) both, with those of a Gaussian."""
     from scipy.special import chdtri  # slow to import
@@ -105,7 +108,12 @@ def _distance(white: np.ndarray, slope: np.ndarray) -> float:
     if not 0 < size < math.inf:
         return math.inf
     rest = white + slope
-    return float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1]) / size
+    if min(count, dim) <= _FEW:
+        return float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1]) / size
+    from scipy.sparse.linalg import svds  # slow to import
+
+    start = np.ones(min(count, dim))  # the same each time
+    return float(svds(rest, 1, v0=start, tol=1e-3, return_singular_vectors=False, solver="arpack")[0]) ** 2 / size
 
 
 def fraction_lost(window: Window, repeats: int = 1) -> float:

@@ -112,7 +112,8 @@ class LowRank(Metric):
     def _correct(self, current: LowRankMap, scale: np.ndarray, draws: np.ndarray, gradients: np.ndarray) -> LowRankMap:
         """The directions that centred draws and gradients (d, n) ask for beside a scale."""
         # the old directions, carried over to the new scale
-        old = _Axes(np.linalg.qr((current.directions * (current.scale / scale)).T)[0], current.stretch**2)
+        moved = (current.directions * (current.scale / scale)).T
+        old = _Axes(np.linalg.qr(moved)[0] if moved.size else moved, current.stretch**2)
         data = draws / scale[:, None], gradients * scale[:, None]
         try:
             if _FEW <= draws.shape[1] < len(scale):
