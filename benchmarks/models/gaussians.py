@@ -7,7 +7,7 @@ import pymc as pm
 
 from benchmarks.models.posterior import Place, Posterior
 
-__all__ = ["FAR", "STARTS", "far", "load", "near", "normals", "rotated"]
+__all__ = ["FAR", "STARTS", "far", "load", "near", "normals", "random_axes", "rotated"]
 
 FAR = 1e3  # standard deviations
 

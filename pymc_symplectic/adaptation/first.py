@@ -29,7 +29,7 @@ def first_metric(metric: Metric, lab: Lab, step_size: Callable[[LinearMap], floa
         The step size that a metric lets the chain make where it is.
     policy : Policy
     """
-    places = descend(lab.evaluate, lab.place, policy)
+    places = descend(lab.evaluate, lab.place, policy) if policy.descent else [lab.place]
     lab.move(places[-1])
     found = _seen_on_the_way(metric, places, lab.gradient, policy)
     if metric.adapts and isinstance(found, DenseMap) and policy.probes:

@@ -70,17 +70,21 @@ class WarmUp:
         learns = (
             self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
-        if not (learns and dim and tune >= SHORTEST):
-            self._approach.end("nothing is learned")
         self._windows: list[int] = []
         self._end = tune
+        if not (learns and dim and tune >= SHORTEST):
+            self._approach.end("nothing is learned")
+        elif self._metric.adapts and not self._metric.by_points:
+            # points of trajectories that the metric has kept short would have it keep them shorter still
+            self._approach.end("the metric is learned from draws alone")
+            self._windows, self._open_ended = self._schedule.windows(0, self._policy), False
         self._count = 0  # draws at the last event
         self._transient = False
 
     @property
     def memory(self) -> int:
         """How many of the latest draws of a window have to be remembered."""
-        if self._approach.over:
+        if self._approach.over and not self._windows:
             return 0
         kinetic = self._settings.kinetic
         asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, self._policy.memory
@@ -161,7 +165,7 @@ class WarmUp:
         """
         kinetic = self._trial.record()
         metric = self._metric.start(lab.gradient)
-        if not self._approach.over and self._policy.descent:
+        if not self._approach.over:
 
             def step_size(metric: LinearMap) -> float:
                 return lab.step_size(self._plan(0, metric, kinetic, None).system(lab.target), 1.0)

@@ -29,6 +29,7 @@ class Auto(Metric):
 
     name: ClassVar[str] = "auto"
     adapts: ClassVar[bool] = True
+    by_points: ClassVar[bool] = True  # type: ignore[misc]
 
     def resolve(self, dim: int) -> Metric:
         """The metric for `dim` parameters."""

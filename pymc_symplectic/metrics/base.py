@@ -17,6 +17,13 @@ class Metric(ABC):
     """A linear map L, given or learned."""
 
     name: ClassVar[str]
+    by_points: bool = False
+    """Whether `fit` may be given points of trajectories, with their gradients, in place of draws.
+
+    Pairs of position and gradient tell scales however near they are to each other, so warm-up can learn from all that
+    it evaluates, and end by itself.  Positions alone do not: a metric of their spread keeps trajectories as short as
+    they are, so it is fitted to windows of draws.
+    """
 
     @property
     @abstractmethod

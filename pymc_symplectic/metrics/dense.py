@@ -84,6 +84,11 @@ class Dense(Metric):
         return self.covariance is None
 
     @property
+    def by_points(self) -> bool:  # type: ignore[override]
+        """Whether it is learned from gradients too."""
+        return self.fit_to == "gradients"
+
+    @property
     def memory(self) -> int:
         """Draws that `fit` reads."""
         return _MEMORY if self.adapts else 0

@@ -72,6 +72,11 @@ class Diagonal(Metric):
         object.__setattr__(self, "variance", variance)
 
     @property
+    def by_points(self) -> bool:  # type: ignore[override]
+        """Whether it is learned from gradients too."""
+        return self.fit_to == "gradients"
+
+    @property
     def adapts(self) -> bool:
         """Whether warm-up learns it."""
         return self.variance is None

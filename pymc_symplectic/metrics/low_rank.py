@@ -62,6 +62,7 @@ class LowRank(Metric):
     window: int = 400
     name: ClassVar[str] = "low_rank"
     adapts: ClassVar[bool] = True
+    by_points: ClassVar[bool] = True  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if self.max_rank is not None:

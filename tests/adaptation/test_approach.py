@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pymc as pm
@@ -16,6 +17,7 @@ from pymc_symplectic.adaptation.path import best_path, size_for
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.linear import DenseMap
+from pymc_symplectic.metrics import Dense, Diagonal
 from pymc_symplectic.metrics.held_out import held_out_fit
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
@@ -369,3 +371,42 @@ def test_a_state_that_no_chain_comes_to_is_refused(skewed, damage):
     }
     with pytest.raises(ValueError):
         chain_on(skewed).restore({**snapshot, damage: broken[damage]})
+
+
+# Metrics that points of trajectories would mislead.
+
+
+class SpreadOfDraws(Diagonal):
+    """A metric of somebody's own that reads positions alone, and what it has been given."""
+
+    name = "spread"
+    by_points = False
+    seen: ClassVar[list] = []
+
+    def fit(self, current, window):
+        self.seen.append((len(window.draws), window.count))
+        return super().fit(current, window)
+
+
+@pytest.mark.parametrize("open_ended", [True, False])
+@pytest.mark.parametrize("metric", [SpreadOfDraws(), Dense(fit_to="draws"), Diagonal(fit_to="draws")])
+def test_a_metric_of_positions_alone_is_fitted_to_windows_of_draws(metric, open_ended, long_normal):
+    SpreadOfDraws.seen.clear()
+    chain = Chain(long_normal, Settings.choose(metric=metric), np.random.default_rng(2), 600, open_ended)
+    chain.start(np.ones(long_normal.dim))
+    draws, rows = chain.advance(700)
+    assert np.isfinite(draws).all() and chain.snapshot()["trail"] is None
+    assert rows[:, column.N_GRADIENTS].sum() < 40_000  # five times as many where points had shortened its paths
+    if metric.name == "spread":
+        assert SpreadOfDraws.seen and all(count >= 60 for _, count in SpreadOfDraws.seen)
+    np.testing.assert_allclose(draws[600:].std(axis=0), LONG, rtol=0.5)
+
+
+LONG = np.geomspace(0.1, 10, 30)
+
+
+@pytest.fixture(scope="module")
+def long_normal():
+    with pm.Model():
+        pm.Normal("x", 0, LONG)
+        return LogDensity()

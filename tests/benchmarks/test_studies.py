@@ -12,7 +12,7 @@ from benchmarks import report, study
 from benchmarks.models import families, gaussians, known_laws
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Problem, Run
-from benchmarks.studies import cold_start, growth, hard_starts, large, references, robustness
+from benchmarks.studies import cold_start, growth, hard_starts, large, metric_error, references, robustness
 
 PLAN = {"draws": 60, "tune": 100, "chains": 2}
 
@@ -106,6 +106,18 @@ def test_parts_of_the_default_are_left_off_a_cold_start(posterior):
     (case,) = cold_start.cases(["toy-toy"], [name], [0], lambda _: posterior, {"draws": 60, "chains": 1})
     record = case.run({}, None)
     assert record["sampler"] == name and record["warmup"] > 0
+
+
+def test_the_error_of_a_metric(tmp_path, capsys):
+    covariance = np.diag([1.0, 9.0])
+    assert metric_error.error(np.diag([1.0, 3.0]), covariance) == pytest.approx(0.0, abs=1e-12)
+    assert metric_error.error(np.eye(2), covariance) == pytest.approx(math.log(9) / math.sqrt(2))
+    figure = tmp_path / "metric.png"
+    metric_error.main(["--dim", "4", "--condition", "100", "--most", "300", "--seeds", "0", "--figure", str(figure)])
+    assert figure.stat().st_size > 1000
+    shown = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert set(shown) == set(metric_error.VARIANTS)
+    assert float(shown["the default"].split(", ")[1].split()[0]) < 0.2  # after a hundred gradients
 
 
 def test_large():
