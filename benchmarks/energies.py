@@ -1,7 +1,7 @@
 """Kinetic energies that are compared, as a warm-up leaves them, and one run of chains with each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from arviz_stats.base import array_stats
 
 from benchmarks.models.posterior import Place
 from benchmarks.models.stationary import WARMUP, Case
+from pymc_symplectic import Policy
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kinetic import Adaptive, Gaussian, KineticEnergy, Power, Relativistic
@@ -67,7 +68,8 @@ def learn(case: Case, kinetic: KineticEnergy, seed: int) -> KineticEnergy:
     if not kinetic.adapts:
         return kinetic
     rng = np.random.default_rng([seed, 17])
-    chain = Chain(case.target, Settings.choose(kinetic=kinetic, metric=case.metric), rng, WARMUP)
+    policy = replace(Policy(), energy_trial=False)  # whatever it is worth
+    chain = Chain(case.target, Settings.choose(kinetic=kinetic, metric=case.metric, policy=policy), rng, WARMUP)
     chain.start(case.starts(rng))
     chain.advance(WARMUP)
     return Frozen(chain.kinetic)

@@ -37,9 +37,10 @@ class EnergyTrial:
     def __init__(self, settings: Settings, dim: int) -> None:
         self._learned, self._gaussian, self._policy = settings.kinetic, Gaussian(), settings.policy
         self._dim, self._columns = dim, evenly_spaced(dim, settings.policy.coordinates)
-        competes = settings.kinetic.adapts and settings.policy.energy_trial
-        self._state = WAITS if competes else KEPT
-        self.reason = _UNSEEN if competes else ""
+        self.competes = settings.kinetic.adapts and settings.policy.energy_trial
+        """Whether there is a competition at all."""
+        self._state = WAITS if self.competes else KEPT
+        self.reason = _UNSEEN if self.competes else ""
         self.step_size = 1.0
         """What the Gaussian energy had when the other one was first tried."""
         self._count = 0  # draws of the Gaussian energy's that it is compared with: an estimate depends on its length

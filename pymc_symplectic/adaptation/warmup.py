@@ -18,7 +18,7 @@ from ..kinetic import KineticEnergy
 from ..refreshments import Full
 from ..settings import SHORTEST, Settings
 from ..splits import FREE, HARMONIC
-from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
+from ..trajectories import Auto, FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
 from .approach import Approach, Seen, look
 from .efficiency import fit_of
@@ -280,15 +280,17 @@ class WarmUp:
             restart = Restart(self._tuner.found.step_size, 1.0, policy.settled_gain)
         approach.end(reason)
         kinetic = plan.kinetic
+        # only draws by the trajectories that are to come tell what another kinetic energy is compared with
+        alike = not turned and isinstance(self._settings.trajectory, NoUTurn | Auto)
         if not self._open_ended:
             self._windows = self._schedule.windows(count, policy)
-            if len(self._windows) == 1 and not turned:
+            if len(self._windows) == 1 and alike:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
         elif restart is not None:
             self._end = count
         else:
             restart = self._chosen(plan, window, lab, turned)
-            if not turned:
+            if alike:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
             self._end_later(count)
         if restart is None:
@@ -356,13 +358,14 @@ class WarmUp:
     def _trajectory_at(self, count: int) -> TrajectoryRule:
         """The trajectory of the draw after `count` draws.
 
-        A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last it
-        gives way to one that finds its own length.  The first ones of the approach allow few doublings, as pairs of
-        position and gradient tell the scales however near they are to each other.
+        A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last, or
+        the last two where kinetic energies are compared, it gives way to one that finds its own length.  The first
+        trajectories of the approach allow few doublings, as pairs of position and gradient tell the scales however near
+        they are to each other.
         """
         chosen, over = self._tuner.trajectory, self._approach.over
-        window = sum(end <= count for end in self._windows)
-        if self._tuner.found is not None or (over and window >= len(self._windows) - 1):
+        left = sum(count < end for end in self._windows)
+        if self._tuner.found is not None or (over and left <= 1 + self._trial.competes):
             return chosen
         most = chosen.max_depth if isinstance(chosen, NoUTurn) else NoUTurn().max_depth
         return NoUTurn(most if over else min(self._approach.depth, most))

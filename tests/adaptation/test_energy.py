@@ -85,6 +85,14 @@ def test_draws_before_and_after_are_compared_in_equal_number(quartic, monkeypatc
     assert len(counts) == 2 and counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("open_ended", [True, False])
+def test_draws_that_are_compared_are_by_the_same_trajectories(open_ended, quartic, monkeypatch):
+    steps = []
+    monkeypatch.setattr(energy, "typical_ess_per_draw", lambda window, columns: steps.append(window.steps) or 1.0)
+    chain_on(quartic, trajectory=ps.FixedSteps(3), tune=1000, open_ended=open_ended).advance(1000)
+    assert len(steps) == 2 and all(np.median(each) == each.max() == 3 for each in steps)  # less where one diverges
+
+
 def test_nothing_is_tried_beside_the_harmonic_drift(normal):
     chain = chain_on(normal, trajectory="auto")
     chain.advance(MOST)
