@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -108,12 +109,13 @@ def _distance(white: np.ndarray, slope: np.ndarray) -> float:
     if not 0 < size < math.inf:
         return math.inf
     rest = white + slope
-    if min(count, dim) <= _FEW:
-        return float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1]) / size
-    from scipy.sparse.linalg import svds  # slow to import
+    if min(count, dim) > _FEW:
+        from scipy.sparse.linalg import ArpackError, svds  # slow to import
 
-    start = np.ones(min(count, dim))  # the same each time
-    return float(svds(rest, 1, v0=start, tol=1e-3, return_singular_vectors=False, solver="arpack")[0]) ** 2 / size
+        start = np.ones(min(count, dim))  # the same each time
+        with suppress(ArpackError):  # of nothing but zeros, say
+            return float(svds(rest, 1, v0=start, tol=1e-3, return_singular_vectors=False)[0]) ** 2 / size
+    return float(np.linalg.eigvalsh(rest.T @ rest if dim <= count else rest @ rest.T)[-1]) / size
 
 
 def fraction_lost(window: Window, repeats: int = 1) -> float:

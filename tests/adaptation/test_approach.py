@@ -13,6 +13,7 @@ from pymc_symplectic import Policy
 from pymc_symplectic.adaptation.approach import Approach, Seen
 from pymc_symplectic.adaptation.curvature import probed
 from pymc_symplectic.adaptation.descent import Place, descend
+from pymc_symplectic.adaptation.efficiency import fit_of
 from pymc_symplectic.adaptation.path import best_path, size_for
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
@@ -410,3 +411,16 @@ def long_normal():
     with pm.Model():
         pm.Normal("x", 0, LONG)
         return LogDensity()
+
+
+@pytest.mark.parametrize(("count", "dim"), [(30, 5), (100, 300), (300, 100)])
+def test_distance_from_a_gaussian_in_any_dimension(count, dim):
+    rng = np.random.default_rng(0)
+    white = rng.standard_normal((count, dim))
+    assert fit_of(white, -white) == (0.0, 0.0)
+    slope = 0.3 * rng.standard_normal((count, dim)) - white
+    rest, distance = fit_of(white, slope)
+    z, s = white - white.mean(axis=0), slope - slope.mean(axis=0)
+    largest = np.linalg.svd(z + s, compute_uv=False)[0] ** 2
+    assert distance == pytest.approx(largest / np.sqrt((z**2).sum() * (s**2).sum()) * dim, rel=1e-3)
+    assert rest == pytest.approx(np.mean((z + s) ** 2))
