@@ -90,7 +90,8 @@ class EnergyTrial:
         if self._found >= self._policy.energy_margin * self._floor:
             self._state, self.reason = KEPT, ""
         else:
-            self.refuse(f"with {self._learned.name} momenta a gradient was worth {self._found / self._floor:.2f} times")
+            times = self._found / self._floor
+            self.refuse(f"with {self._learned.name} momenta a gradient was worth {times:.2f} times as much")
         return self._state == KEPT
 
     def refuse(self, why: str) -> None:

@@ -104,21 +104,24 @@ def shrunk(centred: np.ndarray) -> np.ndarray:
 
 
 def geometric_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The positive definite X with X B X = A, which is R^{-T} (Rᵀ A R)^{1/2} R^{-1} for B = R Rᵀ."""
-    from scipy.linalg import solve_triangular  # slow to import, and not needed until a metric is fitted
+    """The positive definite X with X B X = A: F Fᵀ for the F of `correction`.
 
+    Raises
+    ------
+    LinAlgError
+        Where it cannot be told.
+    """
     try:
-        root = np.linalg.cholesky(b)
-    except np.linalg.LinAlgError:  # rounding has the last word, here and in what follows
-        root = np.linalg.cholesky(b + 1e-12 * np.trace(b) * np.eye(len(b)))
-    values, vectors = np.linalg.eigh(root.T @ a @ root)
-    half = solve_triangular(root, vectors, lower=True, trans="T", check_finite=False)
-    half = half * np.maximum(values, 1e-15 * values[-1]) ** 0.25
-    return half @ half.T
+        factor, _ = correction(a, b, 0.0)
+    except np.linalg.LinAlgError:  # rounding has the last word
+        factor, _ = correction(a, b + 1e-12 * np.trace(b) * np.eye(len(b)), 0.0)
+    return factor @ factor.T
 
 
 def correction(zz: np.ndarray, ss: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
     """F and F⁻¹ (d, d), with F Fᵀ the geometric mean of zzᵀ + λI and (ssᵀ + λI)⁻¹.
+
+    For ssᵀ + λI = R Rᵀ it is F = R⁻ᵀ V Λ^{1/4}, by the eigenvectors and eigenvalues of Rᵀ (zzᵀ + λI) R.
 
     LAPACK is called by itself: a warm-up makes hundreds of these, and most matrices are small.
 
