@@ -16,7 +16,7 @@ from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
 from .policy import Policy
-from .refreshments import Refreshment
+from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
 
 __all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted"]
@@ -90,6 +90,10 @@ class Settings:
     def adapts_step_size(self) -> bool:
         """Whether warm-up tunes the step size."""
         return self.step_size is None
+
+    def refreshment_of(self, trajectory: TrajectoryRule) -> Refreshment:
+        """The refreshment of the momentum that a trajectory begins with."""
+        return self.refreshment if trajectory.persistent else Full()
 
 
 def unadapted(settings: Settings, tune: int) -> str | None:

@@ -52,7 +52,8 @@ class Beyond:
 
     def __init__(self, lab: Lab, plan: Plan, window: Window, policy: Policy, step_size: float) -> None:
         assert plan.mean is not None
-        self._lab, self._mean, self._system = lab, plan.mean, plan.system(lab.target)
+        self._lab, self._policy = lab, policy
+        self._mean, self._system = plan.mean, plan.system(lab.target)
         mean, system, dim = self._mean, self._system, lab.dim
         at = evenly_spaced(len(window.draws), policy.outings)
         out, self._back = np.split(lab.momenta(system, 2 * len(at)), 2)
@@ -69,6 +70,20 @@ class Beyond:
         away = [system.metric.solve(draws - mean) for draws in (outings.places, outings.starts)]
         squares = np.square(away).sum(axis=2)
         self.excess = outings.heights - outings.values + 0.5 * (squares[0] - squares[1])
+
+    @property
+    def remarkable(self) -> np.ndarray:
+        """Whether that is more than a posterior has that is merely skewed (n,)."""
+        return self.excess >= self._policy.remarkable
+
+    def forbids(self, scheme: Integrator, step_size: float, time: float) -> bool:
+        """Whether there is so much elsewhere, or so much where such paths are thrown off, that they would miss it."""
+        policy = self._policy
+        elsewhere = bool((self.excess >= policy.elsewhere).sum() >= policy.several)
+        if self.remarkable.any():
+            errors = self.errors(scheme, step_size, time)
+            elsewhere |= not (errors[self.remarkable] < policy.most_thrown).all()
+        return elsewhere
 
     def errors(self, scheme: Integrator, step_size: float, time: float) -> np.ndarray:
         """Errors of the energy (n,) of trajectories with fresh momenta from the places, one from each."""

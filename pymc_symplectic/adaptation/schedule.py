@@ -1,12 +1,13 @@
-"""How many draws of warm-up each part of it may take."""
+"""How many draws of warm-up each part of it may take, and where its windows end."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..kernels.state import NEVER
 from ..policy import Policy
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "Windows"]
 
 
 class Schedule(NamedTuple):
@@ -63,3 +64,52 @@ class Schedule(NamedTuple):
             ends.append(end)
             start, length = end, 2 * length
         return ends
+
+
+class Windows:
+    """The windows that follow the approach, and the end of warm-up.
+
+    Parameters
+    ----------
+    tune : int
+        Draws of warm-up, at most.
+    policy : Policy
+    open_ended : bool
+        Whether it ends as soon as nothing is left to learn.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    ends : list of int
+        The draws at which windows end; none before the approach is over.
+    end : int
+        The number of draws after which warm-up is over, as far as that is known.
+    """
+
+    def __init__(self, tune: int, policy: Policy, open_ended: bool) -> None:
+        self.schedule, self._policy, self.open_ended = Schedule.of(tune, policy), policy, open_ended
+        self.ends: list[int] = []
+        self.end = tune
+
+    def left(self, count: int) -> int:
+        """How many windows end after `count` draws."""
+        return sum(count < end for end in self.ends)
+
+    def next_end(self, count: int) -> int:
+        """The next end, of a window or of warm-up, after `count` draws."""
+        return min((end for end in (*self.ends, self.end) if end > count), default=NEVER)
+
+    def by_schedule(self, count: int) -> None:
+        """Let windows begin after `count` draws, each twice as long as the one before."""
+        self.ends = self.schedule.windows(count, self._policy)
+
+    def of_proofs(self, count: int, proofs: int) -> None:
+        """Let warm-up end after so many windows of proof, and a few draws by which the step size settles."""
+        policy, tune = self._policy, self.schedule.tune
+        ends = [count + policy.proof * (k + 1) for k in range(proofs)]
+        self.ends = [end for end in ends if end <= tune]
+        self.end = min(count + policy.proof * proofs + policy.last_draws, tune)
+
+    def end_at(self, count: int) -> None:
+        """Let warm-up end here."""
+        self.end = count

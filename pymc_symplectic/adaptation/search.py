@@ -19,7 +19,7 @@ from .efficiency import PathScore, control_variates, moments, path_scores, squar
 from .lab import Lab, Starts, evenly_spaced, probes_from
 from .plan import Plan
 
-__all__ = ["Candidate", "Demands", "Search", "Tuning"]
+__all__ = ["Candidate", "Demands", "Search", "Tuning", "first_candidate"]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _NOTHING = PathScore(0.0, 0.0, 0.0, 0.0, 1.0, 1)
@@ -31,6 +31,15 @@ class Candidate(NamedTuple):
     scheme: Integrator
     step_size: float
     longest: float = math.inf
+
+
+def first_candidate(scheme: Integrator, floor_step: float, step_size: float | None, policy: Policy) -> Candidate:
+    """A scheme with `step_size`, or with one that suits it given that of no-U-turn leapfrog, to begin a search with."""
+    if scheme.split.adapts:
+        angle, multiple = policy.first_harmonic_step
+        size = max(angle, multiple * floor_step) * (0.3 + 0.7 * scheme.stages)
+        return Candidate(scheme, step_size or min(size, scheme.longest), scheme.longest)
+    return Candidate(scheme, step_size or policy.first_step * floor_step * scheme.stages)
 
 
 class Tuning(NamedTuple):

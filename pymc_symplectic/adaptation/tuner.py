@@ -36,11 +36,12 @@ from ..settings import Settings
 from ..splits import Split
 from ..window import Window
 from .beyond import Beyond
+from .caution import Caution
 from .efficiency import Gaussianity, ess_per_draw, fraction_lost, gaussianity, longest_stay
 from .lab import Lab, evenly_spaced
 from .path import BestPath
 from .plan import Plan
-from .search import Candidate, Demands, Search, Tuning
+from .search import Candidate, Demands, Search, Tuning, first_candidate
 
 __all__ = ["Stage", "Tuner", "in_words"]
 
@@ -107,13 +108,12 @@ class Tuner:
             schemes = [scheme for scheme in schemes if not scheme.split.adapts]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
-        self._may_raise_accept = self.active and not base.split.adapts and not pinned
+        self._caution = Caution(self._policy, allowed=self.active and not base.split.adapts and not pinned)
         self._free = not pinned
         self._columns = evenly_spaced(dim, self._policy.coordinates)
         self.found: Tuning | None = None
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
-        self._cautious = False
         self._proved = np.inf  # the step size up to which what is found has been checked where no draw has been
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
@@ -142,7 +142,7 @@ class Tuner:
         if self._settings.accept_given:
             return asked
         if self.found is None:
-            return max(asked, policy.raised_accept) if self._cautious else asked
+            return self._caution.target_accept(asked)
         return min(max(self.found.accept, policy.accept[0]), policy.accept[1])
 
     @property
@@ -286,26 +286,8 @@ class Tuner:
     def raise_target_accept(
         self, diverged: np.ndarray, step_size: float, allowed: tuple[int, float] | None = None
     ) -> float | None:
-        """Hold a higher acceptance where no-U-turn draws have diverged; returns the step size to begin anew with.
-
-        `allowed` are the number and the fraction of them that may, by default those of a window.
-
-        Where a target becomes narrow, the steps that suit the rest of it end in divergences.  Those of a harmonic drift
-        have another cause, a fit that is poor, and are left to the integrator's own target.
-        """
-        policy, count = self._policy, len(diverged)
-        number, fraction = allowed or (policy.accidents, policy.risky)
-        risky = diverged.sum() > max(number, fraction * count)
-        if (
-            self._cautious
-            or not self._may_raise_accept
-            or self.found is not None
-            or count < policy.least_draws
-            or not risky
-        ):
-            return None
-        self._cautious = True
-        return policy.shorter * step_size
+        """Hold a higher acceptance where no-U-turn draws have diverged; see `Caution.after`."""
+        return None if self.found is not None else self._caution.after(diverged, step_size, allowed)
 
     def _first(self, search: Search, measured: _Measured, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
@@ -396,18 +378,12 @@ class Tuner:
         The harmonic drift of a Gaussian that was fitted in one mode hardly ever leads to another one, and never into a
         heavy tail.  Where there is more than that Gaussian says, the tuner is no longer active, and says why.
         """
-        scheme, policy = self._schemes[found.integrator], self._policy
+        scheme = self._schemes[found.integrator]
         if not scheme.split.adapts or not self._automatic or beyond is None:
             return True
         event["excess"] = float(beyond.excess.max())
-        remarkable = beyond.excess >= policy.remarkable
-        elsewhere = (beyond.excess >= policy.elsewhere).sum() >= policy.several
-        self._proved = np.inf
-        if remarkable.any():
-            errors = beyond.errors(scheme, found.step_size, found.time)
-            elsewhere |= not (errors[remarkable] < policy.most_thrown).all()
-            self._proved = policy.proved_growth * found.step_size
-        if elsewhere:
+        self._proved = self._policy.proved_growth * found.step_size if beyond.remarkable.any() else np.inf
+        if beyond.forbids(scheme, found.step_size, found.time):
             self.active, self._reason = False, _ELSEWHERE
         return self.active
 
@@ -422,16 +398,12 @@ class Tuner:
 
     def _candidates(self) -> dict[str, Candidate]:
         """The schemes, with step sizes to begin with, given that of no-U-turn leapfrog."""
-        found, policy = {}, self._policy
+        policy, floor, found = self._policy, self._floor_step, {}
         for name, scheme in self._schemes.items():
-            size, longest = policy.first_step * self._floor_step * scheme.stages, np.inf
-            if scheme.split.adapts:
-                angle, multiple = policy.first_harmonic_step
-                size = max(angle, multiple * self._floor_step) * (0.3 + 0.7 * scheme.stages)
-                longest = scheme.longest
-            elif not self._automatic:
-                size = policy.first_step * self._floor_step  # which was that of this scheme
-            found[name] = Candidate(scheme, self._settings.step_size or min(size, longest), longest)
+            given = self._settings.step_size
+            if given is None and not (self._automatic or scheme.split.adapts):
+                given = policy.first_step * floor  # which was that of this scheme
+            found[name] = first_candidate(scheme, floor, given, policy)
         return found
 
     def snapshot(self) -> dict[str, Any]:
@@ -442,7 +414,7 @@ class Tuner:
             "found": None if self.found is None else list(self.found),
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
-            "cautious": self._cautious,
+            "cautious": self._caution.taken,
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
         }
 
@@ -453,7 +425,7 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Tuning(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
-        self._cautious = snapshot.get("cautious", False)
+        self._caution.taken = snapshot.get("cautious", False)
         proved = snapshot.get("proved")
         self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none

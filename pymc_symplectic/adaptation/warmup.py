@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..integrators import get as get_integrator
 from ..kernels.adapt import GAMMA
-from ..kernels.kinetic import GaussianEnergy
 from ..kernels.linear import LinearMap, map_of
 from ..kernels.state import NEVER
 from ..kinetic import KineticEnergy
-from ..refreshments import Full
 from ..settings import SHORTEST, Settings
-from ..splits import FREE, HARMONIC
-from ..trajectories import Auto, FixedTime, NoUTurn, TrajectoryRule
+from ..splits import FREE
+from ..trajectories import Auto, NoUTurn
 from ..window import Window
 from .approach import Approach, Seen, look
 from .efficiency import fit_of
@@ -27,7 +23,8 @@ from .first import first_metric
 from .lab import Lab
 from .path import size_for
 from .plan import Plan, Restart
-from .schedule import Schedule
+from .planner import Planner
+from .schedule import Windows
 from .tuner import Stage, Tuner
 
 __all__ = ["WarmUp"]
@@ -62,29 +59,26 @@ class WarmUp:
         self._metric = settings.metric.resolve(dim)
         self._metric.check(dim)
         self._settings, self._dim, self._tune, self._policy = settings, dim, tune, settings.policy
-        self._open_ended = open_ended
-        self._tuner = Tuner(settings, dim)
-        self._trial = EnergyTrial(settings, dim)
-        self._schedule = Schedule.of(tune, self._policy)
-        self._approach = Approach(self._policy, dim)
+        self._tuner, self._trial = Tuner(settings, dim), EnergyTrial(settings, dim)
+        self._approach, self._windows = Approach(self._policy, dim), Windows(tune, self._policy, open_ended)
+        self._planner = Planner(settings, dim, self._metric, self._approach, self._windows, self._tuner, self._trial)
         learns = (
             self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
-        self._windows: list[int] = []
-        self._end = tune
         if not (learns and dim and tune >= SHORTEST):
             self._approach.end("nothing is learned")
         elif self._metric.adapts and not self._metric.by_points:
             # points of trajectories that the metric has kept short would have it keep them shorter still
             self._approach.end("the metric is learned from draws alone")
-            self._windows, self._open_ended = self._schedule.windows(0, self._policy), False
+            self._windows.open_ended = False
+            self._windows.by_schedule(0)
         self._count = 0  # draws at the last event
         self._transient = False
 
     @property
     def memory(self) -> int:
         """How many of the latest draws of a window have to be remembered."""
-        if self._approach.over and not self._windows:
+        if self._approach.over and not self._windows.ends:
             return 0
         kinetic = self._settings.kinetic
         asked = self._metric.memory, kinetic.memory if kinetic.adapts else 0, self._policy.memory
@@ -105,27 +99,29 @@ class WarmUp:
     @property
     def learns(self) -> bool:
         """Whether anything but the step size is still to be learned, after the last event."""
-        return self.approaching or bool(self._windows and self._count < self._windows[-1])
+        return self.approaching or self._windows.left(self._count) > 0
 
     @property
     def end(self) -> int:
         """The number of draws after which warm-up is over, as far as that is known."""
-        return self._end
+        return self._windows.end
 
     @property
     def windows(self) -> tuple[int, ...]:
         """The draws at which windows end, once the approach is over."""
-        return tuple(self._windows)
+        return tuple(self._windows.ends)
 
     def next_event(self, count: int) -> int:
         """The number of draws at which a chain that has made `count` comes back here."""
-        ends = (*self._windows, self._end) if self._approach.over else (self._approach_ends,)
-        return min((end for end in ends if end > count), default=sys.maxsize)
+        if self._approach.over:
+            return self._windows.next_end(count)
+        return self._approach_ends if count < self._approach_ends else NEVER
 
     @property
     def _approach_ends(self) -> int:
         """The number of draws after which it has to be over: a chain that turns needs no windows afterwards."""
-        return self._schedule.last if self._approach.turning else self._schedule.approach
+        schedule = self._windows.schedule
+        return schedule.last if self._approach.turning else schedule.approach
 
     @property
     def due(self) -> int:
@@ -156,7 +152,7 @@ class WarmUp:
 
     def outline(self) -> Plan:
         """A plan of the right types, before the chain stands anywhere."""
-        return self._plan(0, self._metric.start(np.ones(self._dim)), self._trial.record(), None)
+        return self._planner.plan(0, self._metric.start(np.ones(self._dim)), self._trial.record(), None)
 
     def begin(self, lab: Lab) -> Plan:
         """The first plan: the metric that the way down to the typical set and the curvature there suggest.
@@ -168,29 +164,29 @@ class WarmUp:
         if not self._approach.over:
 
             def step_size(metric: LinearMap) -> float:
-                return lab.step_size(self._plan(0, metric, kinetic, None).system(lab.target), 1.0)
+                return lab.step_size(self._planner.plan(0, metric, kinetic, None).system(lab.target), 1.0)
 
             metric = first_metric(self._metric, lab, step_size, self._policy)
-        plan = self._plan(0, metric, kinetic, None)
-        return replace(plan, restart=self._searched(plan, lab, 1.0))
+        plan = self._planner.plan(0, metric, kinetic, None)
+        return replace(plan, restart=self._planner.searched(plan, lab, 1.0))
 
     def after(self, window: Window, plan: Plan, lab: Lab) -> Plan:
         """The next plan, once enough points have been seen, or a window, or warm-up, has ended."""
         self._count = window.end
         if not self._approach.over:
             return self._approached(window, plan, lab)
-        if window.end == self._end:
-            return self._plan(window.end, plan.metric, plan.kinetic, plan.mean)
+        if window.end == self._windows.end:
+            return self._planner.plan(window.end, plan.metric, plan.kinetic, plan.mean)
         refused = self._trial.tried and not self._trial.keeps(window, self._tuner.integrator.stages)
-        fitted = self._fitted(window, plan, window)
+        fitted = self._planner.fitted(window, plan, window)
         new = self._fallen(fitted, window.end, lab)
         restart: Restart | None = None
         if refused:  # this window does not tell what the Gaussian energy can do
             restart = Restart(self._trial.step_size, 1.0, self._policy.settled_gain)
-        elif self._tuner.found is not None or not self._open_ended:  # otherwise, all has been chosen before
+        elif self._tuner.found is not None or not self._windows.open_ended:  # otherwise, all has been chosen before
             restart = self._tuned(window, new, lab, type(fitted.metric) is type(plan.metric))
-        kinetic = self._to_try(window, new) if [window.end] == self._windows[-2:-1] else new.kinetic
-        new = self._plan(window.end, new.metric, kinetic, new.mean)
+        kinetic = self._to_try(window, new) if [window.end] == self._windows.ends[-2:-1] else new.kinetic
+        new = self._planner.plan(window.end, new.metric, kinetic, new.mean)
         if not self._settings.adapts_step_size:
             return new
         if restart is None:
@@ -198,7 +194,7 @@ class WarmUp:
             # accuracy.
             other = new.kinds != plan.kinds or new.kinetic is not plan.kinetic
             if self._transient or other:
-                restart = self._searched(new, lab, window.step_size)
+                restart = self._planner.searched(new, lab, window.step_size)
         return replace(new, restart=restart)
 
     def _approached(self, window: Window, plan: Plan, lab: Lab) -> Plan:
@@ -208,7 +204,7 @@ class WarmUp:
         approach.take(window)
         if len(block.draws) < policy.fewest_points:  # draws are due, and no trajectory has come anywhere
             return self._cut_short(plan, window, lab)
-        fitted = self._fitted(window, plan, points)
+        fitted = self._planner.fitted(window, plan, points)
         seen = look(plan.metric, fitted.metric, block)
         approach.fitted(seen, lab.kept, lab.seen)
         new = self._fallen(fitted, count, lab)
@@ -223,17 +219,17 @@ class WarmUp:
         if not turned and self._may_turn(seen, len(points.draws), count):
             self._tuner.turn(window.step_size)
             approach.turn(lab.kept)
-        new = replace(self._plan(count, new.metric, new.kinetic, new.mean), goes_on=approach.turning == turned)
+        new = replace(self._planner.plan(count, new.metric, new.kinetic, new.mean), goes_on=approach.turning == turned)
         if approach.turning:
             again = Restart(window.step_size, 1.0, policy.settled_gain)
             return replace(new, restart=again if turned else Restart(policy.turn_step, 1.0, GAMMA))
         return replace(
-            new, restart=self._searched(new, lab, 1.0 if turned else window.step_size, policy.approach_reach)
+            new, restart=self._planner.searched(new, lab, 1.0 if turned else window.step_size, policy.approach_reach)
         )
 
     def _may_turn(self, seen: Seen, kept: int, count: int) -> bool:
         """Whether the chain may turn: where points look nearly normal, and enough draws are left for proof."""
-        proof = count + self._policy.turns <= self._schedule.last
+        proof = count + self._policy.turns <= self._windows.schedule.last
         return proof and not self._transient and self._tuner.may_turn and self._approach.may_turn(seen, kept)
 
     def _cut_short(self, plan: Plan, window: Window, lab: Lab) -> Plan:
@@ -282,30 +278,30 @@ class WarmUp:
         kinetic = plan.kinetic
         # only draws by the trajectories that are to come tell what another kinetic energy is compared with
         alike = not turned and isinstance(self._settings.trajectory, NoUTurn | Auto)
-        if not self._open_ended:
-            self._windows = self._schedule.windows(count, policy)
-            if len(self._windows) == 1 and alike:
+        if not self._windows.open_ended:
+            self._windows.by_schedule(count)
+            if self._windows.left(count) == 1 and alike:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
         elif restart is not None:
-            self._end = count
+            self._windows.end_at(count)
         else:
             restart = self._chosen(plan, window, lab, turned)
             if alike:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
-            self._end_later(count)
+            self._windows.of_proofs(count, self._proofs())
         if restart is None:
             self._tuner.raise_target_accept(approach.diverged, window.step_size, policy.risky_early)
-        new = self._plan(count, plan.metric, kinetic, plan.mean)
+        new = self._planner.plan(count, plan.metric, kinetic, plan.mean)
         if restart is None and self._settings.adapts_step_size:
             latest = window.last(policy.step_draws)
             if turned or not len(latest.draws):
-                restart = self._searched(new, lab, 1.0)
+                restart = self._planner.searched(new, lab, 1.0)
             else:
                 size = size_for(new.target_accept, latest.sizes, latest.accept, self._tuner.integrator.order)
                 restart = Restart(size, 1.0, policy.settled_gain)
                 if self._trial.tried:
                     self._trial.step_size = size
-                    restart = self._searched(new, lab, size)
+                    restart = self._planner.searched(new, lab, size)
         return replace(new, restart=restart)
 
     def _chosen(self, plan: Plan, window: Window, lab: Lab, turned: bool) -> Restart | None:
@@ -324,129 +320,35 @@ class WarmUp:
         found = self._trial.begin(window, plan.metric, self._tuner.integrator.stages)
         return plan.kinetic if found is None else found
 
-    def _end_later(self, count: int) -> None:
-        """Set the end of a warm-up that ends by itself, and windows before it for all that has to be proved."""
-        policy, trial = self._policy, self._trial
-        if self._tuner.found is not None or trial.tried:
-            proofs = 1
-        elif self._settings.kinetic.adapts and policy.proof:
-            proofs = 2 if trial.waits else int(not trial.gaussian)
-        else:
-            proofs = 0
-        ends = [count + policy.proof * (k + 1) for k in range(proofs)]
-        self._windows = [end for end in ends if end <= self._tune]
-        self._end = min(count + policy.proof * proofs + policy.last_draws, self._tune)
-
-    def _plan(self, count: int, metric: LinearMap, kinetic: Any, mean: np.ndarray | None) -> Plan:
-        """The plan after `count` draws, with the integrator and the trajectory that the tuner has come to."""
-        limit = self._settings.max_energy_error
-        if count < self._end:
-            limit = max(limit, self._policy.warmup_energy_error)
-        trajectory = self._trajectory_at(count)
-        return Plan(
-            metric=metric,
-            kinetic=kinetic,
-            mean=mean,
-            flow=self._tuner.integrator.record(self._dim, mean),
-            rule=trajectory.record(self._dim, limit),
-            refreshment=self._refreshment_of(trajectory),
-            target_accept=self._tuner.target_accept,
-            tunes_step=self._settings.adapts_step_size and count < self._end,
-            learns=self.approaching or (bool(self._windows) and count < self._windows[-1]),
-        )
-
-    def _trajectory_at(self, count: int) -> TrajectoryRule:
-        """The trajectory of the draw after `count` draws.
-
-        A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last, or
-        the last two where kinetic energies are compared, it gives way to one that finds its own length.  The first
-        trajectories of the approach allow few doublings, as pairs of position and gradient tell the scales however near
-        they are to each other.
-        """
-        chosen, over = self._tuner.trajectory, self._approach.over
-        left = sum(count < end for end in self._windows)
-        if self._tuner.found is not None or (over and left <= 1 + self._trial.competes):
-            return chosen
-        most = chosen.max_depth if isinstance(chosen, NoUTurn) else NoUTurn().max_depth
-        return NoUTurn(most if over else min(self._approach.depth, most))
-
-    def _refreshment_of(self, trajectory: TrajectoryRule) -> Any:
-        """The record of the refreshment that a trajectory begins with."""
-        return (self._settings.refreshment if trajectory.persistent else Full()).record()
-
-    def _fitted(self, window: Window, plan: Plan, points: Window) -> Plan:
-        """Metric, kinetic energy, and what the split has to know of the target, as points or draws ask for."""
-        settings, kinetic, mean = self._settings, plan.kinetic, plan.mean
-        known = self._approach.over and self._open_ended
-        metric = plan.metric if known else self._metric.fit(plan.metric, points)
-        if self._trial.gaussian:
-            kinetic = kinetic if isinstance(kinetic, GaussianEnergy) else self._trial.record()
-        elif settings.kinetic.adapts and self._approach.over:
-            draws, gradients = window.pairs
-            kinetic = settings.kinetic.fit(kinetic, metric.solve(draws), metric.adjoint(gradients))
-        split = HARMONIC if self._tuner.harmonic else settings.integrator.split
-        if split.adapts and not known:
-            mean = split.fit(metric, points)
-        return self._plan(window.end, metric, kinetic, mean)
-
-    def _fallen(self, fitted: Plan, count: int, lab: Lab) -> Plan:
-        """Far from the typical set, take the metric of the gradient here again, if it lets the chain fall faster.
-
-        On the way down, draws tell more of the way than of the target, and a metric fitted to them may hold the chain
-        where it is.  A step of ε lowers the potential energy by ½ ε² |Lᵀ g|², so this is what the two are compared by.
-        """
-        steepness = lab.steepness(fitted.system(lab.target))
-        self._transient = bool(steepness > self._policy.transient_gradient * self._dim)
-        if not self._transient:
-            return fitted
-        # whatever mean was fitted on the way, the target is not there
-        metrics = fitted.metric, self._metric.start(lab.gradient)
-        plans = [self._plan(count, metric, fitted.kinetic, None) for metric in metrics]
-        falls = []
-        for plan in plans:
-            system = plan.system(lab.target)
-            falls.append(lab.step_size(system, 1.0) ** 2 * lab.steepness(system))
-        return plans[1] if falls[1] > falls[0] else plans[0]
-
     def _tuned(self, window: Window, plan: Plan, lab: Lab, alike: bool) -> Restart | None:
         """Let measurements choose integrator and trajectory; the step size to begin anew with, None to go on.
 
         `alike` says whether the metric is of the kind that the window was drawn with.
         """
-        tuner, left = self._tuner, len(self._windows) - 1 - self._windows.index(window.end)
+        tuner, left = self._tuner, self._windows.left(window.end)
         found = tuner.consider(window, plan, lab, Stage(left, self._transient, alike))
         wary = None if self._transient else tuner.raise_target_accept(window.diverged, found or window.step_size)
         if wary is not None:
             return Restart(wary, 1.0, GAMMA)  # free to fall far and fast, in the narrow places to be wary of
         return None if found is None else Restart(found, 1.0, self._policy.settled_gain)
 
-    def _searched(self, plan: Plan, lab: Lab, guess: float, reach: float = 1.0) -> Restart | None:
-        if not self._settings.adapts_step_size:
-            return None
-        found = lab.step_size(plan.system(lab.target), guess)
-        # dual averaging that may explore far takes some draws to come back
-        explores = self._tune >= self._policy.explore_from
-        return Restart(found, reach if explores else 1.0, GAMMA)
+    def _fallen(self, fitted: Plan, count: int, lab: Lab) -> Plan:
+        """A fitted plan, or one by which the chain falls faster, where it is still far from its typical set."""
+        self._transient = self._planner.is_far(fitted, lab)
+        return self._planner.falling(fitted, count, lab) if self._transient else fitted
+
+    def _proofs(self) -> int:
+        """Windows of proof before a warm-up that ends by itself does."""
+        trial = self._trial
+        if self._tuner.found is not None or trial.tried:
+            return 1
+        if self._settings.kinetic.adapts and self._policy.proof:
+            return 2 if trial.waits else int(not trial.gaussian)
+        return 0
 
     def foreseen(self, plan: Plan) -> Iterator[tuple[Plan, bool]]:
-        """Plans whose kernels a chain will run, and whether outings may be made with them.
-
-        Not those for a metric that turns dense, which few posteriors ask for, and which take as long again.
-        """
-        settings, dim, limit = self._settings, self._dim, self._settings.max_energy_error
-        given, other = settings.integrator.split.adapts, self._tuner.harmonic
-        own, timed = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
-        plans = [(plan, [*own, *timed], other and not given)]
-        if given or other:
-            scheme = settings.integrator if given else get_integrator("harmonic_leapfrog")
-            fitted = scheme.record(dim, scheme.split.standard(dim))
-            plans.append((replace(plan, flow=fitted), [*(own if given else []), *timed], False))
-        if self._trial.waits:
-            plans.append((replace(plan, kinetic=settings.kinetic.record(dim)), [*own, *timed], False))
-        for one, trajectories, outings in plans:
-            for trajectory in trajectories:
-                rule, refreshment = trajectory.record(dim, limit), self._refreshment_of(trajectory)
-                yield replace(one, rule=rule, refreshment=refreshment), outings
+        """Plans whose kernels a chain will run, and whether outings may be made with them."""
+        return self._planner.foreseen(plan)
 
     @property
     def tests_trajectories(self) -> bool:
@@ -456,13 +358,17 @@ class WarmUp:
     def snapshot(self) -> dict[str, Any]:
         """Everything that later plans depend on, beside the last one and the history of `choice`."""
         return {
-            "far": self._transient, "windows": list(self._windows), "end": self._end, "tuner": self._tuner.snapshot(),
-            "approach": self._approach.snapshot(), "energy": self._trial.snapshot(),
+            "far": self._transient, "windows": list(self._windows.ends), "end": self._windows.end,
+            "tuner": self._tuner.snapshot(), "approach": self._approach.snapshot(), "energy": self._trial.snapshot(),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> Plan:
         """Become what `snapshot`, of a chain, describes; the plan that the chain drew by."""
-        self._transient, self._windows, self._end = snapshot["far"], list(snapshot["windows"]), snapshot["end"]
+        self._transient, self._windows.ends, self._windows.end = (
+            snapshot["far"],
+            list(snapshot["windows"]),
+            snapshot["end"],
+        )
         self._approach.restore(snapshot["approach"])
         self._count = snapshot["count"]
         self._tuner.restore(snapshot["tuner"], snapshot["choice"]["history"])
@@ -470,7 +376,7 @@ class WarmUp:
         kinetic = self._trial.record()._replace(params=snapshot["kinetic"].copy())
         mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         metric = map_of({name: array.copy() for name, array in snapshot["metric"].items()})
-        return self._plan(snapshot["count"], metric, kinetic, mean)
+        return self._planner.plan(snapshot["count"], metric, kinetic, mean)
 
 
 def _distance(metric: LinearMap, points: Window) -> float:

@@ -466,6 +466,16 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
     assert np.sort(default)[:6].mean() > 0.5 * np.sort(floor)[:6].mean()  # the chains that cross least
 
 
+class Places(Beyond):
+    """Places beyond the draws that no trajectory has come to."""
+
+    def __init__(self, excess, errors):
+        self.excess, self._policy, self._errors = excess, Policy(), errors
+
+    def errors(self, scheme, step_size, time):
+        return self._errors
+
+
 @pytest.mark.parametrize(
     ("excess", "places", "error", "holds", "proved"),
     [
@@ -478,8 +488,7 @@ def test_chains_cross_between_modes_as_often_as_by_no_u_turn(modes):
     ],
 )
 def test_what_rules_a_harmonic_drift_out(excess, places, error, holds, proved):
-    excesses, errors = np.array([0.0] + places * [excess]), np.array([99.0] + places * [error])
-    beyond = SimpleNamespace(excess=excesses, errors=lambda *_: errors)
+    beyond = Places(np.array([0.0] + places * [excess]), np.array([99.0] + places * [error]))
     tuner = Tuner(Settings.choose(), 2)
     found = Tuning("harmonic_leapfrog", 1.0, 0.5, 1.5, 0.3, 0.9)
     assert tuner._holds(beyond, found, {}) is holds
