@@ -1,6 +1,7 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
 from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
+from .densities import density
 from .diagnostics import compare, gradients, min_ess
 from .expressions import kinetic_energy
 from .integrators import ImplicitMidpoint, Integrator
@@ -9,6 +10,7 @@ from .metrics import Dense, Diagonal, Identity, LowRank
 from .optimize import Descent, gradient_descent
 from .policy import Policy
 from .refreshments import Full, Partial
+from .run.compiled import CompiledModel, compile
 from .run.sample import sample
 from .starts import initial_points
 from .step import HMC
@@ -17,6 +19,7 @@ from .trajectories import FixedSteps, FixedTime, NoUTurn
 
 __all__ = [
     "HMC",
+    "CompiledModel",
     "Dense",
     "Descent",
     "Diagonal",
@@ -33,6 +36,8 @@ __all__ = [
     "StoreError",
     "check_kinetic",
     "compare",
+    "compile",
+    "density",
     "gradient_descent",
     "gradients",
     "initial_points",

@@ -77,7 +77,7 @@ class Chain:
         step_size = settings.step_size or 1.0
         self._learning = new_learning(target.dim, self._warmup.memory, step_size, settings.target_accept)
         self._watch = Watch(target, settings.max_energy_error, not unadapted(settings, tune))
-        self._bound: dict[Any, Callable[..., tuple[int, int]]] = target.kernels_of(settings)
+        self._kernels = target.kernels_of(settings)
         self._use(self._warmup.outline())
         self._started = False
         self._watched = 0  # draws that have been watched
@@ -101,21 +101,24 @@ class Chain:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
         # algebra has made, may be laid out in another way than before.
         key = (*plan.kinds, layouts(plan.metric))
-        if key not in self._bound:
+        if key not in self._kernels.bound:
             draws, rows = np.empty((0, self.target.dim)), np.empty((0, column.N_COLUMNS))
             system = plan.system(self._system.target)
             arguments = (system, plan.rule, self._state, self._learning, self._random, draws, rows)
-            self._bound[key] = bind(kernels.advance, *arguments)
-        return self._bound[key]
+            self._kernels.bound[key] = bind(kernels.advance, *arguments)
+        return self._kernels.bound[key]
 
     def compile(self) -> None:
         """Load or compile the kernels that this chain is likely to run, without drawing."""
+        if self._kernels.complete:
+            return
         tests = self._warmup.tests_trajectories
         if tests:
             compile_scores()
         for plan, outings in self._warmup.foreseen(self._plan):
             self._bind(plan)
             self._lab.compile(plan.system(self._system.target), tests=tests, outings=outings)
+        self._kernels.complete = True
 
     @property
     def position(self) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from .target import LogDensity, user_code, values_function
+from .target import LogDensity, Values, user_code, values_function
 
 __all__ = ["SEED", "RecordedVariables", "check_var_names", "longest", "without_skipped"]
 
@@ -47,25 +47,17 @@ class RecordedVariables:
     """
 
     def __init__(self, target: LogDensity, names: Sequence[str] | None = None) -> None:
-        model = target.model
-        outputs = list(model.unobserved_value_vars)
         if names is not None:
-            check_var_names(model, names)
-            chosen = [variable for variable in model.unobserved_RVs if variable.name in names]
-            outputs = model.replace_rvs_by_values(chosen)
-            for variable, original in zip(outputs, chosen, strict=True):
-                variable.name = original.name
+            check_var_names(target.model, names)
         self._target = target
         start = tuple(target.to_point(target.default_start).values())
-        self._call, self._streams, random = values_function(model, outputs, start)
-        self.random = frozenset(
-            str(output.name) for output, is_random in zip(outputs, random, strict=True) if is_random
-        )
+        key = "values", None if names is None else frozenset(names)
+        ours, (self._call, self._streams, random) = target.once(key, lambda: _compiled(target.model, names, start))
+        self.random = frozenset(name for name, is_random in zip(ours, random, strict=True) if is_random)
         with user_code:
             values = self._call(*start, *self._generators(SEED, 0))
         self.layout = {
-            str(output.name): (np.shape(value), np.asarray(value).dtype)
-            for output, value in zip(outputs, values, strict=True)
+            name: (np.shape(value), np.asarray(value).dtype) for name, value in zip(ours, values, strict=True)
         }
 
     def new(self, *sizes: int) -> dict[str, np.ndarray]:
@@ -81,9 +73,10 @@ class RecordedVariables:
         Where a draw was not made, and is NaN, numbers are NaN too, and all else is zero.
         """
         function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
+        skipped = np.isnan(draws).all(axis=1) if draws.size else np.zeros(len(draws), bool)
         with user_code:  # a PyTensor function may have one storage for its inputs, too
             for i, position in enumerate(draws):
-                if position.size and np.isnan(position).all():
+                if skipped[i]:
                     for array in columns:
                         array[i] = np.nan if array.dtype.kind == "f" else 0
                     continue
@@ -102,6 +95,17 @@ class RecordedVariables:
         arrays = self.new(1)
         self.fill(arrays, position[None])
         return {name: array[0] for name, array in arrays.items()}
+
+
+def _compiled(model: pm.Model, names: Sequence[str] | None, start: Sequence[np.ndarray]) -> tuple[list[str], Values]:
+    """The names of variables, all or some, and the function that computes them."""
+    outputs = list(model.unobserved_value_vars)
+    if names is not None:
+        chosen = [variable for variable in model.unobserved_RVs if variable.name in names]
+        outputs = model.replace_rvs_by_values(chosen)
+        for variable, original in zip(outputs, chosen, strict=True):
+            variable.name = original.name
+    return [str(output.name) for output in outputs], values_function(model, outputs, start)
 
 
 def check_var_names(model: pm.Model, names: Sequence[str]) -> None:

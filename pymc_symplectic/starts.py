@@ -12,9 +12,9 @@ from pymc.pytensorf import inputvars
 
 from .checks import at_least, whole
 from .native.pymc import make_initial_point_fn
-from .target import LogDensity, user_code
+from .target import Compilation, LogDensity, kept_log_density, opened, user_code
 
-__all__ = ["initial_points", "positions"]
+__all__ = ["initial_points", "positions", "usual_start"]
 
 _QUICK_TO_COMPILE = "FAST_COMPILE"
 _SUPPORTS = {
@@ -35,7 +35,7 @@ _OTHER = "its transform has no finite value for it"
 
 
 def initial_points(
-    model: pm.Model | None = None,
+    model: pm.Model | Compilation | None = None,
     chains: int = 4,
     *,
     jitter: float = 1.0,
@@ -49,7 +49,7 @@ def initial_points(
 
     Parameters
     ----------
-    model : pymc.Model, optional
+    model : pymc.Model or CompiledModel, optional
         By default the model of the context.
     chains : int, optional
         How many starts to make, at least 1.
@@ -80,20 +80,25 @@ def initial_points(
     >>> len(starts), list(starts[0])
     (2, ['sigma'])
     """
-    model = pm.modelcontext(model)
+    compilation = opened(model, None)
+    of = compilation.model
     chains, max_tries = whole("chains", chains, least=1), whole("max_tries", max_tries, least=1)
     jitter = at_least("jitter", jitter, 0)
     rng = np.random.default_rng(random_seed)
-    target = LogDensity(model=model)
-    with model:
-        constrained = model.compile_fn(model.replace_rvs_by_values(model.free_RVs), inputs=model.value_vars)
-    first, _ = _first(target, {})
+    target = kept_log_density(of, compilation.compile_kwargs)
+
+    def compiled() -> Any:
+        with of:
+            return of.compile_fn(of.replace_rvs_by_values(of.free_RVs), inputs=of.value_vars)
+
+    constrained = target.once("constrained", compiled)
+    first, _ = usual_start(target)
     starts = []
     for chain in range(chains):
         with user_code:
             point = _near(target, first, jitter, rng, chain, max_tries)
             values = constrained(point)
-        starts.append({rv.name: np.asarray(value) for rv, value in zip(model.free_RVs, values, strict=True)})
+        starts.append({rv.name: np.asarray(value) for rv, value in zip(of.free_RVs, values, strict=True)})
     return starts
 
 
@@ -131,11 +136,17 @@ def positions(
     for chain, (given, rng) in enumerate(zip(chosen, rngs, strict=True)):
         with user_code:
             if id(given) not in functions:
-                functions[id(given)] = _first(target, given or {})
+                functions[id(given)] = _first(target, given) if given else usual_start(target)
             first, moved = functions[id(given)]
             point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
         starts.append(target.to_vector(point))
     return starts
+
+
+def usual_start(target: LogDensity) -> tuple[Callable[[int], Any], np.ndarray]:
+    """What makes the start of a chain where none is given, and which coordinates (d,) are moved from there."""
+    made: tuple[Callable[[int], Any], np.ndarray] = target.once("start", lambda: _first(target, {}))
+    return made
 
 
 def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int], Any], np.ndarray]:

@@ -32,7 +32,7 @@ from .native.pymc import (
 )
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
-from .target import LogDensity, value_variables
+from .target import Compilation, kept_log_density, opened, value_variables
 
 __all__ = ["HMC"]
 
@@ -108,7 +108,7 @@ class HMC(Step, state=HMCState):
         T of the target :math:`\pi^{1/T}`, where π is the density on unconstrained space; 1 by default.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
-    model : pymc.Model, optional
+    model : pymc.Model or CompiledModel, optional
         By default the model of the context.
     rng : optional
         Seed or generator, for use outside of `pymc.sample`, which brings its own.
@@ -170,14 +170,15 @@ class HMC(Step, state=HMCState):
     def __new__(cls, vars: Any = None, **kwargs: Any) -> Any:
         """Make the step; with ``blocked=False``, one for each of `vars`, in a `CompoundStep`."""
         # Settled here because PyMC takes None for all variables, discrete ones too, and remembers that for unpickling.
-        kwargs["model"] = model = pm.modelcontext(kwargs.get("model"))
-        return super().__new__(cls, value_variables(vars, model), **kwargs)
+        compilation = _opened(kwargs.get("model"), kwargs.get("compile_kwargs"))
+        kwargs |= {"model": compilation.model, "compile_kwargs": compilation.compile_kwargs}
+        return super().__new__(cls, value_variables(vars, compilation.model), **kwargs)
 
     def __init__(
         self,
         vars: Any = None,
         *,
-        model: pm.Model | None = None,
+        model: pm.Model | Compilation | None = None,
         rng: RandomGenerator = None,
         initial_point: PointType | None = None,
         compile_kwargs: Mapping[str, Any] | None = None,
@@ -186,7 +187,10 @@ class HMC(Step, state=HMCState):
     ) -> None:
         check_names(options, _ELSEWHERE)
         self.settings = Settings.choose(**options)
-        self.target = LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
+        compilation = _opened(model, compile_kwargs)
+        self.target = kept_log_density(
+            compilation.model, compilation.compile_kwargs, vars=vars, initial_point=initial_point
+        )
         self.vars = self.target.vars
         self.blocked = blocked
         self._last_start: bytes | None = None
@@ -304,6 +308,17 @@ class HMC(Step, state=HMCState):
         self._last_start, self._noticed = None, False
         self.setup_chain(None, 0, 0)
         self.sampling_state = state["sampling_state"]
+
+
+def _opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:
+    """A model as a compilation; a ValueError where it has data that are not the model's own."""
+    compilation = opened(model, compile_kwargs)
+    if compilation.data is not None:
+        raise ValueError(
+            "model: a step of pm.sample has the data of the model, and not those of with_data; give the model other "
+            "data by pm.set_data, or sample by compiled.with_data(...).sample()"
+        )
+    return compilation
 
 
 class _Nowhere(io.RawIOBase):

@@ -28,7 +28,7 @@ LAYERS = [
     ["settings"],
     ["adaptation"],
     ["target"],
-    ["starts", "expressions", "snapshots", "propriety", "statistics", "recorded"],
+    ["starts", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
     ["chain"],
     ["step", "store", "mechanics", "optimize"],
     ["run"],
@@ -155,7 +155,7 @@ def test_mathematics_knows_nothing_of_pymc(module):
 
 def test_few_rooms_know_pytensor():
     knowing = {module_of(path) for path in FILES if "pytensor" in outside_imports_of(path) | native_imports_of(path)}
-    assert knowing <= {"native", "target", "expressions", "optimize"}
+    assert knowing <= {"native", "target", "expressions", "densities", "optimize"}
 
 
 def python(code, **environment):

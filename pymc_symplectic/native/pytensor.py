@@ -6,7 +6,8 @@ named in `__all__`; PyTensor has no page on them.
 
 import dis
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -40,6 +41,8 @@ __all__ = [
     "is_of_dims",
     "is_of_jax",
     "is_of_tensors",
+    "let_numba_call",
+    "let_numba_compile",
     "linker_of",
     "machine_code",
     "shared_storage",
@@ -130,6 +133,36 @@ def interprets(dispatcher: Any) -> bool:
         queue += [python.__globals__[name] for name in called if name in python.__globals__]
         queue += [cell.cell_contents for cell in python.__closure__ or ()]
     return False
+
+
+def let_numba_compile(kind: type, function_of: Callable[[Any], Callable[..., Any]]) -> None:
+    """Have operations of a class compiled by numba as the function of their inputs that ``function_of(op)`` returns.
+
+    Touches ``numba_funcify``, by which PyTensor finds what an operation is compiled as, and ``numba_njit``.
+    """
+    with needed("pytensor"):  # slow to import
+        from pytensor.link.numba.dispatch.basic import numba_funcify, numba_njit
+
+    def compiled(op: Any, **_: Any) -> Any:
+        return numba_njit(function_of(op))
+
+    numba_funcify.register(kind)(compiled)
+
+
+def let_numba_call(kind: type) -> None:
+    """Have compiled code call operations of a class through Python, without a warning that it does.
+
+    Touches ``numba_funcify`` and ``generate_fallback_impl``, which is what any operation of a user's own comes to.
+    """
+    with needed("pytensor"):  # slow to import
+        from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
+
+    def called(op: Any, node: Any = None, **rest: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return generate_fallback_impl(op, node, **rest)
+
+    numba_funcify.register(kind)(called)
 
 
 # Operations

@@ -15,7 +15,7 @@ from pymc.stats import compute_log_likelihood, compute_log_prior
 from ..native.pymc import get_default_varnames
 from ..recorded import RecordedVariables
 from ..statistics import DTYPES, RENAMED
-from ..target import user_code
+from ..target import LogDensity, user_code
 from .multitrace import MultiTraceView
 from .warn import attempt
 
@@ -56,6 +56,28 @@ class Conversion:
         self._model = model
         self._computed = {name: _variables_of(name, given.pop(name, None), model, var_names) for name in _COMPUTED}
         self._keywords = given
+
+    def check(self, target: LogDensity, variables: RecordedVariables, position: np.ndarray) -> None:
+        """Make a result as `template` does, unless one like it has been made before of the same model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `template`.
+        """
+
+        def made() -> bool:
+            self.template(variables, position)
+            return True
+
+        if self._keywords:
+            made()
+            return
+        model = self._model
+        data = tuple((variable.name, variable.get_value(borrow=True).shape) for variable in model.data_vars)
+        coords = tuple((name, None if values is None else len(values)) for name, values in model.coords.items())
+        layout = tuple(variables.layout.items())
+        target.once(("result", layout, data, coords, repr(model.named_vars_to_dims), repr(self._computed)), made)
 
     def template(self, variables: RecordedVariables, position: np.ndarray) -> xr.DataTree:
         """A result of one draw of warm-up and one of sampling, from which a store takes its groups and dimensions.

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -21,7 +21,7 @@ from ..native.pymc import get_random_generator
 from ..settings import Options, Settings, unadapted
 from ..starts import positions
 from ..store import Store, StoreSink, is_free, local_path
-from ..target import LogDensity
+from ..target import Compilation, kept_log_density, opened, run_with
 from .arguments import check_executor, check_model, check_options, names_of, processors
 from .conversion import Conversion
 from .fingerprint import describe_model, describe_settings, digest, library_version
@@ -55,7 +55,7 @@ def sample(
     store: str | os.PathLike[str] | None = None,
     executor: futures.Executor | None = None,
     compile_kwargs: Mapping[str, Any] | None = None,
-    model: pm.Model | None = None,
+    model: pm.Model | Compilation | None = None,
     **options: Unpack[Options],
 ) -> xr.DataTree:
     """Sample a posterior by Hamiltonian Monte Carlo, on threads or any executor, in memory or in a store.
@@ -102,8 +102,8 @@ def sample(
         `cores` does not count then.  With `store`, the path must be shared by all workers.
     compile_kwargs : dict, optional
         Handed to PyTensor's compiler.
-    model : pymc.Model, optional
-        By default the model of the context.
+    model : pymc.Model or CompiledModel, optional
+        By default the model of the context.  What is compiled for a model is kept until the model changes.
     **options
         Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `refreshment`, `step_size`, `target_accept`,
         `max_energy_error`, `temperature`, `policy`.
@@ -140,7 +140,8 @@ def sample(
     {'chain': 4, 'draw': 100}
     """
     check_options(options, inspect.signature(sample).parameters)
-    model = pm.modelcontext(model)
+    compilation = opened(model, compile_kwargs)
+    model, compile_kwargs = compilation.model, compilation.compile_kwargs
     check_model(model)
     draws = whole("draws", draws, least=1)
     settings, open_ended = Settings.choose(**options), tune is None
@@ -157,7 +158,6 @@ def sample(
     path = None if store is None else local_path(store)
     existing = None if path is None or is_free(path) else Store.open(path)
 
-    setup = Setup(LogDensity(model=model, compile_kwargs=compile_kwargs), settings, names, tune, draws, open_ended)
     description = {
         "version": library_version(),
         "chains": chains,
@@ -170,11 +170,14 @@ def sample(
         "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.chains],
         "value_seeds": seeds.values,
     }
-    if existing is None:
-        opening = _begun(setup, conversion, description, path, seeds, initvals)
-    else:
-        opening = resumed(setup, conversion, description, existing)
-    with opening as (sink, states):
+    with ExitStack() as stack:
+        stack.enter_context(run_with(model, compilation.data))
+        setup = Setup(kept_log_density(model, compile_kwargs), settings, names, tune, draws, open_ended)
+        if existing is None:
+            opening = _begun(setup, conversion, description, path, seeds, initvals)
+        else:
+            opening = resumed(setup, conversion, description, existing)
+        sink, states = stack.enter_context(opening)
         runner = Runner(setup, sink, states)
         if runner.jobs:
             setup.chain(states[0]).compile()
@@ -238,11 +241,12 @@ def _begun(
     states: list[Mapping[str, Any]] = [
         {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.chains, starts, strict=True)
     ]
-    template = conversion.template(setup.variables, starts[0])
     if path is None:
+        conversion.check(setup.target, setup.variables, starts[0])
         sizes = len(states), setup.tune, setup.draws
         yield MemorySink(setup.variables, conversion, *sizes, description["keep_warmup"], seeds.values), states
         return
+    template = conversion.template(setup.variables, starts[0])
     model = describe_model(setup.target, setup.variables, starts[0])
     store = Store.create(path, {**description, "model": model, "start": starts[0].tolist()}, template, states)
     with store.locked():

@@ -1,8 +1,23 @@
 """From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
 
+from .compilation import Compilation, opened
 from .compiled import user_code
+from .data import OtherData, run_with
 from .density import LogDensity
-from .values import values_function
+from .kept import kept, kept_log_density
+from .values import Values, values_function
 from .variables import value_variables
 
-__all__ = ["LogDensity", "user_code", "value_variables", "values_function"]
+__all__ = [
+    "Compilation",
+    "LogDensity",
+    "OtherData",
+    "Values",
+    "kept",
+    "kept_log_density",
+    "opened",
+    "run_with",
+    "user_code",
+    "value_variables",
+    "values_function",
+]

@@ -18,7 +18,7 @@ from ..native.pymc import MinibatchOp, SimulatorRV
 from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
 from .indices import ONCE, name_of, operations
 
-__all__ = ["Fork", "ForkError", "gradients_of", "refuse_random", "refuse_wrong_lengths"]
+__all__ = ["Fork", "ForkError", "gradients_of", "is_foreign", "refuse_random", "refuse_wrong_lengths"]
 
 _OURS = ("pytensor", "pymc", "pymc_extras")  # whose operations have gradients of the right length, and are no user's
 
@@ -83,7 +83,7 @@ def _has_gradient(cost: Any, variable: Any) -> bool:
     return True
 
 
-def _is_foreign(op: Any) -> bool:
+def is_foreign(op: Any) -> bool:
     """Whether a user has brought an operation along."""
     return type(op).__module__.partition(".")[0] not in _OURS
 
@@ -96,7 +96,7 @@ def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.nd
     """
     looked_at, graphs = [], []
     for node in {variable.owner for variable in ancestors([cost])} - {None}:
-        if not _is_foreign(node.op):
+        if not is_foreign(node.op):
             continue
         try:
             slopes = node.op.pullback(node.inputs, node.outputs, [output.ones_like() for output in node.outputs])
@@ -141,7 +141,7 @@ class Fork:
 
     def __init__(self, outputs: Sequence[Variable], linker: Any) -> None:
         # what an operation of a user's own calls cannot be seen
-        self.dangerous = is_of_jax(linker) or any(is_of_jax(op) or _is_foreign(op) for op in operations(outputs))
+        self.dangerous = is_of_jax(linker) or any(is_of_jax(op) or is_foreign(op) for op in operations(outputs))
 
     def check(self) -> None:
         """Raise a ForkError in such a process."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, Self
 
 import cloudpickle
 import numpy as np
@@ -28,6 +27,7 @@ from ..native.pytensor import interprets, linker_of, machine_code, shared_storag
 from .checks import Fork, ForkError, gradients_of, refuse_random, refuse_wrong_lengths
 from .compiled import alone, array_type, mode_for, native, through_python, user_code
 from .indices import IndexCheck, guarded, has_dims
+from .sharing import Errors, Kernels, Memo
 from .variables import value_variables
 
 __all__ = ["LogDensity"]
@@ -158,11 +158,8 @@ class LogDensity:
 
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
-        self.error: BaseException | None = None
-        """The error that a call back into Python raised last, if any."""
-        self._unwarned: dict[str, BaseException] = {}
-        self._warned: set[str] = set()
-
+        self._errors = Errors()
+        self._memo = Memo()
         joined, outputs = self._graph
         options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
@@ -171,14 +168,9 @@ class LogDensity:
         self._function.trust_input = True
         self._dtype = joined.dtype
         types, self._cells = shared_storage(self._function, given=1)
-        self._seen: list[Any] = [None] * len(self._cells)
-        self._pinned: list[Any] = [None] * len(self._cells)
         self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
-        self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
         self._addressed, self.native = self._make_addressed(types)
-        self.refresh()
-        self.target = Target(self._addressed.address, self._data)
-        self._kernels: dict[int, tuple[Any, dict[Any, Any]]] = {}
+        self._read_data()
         self._names = tuple(self._layout)
         ends = np.cumsum(list(self.sizes.values())).tolist()
         self._slices = [
@@ -188,9 +180,59 @@ class LogDensity:
         self.lossless = all(dtype == "float64" for _, dtype in self._layout.values())
         """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
 
-    def kernels_of(self, settings: Any) -> dict[Any, Any]:
-        """Kernels that chains of the same settings share on this log-density."""
-        return self._kernels.setdefault(id(settings), (settings, {}))[1]  # kept, so that its id stays its own
+    def _read_data(self) -> None:
+        """Make a record of the shared data, by which compiled code finds them, and fill it."""
+        self._seen: list[Any] = [None] * len(self._cells)
+        self._pinned: list[Any] = [None] * len(self._cells)
+        self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
+        self.target = Target(self._addressed.address, self._data)
+        self.refresh()
+
+    def fits(self, point: Mapping[str, np.ndarray]) -> bool:
+        """Whether the variables of `point` have the shapes that this was compiled for."""
+        return all(np.shape(point[name]) == shape for name, (shape, _) in self._layout.items())
+
+    def again(self, model: pm.Model | None, point: Mapping[str, np.ndarray] | None = None) -> Self:
+        """The same log-density, with nothing compiled: it reads data, and keeps errors, by itself.
+
+        Parameters
+        ----------
+        model : pymc.Model or None
+            That it is of; None to keep it without its model.
+        point : dict, optional
+            The initial point, where data have changed.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, model=model)
+        if self.native:  # otherwise calls come back to the first one of them
+            other._errors = Errors()
+        else:
+            self._errors.forget()
+        if point is not None:
+            other._example = [np.asarray(point[var.name], dtype=var.dtype) for var in other.model.value_vars]
+            other.default_start = other.to_vector(point)
+            other._read_data()
+        return other
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` makes, and is as good for all log-densities that share machine code with this one.
+
+        It must not hold the model.
+        """
+        return self._memo.once(key, make)
+
+    def kernels_of(self, settings: Any) -> Kernels:
+        """Kernels that chains with such settings share on this log-density."""
+        return self.once(("kernels", repr(settings)), lambda: Kernels(settings))
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that a call back into Python raised last, if any."""
+        return self._errors.last
+
+    @error.setter
+    def error(self, error: BaseException | None) -> None:
+        self._errors.last = error
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
@@ -230,8 +272,8 @@ class LogDensity:
                 self.error = error
                 if not _curable(error):
                     return Status.BROKEN
-                if not isinstance(error, _ARITHMETIC) and (kind := type(error).__name__) not in self._warned:
-                    self._unwarned[kind] = error
+                if not isinstance(error, _ARITHMETIC):
+                    self._errors.note(error)
                 return Status.FAILED
             if self.error is not None and _curable(self.error):
                 self.error = None  # of another point; an error that broke a chain stays until the chain has raised it
@@ -256,15 +298,7 @@ class LogDensity:
 
     def warn_of_errors(self) -> None:
         """Warn, once for each kind of error, that the log-density has raised one which counts as a divergence."""
-        while self._unwarned:
-            kind, error = self._unwarned.popitem()
-            self._warned.add(kind)
-            warnings.warn(
-                f"The log-density raised {kind}: {error}. Points where it does count as outside of the support, and "
-                "trajectories that lead there as divergences.",
-                UserWarning,
-                stacklevel=3,
-            )
+        self._errors.warn(stacklevel=3)
 
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient (d,) at an unconstrained `position` (d,), through PyTensor's own function."""

@@ -11,8 +11,6 @@ from pytensor.graph.op import Op
 
 import pymc_symplectic as ps
 
-from .compiled import compile_once, sharing  # noqa: F401
-
 
 class PythonNormal(Op):
     """The log-density of a standard normal, which only Python can compute; `trouble` is called with each position."""
@@ -64,7 +62,7 @@ def new_rich_model():
 
 @pytest.fixture(scope="session")
 def rich_model():
-    return compile_once(new_rich_model())
+    return new_rich_model()
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_executor_stays_the_callers(rich_model, threads):
 def test_numbers_of_threads_are_restored(rich_model, threads):
     import threadpoolctl
 
+    run(rich_model, cores=2)  # loads all libraries
     before = threadpoolctl.threadpool_info()
     run(rich_model, executor=threads)
     run(rich_model, cores=2)

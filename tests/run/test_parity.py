@@ -11,7 +11,6 @@ import xarray as xr
 import pymc_symplectic as ps
 
 from . import assert_same_tree, pymc_run, run
-from .compiled import compile_once
 
 
 def plain():
@@ -79,7 +78,6 @@ def built():
             with pm.Model() as model:
                 MODELS[name]()
             step = ps.HMC(model=model)
-            compile_once(model, step.target)
             known[name] = model, step, ps.initial_points(model, 2, random_seed=1)
         return known[name]
 
@@ -180,7 +178,6 @@ def test_log_likelihoods_of_a_store_that_goes_on(rich_model, starts, tmp_path):
 def test_convergence_is_checked_as_by_pymc(caplog):
     with pm.Model() as model:
         pm.Normal("x")
-    compile_once(model)
     with caplog.at_level("WARNING"):
         run(model, draws=200, tune=0, step_size=1e-4, quiet=False, compute_convergence_checks=True)
     assert "rhat" in caplog.text.lower() or "r-hat" in caplog.text.lower()

@@ -11,7 +11,6 @@ from pymc_symplectic.recorded import RecordedVariables
 from pymc_symplectic.target import LogDensity
 
 from . import SHORT, assert_same_draws, run
-from .compiled import compile_once
 from .conftest import PythonNormal
 
 
@@ -26,7 +25,7 @@ def predicting():
 
 @pytest.fixture(scope="module")
 def model():
-    return compile_once(predicting())
+    return predicting()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,6 @@ def test_variables_through_python_are_gone_on_with(tmp_path):
         x = pm.Normal("x", shape=2)
         pm.Deterministic("density", PythonNormal()(x)[0])
         pm.Deterministic("prediction", pm.Normal.dist(x))
-    compile_once(model)
     run(model, store=tmp_path / "r", draws=5)
     assert_same_draws(run(model, store=tmp_path / "r"), run(model))
 

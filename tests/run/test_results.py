@@ -15,8 +15,11 @@ def expected(rich_model):
     return run(rich_model, discard_tuned_samples=False)
 
 
-def fail_later(function, error, left=1):
-    """Another function that does the same so often, and raises then."""
+def fail_later(function, error, left=0):
+    """Another function that does the same so often, and raises then.
+
+    What a result of a model looks like is tried once, where it is kept in memory; for a store, each time.
+    """
 
     def call(*args, **kwargs):
         nonlocal left
@@ -55,13 +58,13 @@ def test_draws_that_cannot_be_converted_are_returned(error, words, kept, rich_mo
 def test_draws_of_which_nothing_can_be_computed_are_returned(
     error, words, stored, rich_model, expected, monkeypatch, tmp_path
 ):
-    compute = fail_later(conversion.compute_log_likelihood, error)
+    wanted = {"log_likelihood": True, "log_prior": True}
+    run(rich_model, draws=1, tune=0, chains=1, idata_kwargs=wanted)  # and it is known that it can be computed
+    compute = fail_later(conversion.compute_log_likelihood, error, left=int(stored))
     monkeypatch.setitem(conversion._COMPUTED, "log_likelihood", compute)
     store = {"store": tmp_path / "r"} if stored else {}
     with pytest.warns(UserWarning, match=rf"log_likelihood {words}: .*added by pm.compute_log_likelihood\(idata\)"):
-        idata = run(
-            rich_model, discard_tuned_samples=False, idata_kwargs={"log_likelihood": True, "log_prior": True}, **store
-        )
+        idata = run(rich_model, discard_tuned_samples=False, idata_kwargs=wanted, **store)
     assert_same_draws(idata, expected)
     assert "log_prior" in idata.children and "log_likelihood" not in idata.children
 

@@ -24,7 +24,6 @@ from pymc_symplectic.run.runner import Runner
 from pymc_symplectic.store import Store, files, layout
 
 from . import SHORT, assert_same_draws, run
-from .compiled import compile_once
 from .conftest import new_rich_model
 
 QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}}
@@ -260,7 +259,7 @@ def simple(prior=1.0, data=(1.0, 2.0), name="mu", factor=2.0, noise=1.0, extra=F
 
 @pytest.fixture(scope="module")
 def simple_model():
-    return compile_once(simple())
+    return simple()
 
 
 @pytest.fixture(scope="module")
