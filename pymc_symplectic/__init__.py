@@ -1,21 +1,25 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
-from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
-from .densities import density
-from .diagnostics import compare, gradients, min_ess
-from .expressions import kinetic_energy
-from .integrators import ImplicitMidpoint, Integrator
-from .kinetic import check_kinetic
-from .metrics import Dense, Diagonal, Identity, LowRank
-from .optimize import Descent, gradient_descent
-from .policy import Policy
-from .refreshments import Full, Partial
-from .run.compiled import CompiledModel, compile
-from .run.sample import sample
-from .starts import initial_points
-from .step import HMC
-from .store import StoreError, open_run
-from .trajectories import FixedSteps, FixedTime, NoUTurn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to what it needs, when it is asked for
+    from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
+    from .densities import density
+    from .diagnostics import compare, gradients, min_ess
+    from .expressions import kinetic_energy
+    from .integrators import ImplicitMidpoint, Integrator
+    from .kinetic import check_kinetic
+    from .metrics import Dense, Diagonal, Identity, LowRank
+    from .optimize import Descent, gradient_descent
+    from .policy import Policy
+    from .refreshments import Full, Partial
+    from .run.compiled import CompiledModel, compile
+    from .run.sample import sample
+    from .starts import initial_points
+    from .step import HMC
+    from .store import StoreError, open_run
+    from .trajectories import FixedSteps, FixedTime, NoUTurn
 
 __all__ = [
     "HMC",
@@ -56,3 +60,42 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "densities": ("density",),
+    "diagnostics": ("compare", "gradients", "min_ess"),
+    "expressions": ("kinetic_energy",),
+    "integrators": ("ImplicitMidpoint", "Integrator"),
+    "kinetic": ("check_kinetic",),
+    "metrics": ("Dense", "Diagonal", "Identity", "LowRank"),
+    "optimize": ("Descent", "gradient_descent"),
+    "policy": ("Policy",),
+    "refreshments": ("Full", "Partial"),
+    "run.compiled": ("CompiledModel", "compile"),
+    "run.sample": ("sample",),
+    "starts": ("initial_points",),
+    "step": ("HMC",),
+    "store": ("StoreError", "open_run"),
+    "trajectories": ("FixedSteps", "FixedTime", "NoUTurn"),
+}
+"""The modules that names are in; all other names are those of modules."""
+_PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """What a name stands for, imported when it is first asked for."""
+    if name in _PLACE_OF:
+        found = getattr(import_module(f".{_PLACE_OF[name]}", __name__), name)
+        globals()[name] = found
+        return found
+    if not name.startswith("_"):
+        try:
+            return import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

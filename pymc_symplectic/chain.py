@@ -108,17 +108,25 @@ class Chain:
             self._kernels.bound[key] = bind(kernels.advance, *arguments)
         return self._kernels.bound[key]
 
-    def compile(self) -> None:
-        """Load or compile the kernels that this chain is likely to run, without drawing."""
-        if self._kernels.complete:
+    def compile(self, *, all_foreseen: bool = False) -> None:
+        """Load or compile the kernels by which this chain begins, without drawing.
+
+        With `all_foreseen`, those too that it is likely to come to in warm-up, which half of all models never need:
+        for chains in processes that are forked from this one, and would each compile their own.
+        """
+        known = self._kernels.compiled
+        if not known:
+            self._lab.compile(self._plan.system(self._system.target), tests=False, outings=False)
+            known.add("first")
+        if "foreseen" in known or not all_foreseen:
             return
         tests = self._warmup.tests_trajectories
-        if tests:
-            compile_scores()
         for plan, outings in self._warmup.foreseen(self._plan):
             self._bind(plan)
             self._lab.compile(plan.system(self._system.target), tests=tests, outings=outings)
-        self._kernels.complete = True
+        if tests:
+            compile_scores()
+        known.add("foreseen")
 
     @property
     def position(self) -> np.ndarray:

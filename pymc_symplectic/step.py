@@ -30,6 +30,7 @@ from .native.pymc import (
     get_random_generator,
     in_second_worker,
 )
+from .precompile import ahead_of_first_start
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
 from .target import Compilation, kept_log_density, opened, value_variables
@@ -188,6 +189,7 @@ class HMC(Step, state=HMCState):
         check_names(options, _ELSEWHERE)
         self.settings = Settings.choose(**options)
         compilation = _opened(model, compile_kwargs)
+        ahead_of_first_start()
         self.target = kept_log_density(
             compilation.model, compilation.compile_kwargs, vars=vars, initial_point=initial_point
         )
@@ -197,7 +199,7 @@ class HMC(Step, state=HMCState):
         self._noticed = False
         # Compiles everything now, so that forked workers inherit it.
         self.setup_chain(get_random_generator(rng), 0, 0)
-        self._chain.compile()
+        self._chain.compile(all_foreseen=True)
 
     __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what help() shows
 

@@ -30,6 +30,7 @@ LAYERS = [
     ["target"],
     ["starts", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
     ["chain"],
+    ["precompile"],
     ["step", "store", "mechanics", "optimize"],
     ["run"],
     ["diagnostics"],
@@ -123,10 +124,11 @@ def test_kernels_stand_alone(path):
 OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
     "__init__": set(),
     "versions": set(),
+    "clock": set(),
     "jax": set(),
     "numpy": {"numpy"},
     "inlining": {"numba"},
-    "numba": {"filelock", "inlining", "numba", "numpy"},
+    "numba": {"clock", "filelock", "inlining", "numba", "numpy"},
     "pytensor": {"numba", "pytensor"},
     "pymc": {"pymc", "rich"},
 }
@@ -167,11 +169,33 @@ def python(code, **environment):
     return done.stdout.strip()
 
 
+def test_every_name_is_where_the_package_looks_for_it():
+    modules = {module_of(path) for path in FILES}
+    assert set(pymc_symplectic.__all__) <= modules | pymc_symplectic._PLACE_OF.keys()
+    assert pymc_symplectic._PLACE_OF.keys() <= set(pymc_symplectic.__all__)
+    for name, place in pymc_symplectic._PLACE_OF.items():
+        found = getattr(pymc_symplectic, name)
+        assert found.__module__.startswith(f"{NAME}.{place.split('.')[0]}"), name
+    with pytest.raises(AttributeError, match="no attribute 'HMCC'"):
+        _ = pymc_symplectic.HMCC
+    assert set(pymc_symplectic.__all__) <= set(dir(pymc_symplectic))
+
+
+def test_nothing_is_imported_before_it_is_asked_for():
+    code = f"import pymc, sys; import {NAME}; print(*[m for m in sys.modules if m.startswith('{NAME}.')], 'end')"
+    assert python(code, PYTHONPATH=str(PACKAGE.parent)) == "end"
+    code = f"import sys; import {NAME} as ps; ps.sample; print(*[m for m in sys.modules if m.startswith('{NAME}.')])"
+    loaded = python(code, PYTHONPATH=str(PACKAGE.parent))
+    assert not {f"{NAME}.{room}" for room in ("plots", "mechanics", "optimize")} & set(loaded.split())
+
+
 def test_importing_is_light():
     code = f"""
 import sys, pymc
 before = set(sys.modules)
-import {NAME}
+import {NAME} as ps
+for name in ps.__all__:
+    getattr(ps, name)
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 from {NAME}.kernels import chain
 print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_start, chain.search_step_size)))

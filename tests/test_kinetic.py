@@ -277,7 +277,7 @@ def heavy():
 def test_learning_compiles_nothing(heavy, kinetic):
     settings = Settings.choose(kinetic=kinetic, metric="identity", policy=UNTRIED)
     chain = Chain(heavy, settings, np.random.default_rng(0), tune=300)
-    chain.compile()
+    chain.compile(all_foreseen=True)
     chain.start(np.ones(5))
     chain.advance(40)
     first, compiled = chain.kinetic, len(kernels.advance.signatures)

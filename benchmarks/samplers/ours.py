@@ -102,7 +102,7 @@ def prepare(problem: Problem, options: Options) -> Sample:
     settings = Settings.choose(**options)
     began = time.process_time()
     first = Chain(problem.target, settings, np.random.default_rng(0), 20)
-    first.compile()
+    first.compile(all_foreseen=True)
     first.start(problem.starts(1, 0)[0])
     first.advance(25)  # whatever is compiled only now
     compile_seconds = problem.compile_seconds + time.process_time() - began

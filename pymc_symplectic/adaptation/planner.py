@@ -139,12 +139,14 @@ class Planner:
         """
         settings, dim, limit = self._settings, self._dim, self._settings.max_energy_error
         given, other = settings.integrator.split.adapts, self._tuner.harmonic
-        own, timed = [settings.trajectory, NoUTurn()], [FixedTime()] if self._tuner.active else []
-        plans = [(plan, [*own, *timed], other and not given)]
-        if given or other:
+        own: list[TrajectoryRule] = [settings.trajectory, NoUTurn()]
+        timed: list[TrajectoryRule] = [FixedTime()] if self._tuner.active else []
+        plans = [(plan, own, other and not given)]
+        if given or other:  # what is needed first, for nearly normal targets, comes first
             scheme = settings.integrator if given else get_integrator("harmonic_leapfrog")
             fitted = scheme.record(dim, scheme.split.standard(dim))
-            plans.append((replace(plan, flow=fitted), [*(own if given else []), *timed], False))
+            plans.insert(0, (replace(plan, flow=fitted), [*timed, *(own if given else [])], False))
+        plans.append((plan, timed, False))
         if self._trial.waits:
             plans.append((replace(plan, kinetic=settings.kinetic.record(dim)), [*own, *timed], False))
         for one, trajectories, outings in plans:

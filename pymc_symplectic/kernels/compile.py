@@ -93,7 +93,7 @@ def cache_on_disk(wanted: bool = True) -> Iterator[bool]:
 
 def kernel(function: Callable) -> Callable:
     """Compile an entry point: cached on disk, and run without the interpreter's lock."""
-    entry = numba.njit(function, nogil=True, **_OPTIONS)
+    entry = numba.njit(function, nogil=True, no_cfunc_wrapper=True, **_OPTIONS)  # Python calls it, and nobody else
     with cache_on_disk() as cache:
         if cache:
             keep_in(entry, KernelCache(function, cache_directory))

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from numba import types
 from numba.extending import intrinsic
 
+from .clock import compile_clock
 from .inlining import set_environments
 from .numpy import DRAWING
 from .versions import needed
@@ -260,7 +261,7 @@ def compiled_once(dispatcher: Any) -> Any:
         def wait_and_compile(signature: Any) -> Any:
             if signature in known:
                 return compiler(signature)
-            with one_process(dispatcher):
+            with compile_clock.running(), one_process(dispatcher):
                 function = compiler(signature)
             set_environments(known.get(signature))
             return function

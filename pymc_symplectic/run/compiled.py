@@ -9,6 +9,7 @@ import cloudpickle
 import pymc as pm
 import xarray as xr
 
+from ..precompile import ahead_of_first_start
 from ..recorded import RecordedVariables
 from ..starts import usual_start
 from ..target import Compilation, OtherData, kept_log_density, run_with
@@ -143,4 +144,5 @@ def compile(  # nowhere is it called without the name of the package
     """
     model = pm.modelcontext(model)
     check_model(model)
+    ahead_of_first_start()
     return CompiledModel(model, compile_kwargs)

@@ -17,7 +17,9 @@ import pymc as pm
 import xarray as xr
 
 from ..checks import whole
+from ..native.clock import compile_clock
 from ..native.pymc import get_random_generator
+from ..precompile import ahead_of_first_start
 from ..settings import Options, Settings, unadapted
 from ..starts import positions
 from ..store import Store, StoreSink, is_free, local_path
@@ -170,6 +172,7 @@ def sample(
         "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.chains],
         "value_seeds": seeds.values,
     }
+    ahead_of_first_start(quiet)
     with ExitStack() as stack:
         stack.enter_context(run_with(model, compilation.data))
         setup = Setup(kept_log_density(model, compile_kwargs), settings, names, tune, draws, open_ended)
@@ -181,13 +184,14 @@ def sample(
         runner = Runner(setup, sink, states)
         if runner.jobs:
             setup.chain(states[0]).compile()
-        began = time.perf_counter()
+        began, compiled = time.perf_counter(), compile_clock.seconds
         with Bars(chains, draws, tune, False if quiet else progressbar, progressbar_theme, runner.counts) as bars:
             if executor is None:
                 runner.on_threads(cores, bars)
             else:
                 runner.on_executor(executor, bars)
-        return result_of(runner, time.perf_counter() - began, conversion, compute_convergence_checks, quiet)
+        seconds = time.perf_counter() - began - (compile_clock.seconds - compiled)
+        return result_of(runner, seconds, conversion, compute_convergence_checks, quiet)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class Kernels:
     def __init__(self, settings: Any) -> None:
         self._settings = settings
         self.bound: dict[Any, Callable[..., tuple[int, int]]] = {}
-        self.complete = False
-        """Whether all that chains are likely to run is compiled."""
+        self.compiled: set[str] = set()
+        """The stages of `Chain.compile` that are over."""
 
 
 class Memo:

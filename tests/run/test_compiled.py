@@ -8,7 +8,7 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
-from pymc_symplectic.target import kept_log_density
+from pymc_symplectic.target import kept_log_density, run_with
 
 QUIET = {"progressbar": False, "quiet": True, "compute_convergence_checks": False}
 FEW = {"tune": 60, "chains": 2, "cores": 1, "random_seed": 3, **QUIET}
@@ -171,7 +171,7 @@ def test_threads_with_the_same_data_run_at_once(compiled):
     inside, met = threading.Barrier(2, timeout=60), []
 
     def run():
-        with ps.run.compiled.run_with(compiled.model, None):
+        with run_with(compiled.model, None):
             inside.wait()
             met.append(True)
 
