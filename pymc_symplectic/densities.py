@@ -224,7 +224,7 @@ class _Jax:
     def __call__(self, q: np.ndarray) -> Any:
         import jax
 
-        double = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+        double = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
         with double(True):
             if self._compiled is None:
                 self._compiled = jax.jit(jax.value_and_grad(self.function) if self.alone else self.function)

@@ -182,7 +182,7 @@ def sample(
             opening = resumed(setup, conversion, description, existing)
         sink, states = stack.enter_context(opening)
         runner = Runner(setup, sink, states)
-        if runner.jobs:
+        if runner.jobs and not setup.target.kernels_of(settings).compiled:
             setup.chain(states[0]).compile()
         began, compiled = time.perf_counter(), compile_clock.seconds
         with Bars(chains, draws, tune, False if quiet else progressbar, progressbar_theme, runner.counts) as bars:

@@ -82,7 +82,10 @@ class OtherData:
             for name, value in self.values.items():
                 dims = model.named_vars_to_dims.get(name) or ()
                 own = {dim: labels for dim, labels in self.coords.items() if dim in dims}
-                model.set_data(name, value, coords=own)
+                if own or model[name].get_value(borrow=True).shape != value.shape:
+                    model.set_data(name, value, coords=own)
+                else:
+                    model[name].set_value(value)
 
 
 def _checked(variable: Any, value: Any) -> np.ndarray:

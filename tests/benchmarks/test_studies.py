@@ -12,7 +12,7 @@ from benchmarks import report, study
 from benchmarks.models import families, gaussians, known_laws
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Problem, Run
-from benchmarks.studies import cold_start, growth, hard_starts, large, metric_error, references, robustness
+from benchmarks.studies import answers, cold_start, growth, hard_starts, large, metric_error, references, robustness
 
 PLAN = {"draws": 60, "tune": 100, "chains": 2}
 
@@ -293,3 +293,26 @@ def test_posteriors_without_a_reference_are_left_out(posterior, tmp_path):
     kept = compare(tmp_path, Posterior("bare-bare", posterior.model), ["ours-diagonal"])
     assert kept == {"ours-diagonal": {}}
     assert "bare" not in references.tables(kept)
+
+
+def test_repeated_calls_and_calibration(capsys):
+    answers.repeated("schools", with_nutpie=False, calls=1)
+    answers.calibration(3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["repeated", "call", "schools"] and "with_data" in lines[0]
+    assert lines[1].split()[-1] == "ms" and 0 < float(lines[1].split()[-2]) < 1000
+    assert "3 data sets" in lines[2]
+
+
+def test_times_of_processes_are_compared_in_pairs(monkeypatch, capsys):
+    monkeypatch.setattr(answers.time, "sleep", lambda _: None)
+    monkeypatch.setattr(answers, "process", lambda name, sampler, cache: {"ours": 2.0, "nutpie": 4.0}[sampler])
+    answers.processes("houses", ["ours", "nutpie"], 2)
+    first, later = capsys.readouterr().out.splitlines()
+    assert first.startswith("first start") and later.startswith("later process")
+    assert first.split()[-1] == later.split()[-1] == "0.50"
+
+
+def test_what_a_process_runs_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setitem(answers.PROCESSES, "ours", "{}()")  # the model alone
+    assert answers.process("regression", "ours", tmp_path) > 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FENCE = re.compile(r"^( *)```(python|pycon)\n(.*?)^\1```$", re.M | re.S)
-NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\n\n?$", re.S)
+NOT_RUN = re.compile(r"<!-- not run: ((?:(?!-->).)+) -->\n\n?$", re.S)
 
 
 class Block(NamedTuple):
