@@ -31,6 +31,7 @@ __all__ = ["ahead_of_first_start", "main", "precompile"]
 _log = logging.getLogger(__name__)
 _SMALL, _LARGE = 2, 301  # parameters: with a dense metric, and with a low-rank one
 _BEGUN = "first-start"  # a file in the cache
+_helpers: list[subprocess.Popen[bytes]] = []  # held, as one that is let go of while it runs is warned of
 
 
 class _NoTarget:
@@ -67,7 +68,7 @@ def ahead_of_first_start(quiet: bool = False) -> None:
     quiet : bool, optional
         Whether to say nothing.
     """
-    if not cache_directory or any(Path(cache_directory).glob("*.nbi")):
+    if not cache_directory or any(Path(cache_directory).rglob("*.nbi")):
         return
     if not quiet:
         _log.info(
@@ -78,8 +79,10 @@ def ahead_of_first_start(quiet: bool = False) -> None:
     if processors > 1 and sys.executable and not getattr(sys, "frozen", False):
         with suppress(OSError):  # another process has begun, or this one may not
             Path(cache_directory, _BEGUN).open("x").close()
-            nothing = subprocess.DEVNULL
-            subprocess.Popen([sys.executable, "-m", __name__, "--small"], stdin=nothing, stdout=nothing, stderr=nothing)
+            command, nothing = [sys.executable, "-m", __name__, "--small"], subprocess.DEVNULL
+            _helpers.append(
+                subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+            )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -69,10 +69,19 @@ def test_a_first_start_is_told_and_begun_once(cache, caplog):
 
 def test_later_starts_are_as_any(cache, caplog):
     folder, started = cache
-    (folder / "chain.advance-1.py313.nbi").touch()
+    (folder / "kernels").mkdir()
+    (folder / "kernels" / "chain.advance-1.py313.nbi").touch()
     with caplog.at_level("INFO"):
         ahead.ahead_of_first_start()
     assert not started and not caplog.text
+
+
+def test_what_is_compiled_is_found_where_numba_has_put_it(monkeypatch, caplog):
+    ahead.precompile(Settings.choose(metric="diagonal"), 3)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process is started"))
+    with caplog.at_level("INFO"):
+        ahead.ahead_of_first_start()
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("why", ["one processor", "frozen", "no room", "no cache"])

@@ -61,7 +61,7 @@ def test_the_readme_shows_what_is_printed(printed):
 def test_few_blocks_are_not_run():
     left_out = {(page.name, block.not_run) for page in PAGES for block in blocks_of(page) if block.not_run}
     assert {page for page, _ in left_out} == {"own-density.md", "running.md"}
-    assert len(left_out) <= 2
+    assert len(left_out) <= 3
 
 
 def lines_of_a_part(block):
