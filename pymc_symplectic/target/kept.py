@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pymc as pm
 import pytensor
-from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import ancestors
 
 from ..native.pymc import make_initial_point_fn
+from ..native.pytensor import HasInnerGraph, within_blocks
 from .checks import is_foreign
 from .density import LogDensity
 from .variables import value_variables
 
-__all__ = ["kept", "kept_log_density"]
+__all__ = ["kept_log_density"]
 
-_MOST = 4  # log-densities of a kind of one model: for other shapes, and other arguments of the compiler
+_MOST = 4  # log-densities of one model: for other shapes, and other arguments of the compiler
 _OPTIONS = (
     "floatX", "mode", "linker", "optimizer", "optimizer_including", "optimizer_excluding", "cast_policy", "cxx",
     "gcc__cxxflags", "numba__cache", "numba__fastmath", "numba__vectorize_target", "blas__ldflags",
@@ -47,7 +48,6 @@ class _Entry(NamedTuple):
     """A log-density without its model; what the model was when it was compiled, and what makes its start."""
 
     target: LogDensity
-    key: tuple[Any, ...]
     state: tuple[Any, ...]
     insides: _Insides
     first: Callable[[int], Mapping[str, np.ndarray]]
@@ -72,33 +72,15 @@ def kept_log_density(
     vars: Sequence[Any] | None = None,
     initial_point: Mapping[str, np.ndarray] | None = None,
 ) -> LogDensity:
-    """A `LogDensity`, kept if it is of all variables of its model, with the shapes that they have by themselves."""
-
-    def make(point: Mapping[str, np.ndarray] | None) -> LogDensity:
-        return LogDensity(vars, model=model, initial_point=point, compile_kwargs=compile_kwargs)
-
-    if initial_point is not None or value_variables(vars, model) != model.value_vars:
-        return make(initial_point)
-    return kept(model, compile_kwargs, (), make)
-
-
-def kept[Kind: LogDensity](
-    model: pm.Model,
-    compile_kwargs: Mapping[str, Any] | None,
-    key: tuple[Any, ...],
-    make: Callable[[Mapping[str, np.ndarray]], Kind],
-) -> Kind:
-    """A log-density of a model: one that was made before, while the model is what it was then, or what `make` makes.
+    """A `LogDensity`: one that was made before, while the model is what it was then, or a new one.
 
     Parameters
     ----------
     model : pymc.Model
-    compile_kwargs : dict or None
-        That `make` hands to PyTensor's compiler.
-    key : tuple
-        What tells this kind of log-density from others of the same model.
-    make : callable
-        Compiles one, given the initial point.
+    compile_kwargs : dict, optional
+    vars : sequence of variables, optional
+    initial_point : dict, optional
+        Where these two are not those of the model itself, nothing is kept: variables that are held belong to one step.
 
     Notes
     -----
@@ -109,20 +91,20 @@ def kept[Kind: LogDensity](
     Each call gives a log-density of its own, which shares machine code, and nothing else, with others.  What is kept
     does not hold the model, and is freed with it.
     """
+    if initial_point is not None or value_variables(vars, model) != model.value_vars:
+        return LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
     with _opening:
         own = _models.setdefault(model, _Kept())
     with own.lock:
         state = _state(model, compile_kwargs or {})
         for entry in own.entries:
-            if entry.key == key and entry.state == state and entry.insides.unchanged():
+            if entry.state == state and entry.insides.unchanged():
                 point = entry.first(0)
                 if entry.target.fits(point):
-                    return entry.target.again(model, point)  # type: ignore[return-value]
+                    return entry.target.again(model, point)
         first = make_initial_point_fn(model=model)
-        target = make(first(0))
-        entry = _Entry(target.again(None), key, state, _Insides(_variables(model)), first)
-        others = [old for old in own.entries if old.key == key][: _MOST - 1]
-        own.entries = [entry, *others, *(old for old in own.entries if old.key != key)]
+        target = LogDensity(vars, model=model, initial_point=first(0), compile_kwargs=compile_kwargs)
+        own.entries = [_Entry(target.again(None), state, _Insides(model), first), *own.entries][:_MOST]
         return target
 
 
@@ -149,11 +131,11 @@ def _by_value(value: Any) -> Any:
 class _Insides:
     """What may change within variables while these remain: arrays, which somebody may write to; a user's operations."""
 
-    def __init__(self, outputs: Sequence[Any]) -> None:
+    def __init__(self, model: pm.Model) -> None:
         self._inputs: list[tuple[Apply, tuple[Any, ...]]] = []
-        self._arrays: list[np.ndarray] = []
+        self._arrays = [value for value in model.rvs_to_initial_values.values() if isinstance(value, np.ndarray)]
         self._operations: list[Any] = []
-        for variable in ancestors(outputs):
+        for variable in _everything(_variables(model)):
             if isinstance(variable, Constant) and isinstance(variable.data, np.ndarray):
                 self._arrays.append(variable.data)
             elif (node := variable.owner) is not None:
@@ -172,6 +154,15 @@ class _Insides:
         attributes = [(name, value) for op in self._operations for name, value in sorted(vars(op).items())]
         arrays = [*self._arrays, *(value for _, value in attributes if isinstance(value, np.ndarray))]
         return [_sum_of(array) for array in arrays], [(name, _by_value(value)) for name, value in attributes]
+
+
+def _everything(outputs: Sequence[Variable]) -> Iterator[Variable]:
+    """All that some variables are made from, in the graphs within operations too."""
+    for variable in ancestors(outputs):
+        yield variable
+        op = within_blocks(getattr(variable.owner, "op", None))
+        if isinstance(op, HasInnerGraph):
+            yield from _everything(op.inner_outputs)
 
 
 def _sum_of(array: np.ndarray) -> int:

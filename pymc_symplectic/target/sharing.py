@@ -57,12 +57,17 @@ class Memo:
     """What has been made once, by keys."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._made: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` made when it was first asked for."""
-        with self._lock:
-            if key not in self._made:
-                self._made[key] = make()
-            return self._made[key]
+        """What `make` made when it was first asked for.
+
+        No lock is held while it does, as it may wait for one that another thread has come here with; two threads that
+        ask at once both make it, and have what was ready first.
+        """
+        if key not in self._made:
+            made = make()
+            with self._lock:
+                return self._made.setdefault(key, made)
+        return self._made[key]

@@ -10,8 +10,10 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from pymc.distributions import transforms
-from pytensor.graph.basic import Apply
+from pytensor.compile.builders import OpFromGraph
+from pytensor.graph.basic import Apply, Constant
 from pytensor.graph.op import Op
+from pytensor.graph.traversal import ancestors
 
 import pymc_symplectic as ps
 from pymc_symplectic.target import kept_log_density
@@ -36,16 +38,23 @@ class Times(Op):
 
 
 def new_model(op=None):
-    seen, index = SEEN.copy(), np.array([0, 1, 1])
+    seen, index, start, weights = SEEN.copy(), np.array([0, 1, 1]), np.zeros(2), np.array([1.0, 2.0])
     with pm.Model() as model:
         x = pm.Data("x", [0.0, 1.0, 2.0])
-        a = pm.Normal("a", shape=2)
+        a = pm.Normal("a", shape=2, initval=start)
+        pm.Potential("within", summed(weights)(a))
         b = pm.HalfNormal("b", initval=1.5)
         mean = a[index] + (b if op is None else op(b)) * x
         pm.Normal("y", mean, observed=seen)
         pm.Deterministic("mean", mean)
-    model.seen = seen
+    model.seen, model.start = seen, start
     return model
+
+
+def summed(weights):
+    """An operation with an array within its own graph."""
+    inner = pt.dvector()
+    return OpFromGraph([inner], [-0.01 * (pt.constant(weights) * inner**2).sum()])
 
 
 @pytest.fixture
@@ -117,13 +126,23 @@ def exchange_initial_value(model):
     model.rvs_to_initial_values[model["b"]] = 0.5
 
 
+def write_to_initial_value(model):
+    model.start[0] = 0.7
+
+
+def write_within_an_operation(model):
+    inside = ancestors(model["within"].owner.op.inner_outputs)
+    [weights] = [v for v in inside if isinstance(v, Constant) and np.shape(v.data) == (2,)]
+    weights.data[0] += 4.0
+
+
 def write_to_data(model):
     model.seen[0] = -3.0
     model.rvs_to_values[model["y"]].data[0] = -3.0
 
 
 def write_to_index(model):
-    for variable in pytensor.graph.traversal.ancestors([model["mean"]]):
+    for variable in ancestors([model["mean"]]):
         if getattr(variable, "data", None) is not None and np.shape(variable.data) == (3,):
             variable.data[1] = 0
 
@@ -132,7 +151,7 @@ def write_to_index(model):
     "change",
     [
         add_variable, add_potential, add_deterministic, add_data, exchange_transform,
-        exchange_initial_value, write_to_data, write_to_index,
+        exchange_initial_value, write_to_initial_value, write_within_an_operation, write_to_data, write_to_index,
     ],
 )  # fmt: skip
 def test_a_model_that_has_changed_is_compiled_anew(model, change):
