@@ -6,10 +6,11 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 from pymc.distributions import transforms as pymc_transforms
 from pytensor.graph.basic import Apply, Variable
@@ -174,10 +175,14 @@ def _begin(variable: str, shape: tuple[int, ...], transform: Any, initval: Any) 
 class _Density(Op):
     """A function of a vector that returns a number and its gradient."""
 
-    __props__: ClassVar[tuple[str, ...]] = ("function",)
-
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+
+    def __eq__(self, other: object) -> bool:  # by what it is, as not every function can be hashed
+        return type(self) is type(other) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return hash((type(self), id(self.function)))
 
     def make_node(self, *inputs: Variable) -> Apply:
         """Make the value, a scalar, and the gradient."""
@@ -258,7 +263,7 @@ def _expression(function: Callable[..., Any], q: Any, start: np.ndarray, labels:
     if of_jax:
         function = _Jax(function, not pair)
     elif not pair:
-        expression = None if is_dispatcher(function) else _of_pytensor(function, q)
+        expression = None if is_dispatcher(function) else _traced(function, q, start)
         if expression is None:
             raise TypeError(
                 f"function must return the log-density and its gradient, got {found!r}; of a function that returns the "
@@ -285,14 +290,35 @@ def _of_pytensor(function: Callable[..., Any], q: Any) -> Any:
         expression: Any = function(q)
     except Exception:
         return None
-    return expression if isinstance(expression, Variable) and getattr(expression, "ndim", None) == 0 else None
+    if not isinstance(expression, Variable) or getattr(expression, "ndim", None) != 0:
+        return None
+    return expression
+
+
+def _traced(function: Callable[..., Any], q: Any, start: np.ndarray) -> Any:
+    """The same of a function that returns numbers too, unless it is another one for symbols than for numbers."""
+    expression = _of_pytensor(function, q)
+    if expression is None:
+        return None
+    symbol = pt.dvector()
+    compiled = pytensor.function([symbol], function(symbol), mode="FAST_COMPILE", on_unused_input="ignore")
+    for at in (start, start + np.linspace(0.1, 0.3, start.size)):
+        number, traced = np.asarray(function(at.copy()), dtype=float), compiled(at)
+        if not np.allclose(number, traced, rtol=1e-8, equal_nan=True):
+            raise ValueError(
+                f"function: at {at} it is {number}, and {traced} as an expression of PyTensor's: write it with "
+                "pytensor.tensor alone, or let it return the gradient too"
+            )
+    return expression
 
 
 def _parts(found: Any, dim: int) -> tuple[float, np.ndarray]:
     """The number and the gradient (d,) that a function has returned."""
     try:
-        value, gradient = found
-        value, gradient = np.asarray(value, dtype=float), np.asarray(gradient, dtype=float)
+        value, gradient = map(np.asarray, found)
+        if "c" in (value.dtype.kind, gradient.dtype.kind):
+            raise TypeError("complex numbers")
+        value, gradient = value.astype(float), gradient.astype(float)  # a copy, as they may be written to again
     except (TypeError, ValueError) as error:
         raise TypeError(f"function must return the log-density and its gradient, got {found!r}") from error
     if value.size != 1 or gradient.shape != (dim,):

@@ -12,7 +12,7 @@ from pymc.pytensorf import inputvars
 
 from .checks import at_least, whole
 from .native.pymc import make_initial_point_fn
-from .target import Compilation, LogDensity, kept_log_density, opened, user_code
+from .target import Compilation, LogDensity, kept_log_density, opened, run_with, user_code
 
 __all__ = ["initial_points", "positions", "usual_start"]
 
@@ -85,20 +85,21 @@ def initial_points(
     chains, max_tries = whole("chains", chains, least=1), whole("max_tries", max_tries, least=1)
     jitter = at_least("jitter", jitter, 0)
     rng = np.random.default_rng(random_seed)
-    target = kept_log_density(of, compilation.compile_kwargs)
 
     def compiled() -> Any:
         with of:
             return of.compile_fn(of.replace_rvs_by_values(of.free_RVs), inputs=of.value_vars)
 
-    constrained = target.once("constrained", compiled)
-    first, _ = usual_start(target)
     starts = []
-    for chain in range(chains):
-        with user_code:
-            point = _near(target, first, jitter, rng, chain, max_tries)
-            values = constrained(point)
-        starts.append({rv.name: np.asarray(value) for rv, value in zip(of.free_RVs, values, strict=True)})
+    with run_with(of, compilation.data):
+        target = kept_log_density(of, compilation.compile_kwargs)
+        constrained = target.once("constrained", compiled)
+        first, _ = usual_start(target)
+        for chain in range(chains):
+            with user_code:
+                point = _near(target, first, jitter, rng, chain, max_tries)
+                values = constrained(point)
+            starts.append({rv.name: np.asarray(value) for rv, value in zip(of.free_RVs, values, strict=True)})
     return starts
 
 
@@ -138,7 +139,12 @@ def positions(
             if id(given) not in functions:
                 functions[id(given)] = _first(target, given) if given else usual_start(target)
             first, moved = functions[id(given)]
-            point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
+            try:
+                point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
+            except SamplingError:
+                if not given:  # data may have changed since the start was checked, and say more of why there is none
+                    _first(target, {})
+                raise
         starts.append(target.to_vector(point))
     return starts
 

@@ -33,7 +33,7 @@ from .native.pymc import (
 from .precompile import ahead_of_first_start
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
-from .target import Compilation, kept_log_density, opened, value_variables
+from .target import Compilation, kept_log_density, opened, run_with, value_variables
 
 __all__ = ["HMC"]
 
@@ -190,9 +190,10 @@ class HMC(Step, state=HMCState):
         self.settings = Settings.choose(**options)
         compilation = _opened(model, compile_kwargs)
         ahead_of_first_start()
-        self.target = kept_log_density(
-            compilation.model, compilation.compile_kwargs, vars=vars, initial_point=initial_point
-        )
+        with run_with(compilation.model, None):
+            self.target = kept_log_density(
+                compilation.model, compilation.compile_kwargs, vars=vars, initial_point=initial_point
+            )
         self.vars = self.target.vars
         self.blocked = blocked
         self._last_start: bytes | None = None

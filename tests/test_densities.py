@@ -1,6 +1,7 @@
 """Log-densities of one's own: in numba, Python, PyTensor and JAX, and what is told of wrong ones."""
 
 import sys
+from dataclasses import dataclass
 from types import ModuleType
 
 import cloudpickle
@@ -142,6 +143,28 @@ def test_what_a_function_writes_to_is_not_the_chain(draws):
     np.testing.assert_allclose(found["x"], draws["x"], rtol=1e-9)
 
 
+def test_a_gradient_may_be_written_to_again():
+    room = np.empty(4)
+
+    def careful(q):
+        room[:] = -q
+        return -0.5 * float(q @ q), room
+
+    assert ps.density(careful, SHAPES)
+
+
+def test_a_callable_that_cannot_be_hashed(caplog):
+    @dataclass
+    class Scaled:
+        by: float
+
+        def __call__(self, q):
+            return -0.5 * self.by * float(q @ q), -self.by * q
+
+    target = LogDensity(model=ps.density(Scaled(2.0), {"x": 2}))
+    assert target(np.ones(2))[0] == -2.0 and not caplog.text
+
+
 def test_single_precision_is_no_wrong_gradient():
     def single(q):
         q = q.astype(np.float32)
@@ -171,6 +194,8 @@ def wrong_by_half(q):
         (numba.njit(lambda q: -0.5 * (q**2).sum()), TypeError, "JAX or PyTensor can find the gradient"),
         (lambda q: (1.0, q[:2]), TypeError, r"a gradient of shape \(4,\), got shapes \(\) and \(2,\)"),
         (lambda q: (q[:2], q), TypeError, r"got shapes \(2,\) and \(4,\)"),
+        (lambda q: (1j, -q), TypeError, "must return the log-density and its gradient"),
+        (lambda q: -(q**2).sum() if isinstance(q, np.ndarray) else -2 * (q**2).sum(), ValueError, "as an expression"),
         (lambda q: (1.0, "a"), TypeError, "must return the log-density and its gradient"),
         (lambda q: (np.nan, q), ValueError, "not finite where chains begin: the log-density is nan"),
         (lambda q: (0.0, q / 0), ValueError, "not finite where chains begin"),

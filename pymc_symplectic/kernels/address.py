@@ -6,6 +6,7 @@ an address; the ``*_at`` functions turn the address back into something callable
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -54,6 +55,8 @@ class AddressedFunction:
         `LOGP`, `ENERGY`, `VELOCITY` or `DRAW`.
     cached : bool, optional
         Whether to keep the machine code on disk, for functions of this package.
+    placed : bool, optional
+        Whether numba knows of another place on disk for it.
 
     Notes
     -----
@@ -62,9 +65,9 @@ class AddressedFunction:
 
     _alive: ClassVar[WeakValueDictionary[int, "AddressedFunction"]] = WeakValueDictionary()
 
-    def __init__(self, function: Callable, signature: Any, *, cached: bool = False) -> None:
+    def __init__(self, function: Callable, signature: Any, *, cached: bool = False, placed: bool = False) -> None:
         fastmath = FASTMATH if signature is not LOGP else False  # a model's own arithmetic is left as it is
-        with cache_on_disk(cached) as cache:
+        with nullcontext(True) if placed else cache_on_disk(cached) as cache:
             self._compiled = numba.cfunc(signature, cache=cache, error_model="numpy", fastmath=fastmath)(function)
         self.python = function
         self.address: int = self._compiled.address

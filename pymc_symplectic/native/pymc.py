@@ -31,6 +31,7 @@ with needed("pymc"):
     from pymc.data import MinibatchOp
     from pymc.distributions.simulator import SimulatorRV
     from pymc.initial_point import make_initial_point_fn
+    from pymc.logprob.abstract import _logprob
     from pymc.progress_bar import CustomProgress, ProgressBarManager, default_progress_theme
     from pymc.pytensorf import rewrite_pregrad
     from pymc.stats.convergence import log_warnings, run_convergence_checks
@@ -58,6 +59,7 @@ __all__ = [
     "in_second_worker",
     "laplace_parameters",
     "log_warnings",
+    "logprob_of",
     "make_initial_point_fn",
     "rewrite_pregrad",
     "run_convergence_checks",
@@ -106,6 +108,15 @@ class Step(BlockedStep):
             return {name: stats[name] for name, _, _ in cls.progress_columns} | {"failing": stats["divergences"] > 0}
 
         return (update,)
+
+
+def logprob_of(op: Any) -> Any:
+    """The function that makes the log-density of what an operation draws; for a user's own it holds theirs.
+
+    Touches ``_logprob``, which chooses by the class of the operation.
+    """
+    with needed("pymc"):
+        return _logprob.dispatch(type(op))
 
 
 def in_second_worker() -> bool:

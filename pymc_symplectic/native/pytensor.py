@@ -5,11 +5,14 @@ named in `__all__`; PyTensor has no page on them.
 """
 
 import dis
+import hashlib
 import logging
 import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
+
+import numba
 
 from .numba import is_dispatcher, keep_apart
 from .versions import needed, unfit
@@ -18,7 +21,7 @@ with needed("pytensor"):
     from pytensor.compile.mode import get_mode
     from pytensor.gradient import NullTypeGradError
     from pytensor.graph.op import HasInnerGraph
-    from pytensor.link.numba.cache import NUMBA_CACHE_PATH
+    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, NUMBA_CACHE_PATH, compile_numba_function_src
     from pytensor.link.numba.linker import NumbaLinker
     from pytensor.raise_op import CheckAndRaise
     from pytensor.tensor.random.op import RNGConsumerOp
@@ -41,6 +44,7 @@ __all__ = [
     "is_of_dims",
     "is_of_jax",
     "is_of_tensors",
+    "kept_beside",
     "let_numba_call",
     "let_numba_compile",
     "linker_of",
@@ -133,6 +137,31 @@ def interprets(dispatcher: Any) -> bool:
         queue += [python.__globals__[name] for name in called if name in python.__globals__]
         queue += [cell.cell_contents for cell in python.__closure__ or ()]
     return False
+
+
+def kept_beside(raw: Any, source: str, name: str, names: dict[str, Any]) -> tuple[Any, bool]:
+    """The function `name` of a source, which calls machine code of PyTensor's; and whether numba will keep it on disk.
+
+    It is kept where PyTensor keeps what it calls, by the key of that and by its own source, if that is kept at all.
+
+    Parameters
+    ----------
+    raw : numba dispatcher
+        The machine code, as `machine_code` gives it.
+    source, name : str
+    names : dict
+        What names in the source stand for.  Of all but `raw` the source has to tell, as it makes the key.
+
+    Notes
+    -----
+    Touches ``CACHED_SRC_FUNCTIONS``, the keys of functions that PyTensor keeps, and ``compile_numba_function_src``.
+    """
+    with needed("pytensor"):
+        known = CACHED_SRC_FUNCTIONS.get(raw.py_func)
+        key = None if known is None else hashlib.sha256(f"{known} {numba.__version__} {source}".encode()).hexdigest()
+        # numba imports the module that a function says it is from, where it finds the function on disk
+        names = {"__name__": __name__, **names}
+        return compile_numba_function_src(source, name, names, cache_key=key), key is not None
 
 
 def let_numba_compile(kind: type, function_of: Callable[[Any], Callable[..., Any]]) -> None:

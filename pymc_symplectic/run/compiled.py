@@ -40,7 +40,7 @@ class CompiledModel(Compilation):
             self._target = kept_log_density(model, self.compile_kwargs)
             self._check_data()
             RecordedVariables(self._target)
-        usual_start(self._target)
+            usual_start(self._target)
 
     def sample(self, draws: int = 1000, **arguments: Any) -> xr.DataTree:
         """Sample the posterior; the arguments are those of `pymc_symplectic.sample` but `model` and `compile_kwargs`.
@@ -62,7 +62,9 @@ class CompiledModel(Compilation):
             raise TypeError(f"{wrong[0]}: this is of one model, and compiled; ps.sample({wrong[0]}=...) takes others")
         return sample(draws, model=self, **arguments)
 
-    def with_data(self, *, coords: Mapping[str, Any] | None = None, **values: Any) -> CompiledModel:
+    def with_data(
+        self, data: Mapping[str, Any] | None = None, /, *, coords: Mapping[str, Any] | None = None, **values: Any
+    ) -> CompiledModel:
         """The same compiled model with other data; the model itself, and this one, keep theirs.
 
         Runs on several threads go on at once where they have the same data, and wait for each other where they have
@@ -70,10 +72,12 @@ class CompiledModel(Compilation):
 
         Parameters
         ----------
+        data : dict, optional
+            Arrays by the names of `pymc.Data`, of those too that are no names of arguments.
         coords : dict, optional
             Coordinates of dimensions that have another length with these data.
         **values
-            Arrays by the names of `pymc.Data`.  Lengths may be others, unless they are fixed in the model; where free
+            The same as `data`, by keywords.  Lengths may be others, unless they are fixed in the model; where free
             variables have another shape by them, it is compiled for that shape as well.
 
         Raises
@@ -83,10 +87,12 @@ class CompiledModel(Compilation):
         TypeError
             When they are not numbers of the kind that the data are.
         """
-        data = OtherData(self.model, values, coords)
+        if not isinstance(data, Mapping | None):
+            raise TypeError(f"with_data: data must be a dictionary of names and arrays, got {data!r}")
+        other = OtherData(self.model, {**(data or {}), **values}, coords)
         if self.data is not None:
-            data = self.data.joined(data)
-        return CompiledModel(self.model, self.compile_kwargs, data)
+            other = self.data.joined(other)
+        return CompiledModel(self.model, self.compile_kwargs, other)
 
     def _check_data(self) -> None:
         if self.data is None:

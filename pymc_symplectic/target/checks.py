@@ -18,9 +18,10 @@ from ..native.pymc import MinibatchOp, SimulatorRV
 from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
 from .indices import ONCE, name_of, operations
 
-__all__ = ["Fork", "ForkError", "gradients_of", "is_foreign", "refuse_random", "refuse_wrong_lengths"]
+__all__ = ["LIBRARIES", "Fork", "ForkError", "gradients_of", "is_foreign", "refuse_random", "refuse_wrong_lengths"]
 
-_OURS = ("pytensor", "pymc", "pymc_extras")  # whose operations have gradients of the right length, and are no user's
+LIBRARIES = "pytensor", "pymc", "pymc_extras"
+"""Of what is from them, operations have gradients of the right length, and are no user's."""
 
 
 def refuse_random(model: pm.Model, cost: Variable) -> None:
@@ -85,7 +86,7 @@ def _has_gradient(cost: Any, variable: Any) -> bool:
 
 def is_foreign(op: Any) -> bool:
     """Whether a user has brought an operation along."""
-    return type(op).__module__.partition(".")[0] not in _OURS
+    return type(op).__module__.partition(".")[0] not in LIBRARIES
 
 
 def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.ndarray]) -> None:

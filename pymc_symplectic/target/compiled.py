@@ -14,7 +14,7 @@ from pytensor.compile.mode import get_mode
 from ..kernels.address import array_at
 from ..kernels.status import Status
 from ..native.numba import NumbaError, from_cache, one_process, own_contexts, recompiled
-from ..native.pytensor import compiles_by_numba
+from ..native.pytensor import compiles_by_numba, kept_beside
 from .indices import hidden
 
 __all__ = ["alone", "array_type", "mode_for", "native", "through_python", "user_code"]
@@ -65,16 +65,19 @@ def alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     yield raw  # there is no disk cache, and what any process compiles is the same
 
 
-def native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> Any:
-    """A Python function of signature `LOGP` that reads shared data from the record and calls `raw`."""
-    names: dict[str, Any] = {"raw": raw, "array_at": array_at, **{status.name: int(status) for status in Status}}
+def native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> tuple[Any, bool]:
+    """A Python function of signature `LOGP` that reads shared data from the record and calls `raw`.
+
+    And whether numba has a place on disk for it, beside that of `raw`.
+    """
+    meanings: dict[str, Any] = {status.name: int(status) for status in Status}
     shared = []
     for i, (typ, offset) in enumerate(zip(types, offsets, strict=False)):
-        names[f"dtype{i}"] = np.dtype(typ.dtype)
+        meanings[f"dtype{i}"] = np.dtype(typ.dtype)
         shape = ", ".join(f"data[{offset + 1 + axis}]" for axis in range(typ.ndim))
         shared.append(f"array_at(data[{offset}], ({shape}{',' if typ.ndim == 1 else ''}), dtype{i})")
     position = "position" if dtype == "float64" else f"position.astype('{dtype}')"
-    source = f"""
+    source = f"""# {meanings}
 def logp(data, position, gradient, value):
     try:
         result, slope = raw({", ".join([position, *shared])})
@@ -87,8 +90,7 @@ def logp(data, position, gradient, value):
     except Exception:
         return FAILED
 """
-    exec(compile(source, "<log-density>", "exec"), names)
-    return names["logp"]
+    return kept_beside(raw, source, "logp", {"raw": raw, "array_at": array_at, **meanings})
 
 
 def through_python(callback: Any) -> Any:

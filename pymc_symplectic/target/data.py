@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pymc as pm
 from pymc.exceptions import ShapeWarning
 from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.traversal import graph_inputs
+
+from .contents import variables_of
 
 __all__ = ["OtherData", "run_with"]
 
@@ -37,14 +39,20 @@ class OtherData:
         When they are not numbers of the kind that the data are.
     """
 
-    def __init__(self, model: pm.Model, values: Mapping[str, Any], coords: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, model: pm.Model, values: Mapping[str, Any], coords: Any = None) -> None:
         known = {str(variable.name): variable for variable in model.data_vars if isinstance(variable, SharedVariable)}
         if strangers := [name for name in values if name not in known]:
             there = f"it has {', '.join(known)}" if known else "make them by pm.Data, and they can be exchanged"
             raise ValueError(f"with_data: the model has no shared data {', '.join(map(repr, strangers))}; {there}")
+        if not isinstance(coords, Mapping | None):
+            raise TypeError(f"with_data: coords must be a dictionary of dimensions and their labels, got {coords!r}")
+        own = {dim for name in values for dim in model.named_vars_to_dims.get(name) or ()}
+        if strangers := [dim for dim in coords or {} if dim not in own]:
+            raise ValueError(f"with_data: coords: none of the data given has the dimension {strangers[0]!r}")
+        for dim, labels in (coords or {}).items():
+            if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray | range):
+                raise TypeError(f"with_data: coords: the labels of {dim} must be a sequence, got {labels!r}")
         self.coords = {name: tuple(labels) for name, labels in (coords or {}).items()}
-        if strangers := sorted(self.coords.keys() - model.coords.keys()):
-            raise ValueError(f"with_data: the model has no dimension {', '.join(map(repr, strangers))}")
         self.values = {name: _checked(known[name], value) for name, value in values.items()}
 
     def joined(self, other: OtherData) -> OtherData:
@@ -54,91 +62,121 @@ class OtherData:
         return both
 
     def put_into(self, model: pm.Model) -> None:
-        """Make them the data of the model; as they were before, where one of them does not fit.
+        """Make them the data of the model.
 
         Raises
         ------
         ValueError
+            When one of them does not fit.
         """
-        before = OtherData.of(model, self.values, self.coords)
         try:
-            self._set(model)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ShapeWarning)  # all that share a dimension are set one after another
+                for name, value in self.values.items():
+                    dims = model.named_vars_to_dims.get(name) or ()
+                    own = {dim: labels for dim, labels in self.coords.items() if dim in dims}
+                    if own or model[name].get_value(borrow=True).shape != value.shape:
+                        model.set_data(name, value, coords=own)
+                    else:
+                        model[name].set_value(value)
         except Exception as error:
-            before._set(model)
             raise ValueError(f"with_data: {error}") from error
-
-    @classmethod
-    def of(cls, model: pm.Model, names: Mapping[str, Any], coords: Mapping[str, Any]) -> OtherData:
-        """The data of a model as they are, of some names and dimensions."""
-        now = object.__new__(cls)
-        now.values = {name: model[name].get_value(borrow=True) for name in names}
-        of_data = {dim for name in names for dim in model.named_vars_to_dims.get(name) or () if dim}
-        now.coords = {dim: model.coords[dim] for dim in of_data | coords.keys() if model.coords.get(dim) is not None}
-        return now
-
-    def _set(self, model: pm.Model) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ShapeWarning)  # all that share a dimension are set one after another
-            for name, value in self.values.items():
-                dims = model.named_vars_to_dims.get(name) or ()
-                own = {dim: labels for dim, labels in self.coords.items() if dim in dims}
-                if own or model[name].get_value(borrow=True).shape != value.shape:
-                    model.set_data(name, value, coords=own)
-                else:
-                    model[name].set_value(value)
 
 
 def _checked(variable: Any, value: Any) -> np.ndarray:
+    """A value as an array of the dtype of a shared variable, unless something of it would be lost."""
     name, dtype = variable.name, np.dtype(variable.dtype)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"with_data: {name} has entries that are masked; data that are exchanged have to be there")
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise TypeError(f"with_data: {name} must be an array of {dtype}, got {value!r} ({error})") from error
-    whole = array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.array_equal(array, np.floor(array)))
-    if array.dtype.kind not in "biuf" or (dtype.kind in "biu" and not whole):
-        raise TypeError(f"with_data: {name} must be an array of {dtype}, and has entries that are not")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"with_data: {name} must be an array of {dtype}, got one of {array.dtype}")
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        cast = array.astype(dtype)
+        if dtype.kind in "biu" and not (cast.astype(array.dtype) == array).all():
+            raise TypeError(f"with_data: {name} must be an array of {dtype}, and has entries that are not")
     if array.ndim != variable.ndim:
         raise ValueError(f"with_data: {name} must have {variable.ndim} dimensions, as before, and has {array.ndim}")
     fixed = variable.type.shape
     if any(length not in (None, now) for length, now in zip(fixed, array.shape, strict=True)):
         raise ValueError(f"with_data: {name} must have shape {fixed}, and has {array.shape}")
-    return array.astype(dtype)
+    return cast
+
+
+class _Before:
+    """The data and the dimensions of a model as they are, to be put back whatever has become of them."""
+
+    def __init__(self, model: pm.Model, data: OtherData) -> None:
+        lengths = [length for length in model.dim_lengths.values() if isinstance(length, SharedVariable)]
+        shared = [*(model[name] for name in data.values), *lengths]
+        self._values = [(variable, variable.get_value(borrow=True)) for variable in shared]
+        self._model, self._coords = model, dict(model.coords)
+
+    def put_back(self) -> None:
+        """Put them back."""
+        for variable, value in self._values:
+            variable.set_value(value, borrow=True)
+        self._model.coords.clear()
+        self._model.coords.update(self._coords)
 
 
 class _Turns:
-    """Runs with the same data go on at once; one with others waits until they are over."""
+    """Runs with the same data go on at once; one with others waits until they are over.
+
+    Data belong to shared variables, which several models may have, so there is one of these for all.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._runs, self._data, self._before = 0, None, OtherData.__new__(OtherData)
+        self._runs: dict[Any, tuple[OtherData | None, int]] = {}  # of each shared variable: its data, and how many runs
+        self._before: dict[int, _Before] = {}
 
     @contextmanager
     def taken(self, model: pm.Model, data: OtherData | None) -> Iterator[None]:
+        """Run with data, once nobody runs with others."""
+        shared = [variable for variable in graph_inputs(variables_of(model)) if isinstance(variable, SharedVariable)]
+        shared = list(dict.fromkeys([*shared, *(model[name] for name in (data.values if data else ()))]))
         with self._condition:
-            self._condition.wait_for(lambda: not self._runs or self._data is data)
-            if not self._runs and data is not None:
-                self._before = OtherData.of(model, data.values, data.coords)
-                data.put_into(model)
-            self._data, self._runs = data, self._runs + 1  # type: ignore[assignment]
+            self._condition.wait_for(lambda: all(self._runs.get(one, (data, 0))[0] is data for one in shared))
+            first = data is not None and not any(one in self._runs for one in shared)
+            if first:
+                self._exchange(model, data)
+            for one in shared:
+                self._runs[one] = data, self._runs.get(one, (data, 0))[1] + 1
         try:
             yield
         finally:
             with self._condition:
-                self._runs -= 1
-                if not self._runs:
-                    if data is not None:
-                        self._before.put_into(model)
+                for one in shared:
+                    _, runs = self._runs.pop(one)
+                    if runs > 1:
+                        self._runs[one] = data, runs - 1
+                try:
+                    if data is not None and not any(one in self._runs for one in shared):
+                        self._before.pop(id(data)).put_back()
+                finally:
                     self._condition.notify_all()
 
+    def _exchange(self, model: pm.Model, data: OtherData | None) -> None:
+        assert data is not None
+        before = _Before(model, data)
+        try:
+            data.put_into(model)
+        except BaseException:
+            before.put_back()
+            raise
+        self._before[id(data)] = before
 
-_turns: WeakKeyDictionary[pm.Model, _Turns] = WeakKeyDictionary()
-_opening = threading.Lock()
+
+_turns = _Turns()
 
 
 @contextmanager
 def run_with(model: pm.Model, data: OtherData | None) -> Iterator[None]:
     """While this lasts, a model has these data, or those that it has by itself; others wait for their turn."""
-    with _opening:
-        turns = _turns.setdefault(model, _Turns())
-    with turns.taken(model, data):
+    with _turns.taken(model, data):
         yield

@@ -192,26 +192,31 @@ class LogDensity:
         """Whether the variables of `point` have the shapes that this was compiled for."""
         return all(np.shape(point[name]) == shape for name, (shape, _) in self._layout.items())
 
-    def again(self, model: pm.Model | None, point: Mapping[str, np.ndarray] | None = None) -> Self:
-        """The same log-density, with nothing compiled: it reads data, and keeps errors, by itself.
+    def forget_model(self) -> None:
+        """Let go of the model, and of its data: this is kept to make others by `again`."""
+        del self.model
+        self._seen, self._pinned = [], []
+
+    def again(self, model: pm.Model, point: Mapping[str, np.ndarray]) -> Self:
+        """The same log-density of its model, with nothing compiled: it reads data, and keeps errors, by itself.
 
         Parameters
         ----------
-        model : pymc.Model or None
-            That it is of; None to keep it without its model.
-        point : dict, optional
-            The initial point, where data have changed.
+        model : pymc.Model
+        point : dict
+            The initial point, which data may have changed.
         """
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, model=model)
+        other.__dict__.update(self.__dict__)
+        other.model = model
         if self.native:  # otherwise calls come back to the first one of them
             other._errors = Errors()
         else:
             self._errors.forget()
-        if point is not None:
-            other._example = [np.asarray(point[var.name], dtype=var.dtype) for var in other.model.value_vars]
-            other.default_start = other.to_vector(point)
-            other._read_data()
+        other._indices = [check.again() for check in self._indices]
+        other._example = [np.asarray(point[var.name], dtype=var.dtype) for var in model.value_vars]
+        other.default_start = other.to_vector(point)
+        other._read_data()
         return other
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -252,7 +257,8 @@ class LogDensity:
             try:
                 arguments = array_type(self._dtype, 1), *(array_type(t.dtype, t.ndim) for t in types)
                 with alone(raw, lambda function: compile_for(function, arguments)) as raw:
-                    return AddressedFunction(native(raw, self._dtype, types, self._offsets), LOGP), True
+                    function, placed = native(raw, self._dtype, types, self._offsets)
+                    return AddressedFunction(function, LOGP, placed=placed), True
             except NumbaError as error:
                 _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
         self._doubles = ctypes.c_double * self.dim

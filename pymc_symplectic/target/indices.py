@@ -172,6 +172,13 @@ class IndexCheck:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_function": None, "_seen": None}
 
+    def again(self) -> IndexCheck:
+        """The same check, of data that may have been written to since."""
+        other = object.__new__(IndexCheck)
+        other.__dict__.update(self.__dict__)
+        other._seen = None
+        return other
+
     def __call__(self, point: Sequence[np.ndarray]) -> None:
         """Raise an IndexError if an index is out of range with the current data, at `point`, one value a variable.
 

@@ -28,6 +28,7 @@ DOCUMENTED = {
         "pytensor.compile.mode",
         "pytensor.compile.sharedvalue.SharedVariable",
         "pytensor.graph.basic",
+        "pytensor.graph.op.Op",
         "pytensor.graph.replace.clone_replace",
         "pytensor.graph.rewriting.db.RewriteDatabaseQuery",
         "pytensor.graph.traversal",
@@ -37,6 +38,7 @@ DOCUMENTED = {
     },
     "pymc": {
         "pymc",
+        "pymc.distributions.transforms",
         "pymc.exceptions",
         "pymc.pytensorf.compile",
         "pymc.pytensorf.inputvars",

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytest
 
 import pymc_symplectic as ps
@@ -103,7 +104,14 @@ def test_data_are_added_to_those_before(compiled):
         ({"count": [0.5, 1.0, 2.0]}, TypeError, "count must be an array of int"),
         ({"x": [1.0, 2.0]}, ValueError, "coord"),
         ({"x": [1.0, 2.0], "coords": {"place": ["a", "b"]}}, ValueError, "cannot be evaluated with these x"),
-        ({"x": [1.0, 2.0, 3.0], "coords": {"elsewhere": [1]}}, ValueError, "no dimension 'elsewhere'"),
+        ({"x": [1.0, 2.0, 3.0], "coords": {"elsewhere": [1]}}, ValueError, "has the dimension 'elsewhere'"),
+        ({"count": [1, 2, 3], "coords": {"place": ["u", "v", "w"]}}, ValueError, "has the dimension 'place'"),
+        ({"x": [1.0, 2.0, 3.0], "coords": [1, 2]}, TypeError, "coords must be a dictionary"),
+        ({"x": [1.0, 2.0, 3.0], "coords": {"place": None}}, TypeError, "labels of place must be a sequence"),
+        ({"count": [1e300, 2.0, 3.0]}, TypeError, "count must be an array of int"),
+        ({"count": [np.inf, 2.0, 3.0]}, TypeError, "count must be an array of int"),
+        ({"count": np.array([2**63 + 5, 1, 1], "uint64")}, TypeError, "count must be an array of int"),
+        ({"y": np.ma.masked_array([1.0, 2.0, 99.0], mask=[0, 0, 1])}, TypeError, "y has entries that are masked"),
     ],
 )
 def test_what_is_wrong_with_data_is_told_and_undone(model, compiled, given, error, message):
@@ -113,6 +121,74 @@ def test_what_is_wrong_with_data_is_told_and_undone(model, compiled, given, erro
     for name, value in before.items():
         np.testing.assert_array_equal(model[name].get_value(), value)
     assert model.coords["place"] == ("a", "b", "c")
+
+
+def test_names_that_are_those_of_arguments():
+    with pm.Model() as model:
+        a = pm.Normal("a")
+        for name in ("coords", "self", "data"):
+            pm.Normal(f"y_{name}", a, observed=pm.Data(name, [0.0]))
+    compiled = ps.compile(model).with_data({"coords": [1.0], "self": [2.0], "data": [3.0]})
+    assert sum(float(value[0]) for value in compiled.data.values.values()) == 6.0
+    with pytest.raises(TypeError, match="data must be a dictionary"):
+        compiled.with_data([1.0])
+
+
+def test_a_dimension_without_labels_is_as_it_was_afterwards():
+    with pm.Model() as model:
+        y = pm.Data("y", [1.0, 2.0], dims="obs")
+        pm.Normal("o", pm.Normal("mu"), 0.1, observed=y, dims="obs")
+    compiled = ps.compile(model)
+    idata = compiled.with_data(y=[10.0, 10.0, 10.0], coords={"obs": ["a", "b", "c"]}).sample(20, **FEW)
+    assert idata["observed_data"]["obs"].values.tolist() == ["a", "b", "c"]
+    assert model["y"].get_value().tolist() == [1.0, 2.0] and model.coords["obs"] is None
+    assert float(compiled.sample(100, **FEW)["posterior"]["mu"].mean()) == pytest.approx(1.5, abs=0.1)
+
+
+def test_free_variables_may_have_another_shape():
+    with pm.Model(coords={"i": [0, 1]}) as model:
+        y = pm.Data("y", [1.0, 2.0], dims="i")
+        pm.Normal("o", pm.Normal("a", dims="i"), 0.1, observed=y, dims="i")
+    longer = ps.compile(model).with_data(y=[1.0, 2.0, 3.0], coords={"i": [0, 1, 2]})
+    idata = longer.sample(200, **FEW)
+    np.testing.assert_allclose(idata["posterior"]["a"].mean(("chain", "draw")), [1.0, 2.0, 3.0], atol=0.1)
+    assert ps.initial_points(longer, 1)[0]["a"].shape == (3,)
+    assert ps.initial_points(model, 1)[0]["a"].shape == (2,)
+
+
+def test_two_models_of_the_same_data_take_turns():
+    shared = pytensor.shared(np.zeros(3), "y")
+    with pm.Model() as one:
+        one.register_data_var(shared)
+        pm.Normal("o", pm.Normal("mu"), 0.1, observed=shared)
+    with pm.Model() as other:
+        pm.Normal("o", pm.Normal("mu"), 0.1, observed=shared)
+    begun, means = threading.Event(), []
+    inside = ps.compile(one).with_data(y=[9.0, 9.0, 9.0])
+
+    def sample_other():
+        begun.set()
+        means.append(float(ps.sample(200, model=other, **FEW)["posterior"]["mu"].mean()))
+
+    ps.sample(1, model=other, **FEW)  # compiled, so that it would be quick
+    thread = threading.Thread(target=sample_other)
+    with run_with(one, inside.data):
+        thread.start()
+        begun.wait(60)
+        thread.join(1.0)
+        assert not means
+    thread.join(60)
+    assert means[0] == pytest.approx(0.0, abs=0.1)
+
+
+def test_whoever_waits_goes_on_after_a_failure(model, compiled):
+    other, ended = compiled.with_data(y=[1.0, 1.0, 1.0]), []
+    thread = threading.Thread(target=lambda: ended.append(compiled.sample(5, **FEW)))
+    with pytest.raises(ZeroDivisionError), run_with(model, other.data):
+        thread.start()
+        raise ZeroDivisionError
+    thread.join(60)
+    assert len(ended) == 1
 
 
 def test_a_model_without_data_says_how_to_have_some():

@@ -371,3 +371,27 @@ def test_machine_code_is_as_it_is_where_there_are_no_such_contexts(raw, monkeypa
     with room.alone(raw, lambda function: function(np.zeros(2))) as function:
         assert function is raw
     assert "no contexts that can be replaced" in caplog.text
+
+
+def test_what_calls_machine_code_is_kept_beside_it():
+    def make():
+        with pm.Model() as model:
+            pm.Normal("x", 1.25, 0.75, shape=3)
+            pm.HalfNormal("s", pm.Data("scale", 2.0))
+        return LogDensity(model=model)
+
+    make()
+    again = make()
+    assert again._addressed._compiled.cache_hits == 1
+    at = np.array([0.1, -0.4, 2.0, 0.3])
+    status, value, gradient = through_address(again, at)
+    assert status == Status.OK and value == again(at)[0]
+    np.testing.assert_array_equal(gradient, again(at)[1])
+
+
+def test_what_pytensor_does_not_keep_is_not_kept():
+    with pytensor.config.change_flags(numba__cache=False), pm.Model() as model:
+        pm.Normal("x")
+        target = LogDensity(model=model)
+    assert target.native and target._addressed._compiled.cache_hits == 0
+    assert through_address(target, [0.5])[1] == target(np.array([0.5]))[0]

@@ -14,9 +14,10 @@ from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import Apply, Constant
 from pytensor.graph.op import Op
 from pytensor.graph.traversal import ancestors
+from pytensor.tensor.blockwise import Blockwise
 
 import pymc_symplectic as ps
-from pymc_symplectic.target import kept_log_density
+from pymc_symplectic.target import LogDensity, kept_log_density
 
 SEEN = np.array([1.0, 2.0, 4.0])
 
@@ -31,10 +32,10 @@ class Times(Op):
         return Apply(self, [pt.as_tensor_variable(x)], [pt.dscalar()])
 
     def perform(self, node, inputs, outputs):
-        outputs[0][0] = np.asarray(self.factor * inputs[0])
+        outputs[0][0] = np.asarray(np.ravel(self.factor)[0] * inputs[0])
 
     def pullback(self, inputs, outputs, cotangents):
-        return [cotangents[0] * self.factor]
+        return [cotangents[0] * float(np.ravel(self.factor)[0])]
 
 
 def new_model(op=None):
@@ -191,6 +192,84 @@ def test_so_it_is_with_an_operation_that_has_changed():
     assert numbers(kept_log_density(model)) != before
 
 
+class Shifted(transforms.LogTransform):
+    """A transform with a number that is no part of the graph."""
+
+    by = 0.0
+
+    def backward(self, value, *inputs):
+        return super().backward(value, *inputs) + self.by
+
+
+def in_blocks(op):
+    return lambda x: Blockwise(op, signature="()->()")(x[None])[0]
+
+
+def with_a_closure(array):
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        pm.CustomDist("y", x, logp=lambda value, mu: -0.5 * (array * (value - mu) ** 2).sum(), observed=SEEN)
+    return model
+
+
+def with_a_transform(transform):
+    with pm.Model() as model:
+        pm.HalfNormal("x", default_transform=transform)
+    return model
+
+
+def with_an_operation(op, place):
+    with pm.Model() as model:
+        pm.Potential("p", -(place(pm.Normal("x")) ** 2))
+    return model
+
+
+def set_item(thing):
+    thing[0] = 3.0
+
+
+def set_factor(thing):
+    thing.factor = 3.0
+
+
+def set_in_list(thing):
+    thing.factor[0] = 3.0
+
+
+@pytest.mark.parametrize(
+    ("make", "thing", "change"),
+    [
+        (with_a_closure, lambda: np.ones(3), set_item),
+        (with_a_transform, Shifted, lambda transform: setattr(transform, "by", 0.5)),
+        (lambda op: with_an_operation(op, in_blocks(op)), lambda: Times(2.0), set_factor),
+        (lambda op: with_an_operation(op, op), lambda: Times(np.array([2.0])[0:1]), lambda op: set_item(op.factor)),
+        (lambda op: with_an_operation(op, op), lambda: Times([2.0]), set_in_list),
+    ],
+    ids=["closure", "transform", "in blocks", "array", "list"],
+)
+def test_so_it_is_with_what_a_users_own_objects_hold(make, thing, change):
+    thing = thing()
+    model = make(thing)
+    before = kept_log_density(model)
+    assert is_same(before, kept_log_density(model))
+    change(thing)
+    after, fresh = kept_log_density(model), LogDensity(model=model)
+    at = np.array([0.3])
+    assert not is_same(before, after)
+    assert after(at)[0] == pytest.approx(fresh(at)[0])
+    np.testing.assert_allclose(after(at)[1], fresh(at)[1])
+
+
+def test_indices_that_are_written_to_are_checked_again():
+    with pm.Model() as model:
+        index = pm.Data("index", [0, 1, 0])
+        pm.Normal("y", pm.Normal("a", shape=2)[index], observed=SEEN)
+    kept_log_density(model)
+    index.get_value(borrow=True)[1] = 7
+    with pytest.raises(IndexError, match="7 is out of range"):
+        kept_log_density(model)
+
+
 def test_other_data_are_no_change_and_are_seen(model):
     before = kept_log_density(model)
     at = numbers(before)
@@ -211,8 +290,9 @@ def test_variables_of_another_shape_are_compiled_for_it():
     assert is_same(kept_log_density(model), two)
 
 
-def test_what_is_kept_goes_with_the_model():
-    model = new_model()
+@pytest.mark.parametrize("op", [None, Times(2.0)], ids=["native", "through Python"])
+def test_what_is_kept_goes_with_the_model(op):
+    model = new_model(op)
     quiet = {"progressbar": False, "quiet": True, "compute_convergence_checks": False}
     ps.sample(5, tune=10, chains=1, cores=1, random_seed=1, model=model, step_size=0.1, metric="identity", **quiet)
     ps.initial_points(model)
