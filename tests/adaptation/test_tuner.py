@@ -431,8 +431,9 @@ def test_the_other_mode_is_found_beyond_draws_of_one(modes, side):
 def test_beyond_draws_of_a_normal_there_is_nothing():
     with pm.Model() as model:
         pm.Normal("x", 0, 1, shape=6)
+    target = LogDensity(model=model)  # held, as its machine code is freed with it
     draws = np.random.default_rng(1).standard_normal((80, 6))
-    beyond = beyond_window(LogDensity(model=model), draws, np.ones(6), np.zeros(6))
+    beyond = beyond_window(target, draws, np.ones(6), np.zeros(6))
     np.testing.assert_allclose(beyond.excess, 0.0, atol=1e-9)
     np.testing.assert_allclose(beyond.errors(HARMONIC["harmonic_leapfrog"], 2.2, 1.7), 0.0, atol=1e-9)
 
