@@ -15,6 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 import pymc_symplectic as ps
+from pymc_symplectic.target import LogDensity
 
 # The start.
 
@@ -65,8 +66,16 @@ def test_bad_start_in_another_process(edges, sample):
         sample(step, step.target.model, initvals=point | {"kink": np.zeros(2)}, cores=2, mp_ctx=method)
 
 
+def through_python(model):
+    """A step whose log-density, which is its own alone, is called back in Python."""
+    quick = {"mode": "FAST_COMPILE"}
+    step = ps.HMC(model=model, compile_kwargs=quick)
+    step.target = LogDensity(model=model, compile_kwargs=quick)
+    return step
+
+
 def test_error_at_the_start_is_named(normal_model):
-    step = ps.HMC(model=normal_model, compile_kwargs={"mode": "FAST_COMPILE"})
+    step = through_python(normal_model)
     with normal_model:
         pm.set_data({"data": np.zeros((2, 3))[0]})
     step.target._function = lambda position: (_ for _ in ()).throw(np.linalg.LinAlgError("singular"))
@@ -96,8 +105,9 @@ def test_undefined_region_on_the_way(sample):
 
 
 def test_error_for_all_time_ends_sampling(normal_model):
-    step = ps.HMC(model=normal_model, compile_kwargs={"mode": "FAST_COMPILE"})
+    step = through_python(normal_model)
     step.target._function = lambda position: (_ for _ in ()).throw(TypeError("no such thing"))
+    step.setup_chain(np.random.default_rng(1), 10, 10)
     with pytest.raises(SamplingError, match="log-density raised TypeError: no such thing") as info:
         step.step(normal_model.initial_point())
     assert isinstance(info.value.__cause__, TypeError)
