@@ -57,7 +57,7 @@ def density(
         constant, with its gradient (d,); or log π(q) alone, if JAX or PyTensor can differentiate it.
 
         - What ``numba.njit`` has compiled is called by compiled code.
-        - Other functions are called back, in double precision where JAX computes them, at some ten microseconds a call.
+        - Other functions are called back, in double precision where JAX computes them, at tens of microseconds a call.
         - A function of a PyTensor vector that returns an expression becomes part of the compiled model.
     variables : dict
         The shape of each variable, by its name.
@@ -255,7 +255,10 @@ def _expression(function: Callable[..., Any], q: Any, start: np.ndarray, labels:
             ) from error
         return expression
     if isinstance(found, Variable):
-        return _of_pytensor(function, q)
+        expression = _of_pytensor(function, q)
+        if expression is None:
+            raise TypeError(f"function must return a number, got an expression of PyTensor's that is none: {found!r}")
+        return expression
     pair = isinstance(found, tuple | list) and len(found) == 2
     of_jax = "jax" in sys.modules and any(
         type(part).__module__.startswith("jax") for part in (found if pair else [found])

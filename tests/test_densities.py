@@ -196,6 +196,7 @@ def wrong_by_half(q):
         (lambda q: (q[:2], q), TypeError, r"got shapes \(2,\) and \(4,\)"),
         (lambda q: (1j, -q), TypeError, "must return the log-density and its gradient"),
         (lambda q: -(q**2).sum() if isinstance(q, np.ndarray) else -2 * (q**2).sum(), ValueError, "as an expression"),
+        (lambda q: -pt.exp(q), TypeError, "must return a number"),
         (lambda q: (1.0, "a"), TypeError, "must return the log-density and its gradient"),
         (lambda q: (np.nan, q), ValueError, "not finite where chains begin: the log-density is nan"),
         (lambda q: (0.0, q / 0), ValueError, "not finite where chains begin"),
