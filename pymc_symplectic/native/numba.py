@@ -46,8 +46,8 @@ __all__ = [
     "function_at",
     "generator_from",
     "is_dispatcher",
-    "keep_apart",
     "keep_in",
+    "keep_what_is_kept",
     "one_process",
     "own_contexts",
     "pointer_at",
@@ -57,6 +57,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 600.0  # seconds, and then a function is compiled all the same
+_OF_INDICES = ("_data_name", "_load_index", "_save_data", "_save_index")
 SOURCE = Path(__file__)
 """This file, whose code is compiled into kernels."""
 
@@ -232,22 +233,33 @@ def one_process(dispatcher: Any) -> Iterator[None]:
 
     Touches ``Dispatcher.stats.cache_path``, ``_cache._impl.filename_base``, by which the cache names its files, and
     ``global_compiler_lock``, which is taken first, as it is held already where a function is compiled for another one.
-    Where a lock cannot be had, as on some file systems, nobody waits.
     """
     with needed("numba"):
         lock = global_compiler_lock
     with lock:
         try:
             folder = Path(dispatcher.stats.cache_path)
-            held = FileLock(folder / f"{dispatcher._cache._impl.filename_base}.lock")
-            held.acquire(timeout=_PATIENCE)
-        except (AttributeError, NotImplementedError, OSError, Timeout, TypeError):  # TypeError: there is no folder
+            file = folder / f"{dispatcher._cache._impl.filename_base}.lock"
+        except (AttributeError, TypeError):  # TypeError: there is no folder
             yield
             return
-        try:
+        with _lock(file):
             yield
-        finally:
-            held.release()
+
+
+@contextmanager
+def _lock(file: Path) -> Iterator[None]:
+    """Hold the lock that a file is; where it cannot be had, as on some file systems, nobody waits."""
+    held = FileLock(file)
+    try:
+        held.acquire(timeout=_PATIENCE)
+    except (NotImplementedError, OSError, Timeout):
+        yield
+        return
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def compiled_once(dispatcher: Any) -> Any:
@@ -270,30 +282,40 @@ def compiled_once(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def keep_apart(folder: Path) -> None:
-    """Have numba give machine code in a folder file names that no other process gives.
+def keep_what_is_kept(folder: Path) -> None:
+    """Have numba add to a folder of machine code, whatever other processes do there, and take nothing back.
 
-    numba counts the signatures of a function, and calls the machine code of each by its number.  Two processes that
-    compile one function for two signatures at once take the same number, and its index then leads from one signature to
-    the machine code of the other: numba says that nothing fits, on that machine from then on, and a log-density which
-    has that function in it could be called through Python only.
+    numba reads a function's index, adds a line, and writes the index anew.  Of two processes that do so at once, for
+    two signatures, one loses its line, and the next process compiles again what another one is already running; which
+    need not round in the same way, so that the same run is not the same in the two.  They also take the same file name,
+    and the index then leads from one signature to the machine code of the other: numba says that nothing fits, on that
+    machine from then on.  And a process that finds a line whose file is not yet there writes over it.
 
-    Touches ``numba.core.caching.IndexDataCacheFile``, its ``_cache_path`` and its method ``_data_name``, which is
-    replaced.  Where they have moved, which is logged, the files have the names that numba gives them.
+    Here one process writes at a time, to a file of its own, which the index knows when it is complete.  What another
+    one has written meanwhile for the same signature stays.
+
+    Touches ``numba.core.caching.IndexDataCacheFile``, of which ``save`` is replaced, and ``_cache_path``,
+    ``_index_path``, ``_data_name``, ``_load_index``, ``_save_data`` and ``_save_index`` are used.  Where they have
+    moved, which is logged, numba writes as it does.
     """
-    number_of = getattr(IndexDataCacheFile, "_data_name", None)
-    if number_of is None:
-        _log.warning("numba %s names cached machine code in a way that is not known here", numba.__version__)
+    save = getattr(IndexDataCacheFile, "save", None)
+    if save is None or not all(hasattr(IndexDataCacheFile, name) for name in _OF_INDICES):
+        _log.warning("numba %s keeps machine code in a way that is not known here", numba.__version__)
         return
 
-    def name_of(self: Any, number: int) -> str:
-        name: str = number_of(self, number)
+    def add(self: Any, key: Any, data: Any) -> None:
         if Path(getattr(self, "_cache_path", "")) != folder:
-            return name
-        stem, ending = os.path.splitext(name)
-        return f"{stem}-{uuid4().hex}{ending}"
+            save(self, key, data)
+            return
+        with _lock(Path(f"{self._index_path}.lock")):
+            known = self._load_index()
+            if key not in known or not (folder / known[key]).exists():
+                stem, ending = os.path.splitext(self._data_name(1 + len(known)))
+                known[key] = f"{stem}-{uuid4().hex}{ending}"
+                self._save_data(known[key], data)
+                self._save_index(known)
 
-    IndexDataCacheFile._data_name = name_of
+    IndexDataCacheFile.save = add
 
 
 def keep_in(dispatcher: Any, cache: FunctionCache) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numba
 
-from .numba import is_dispatcher, keep_apart
+from .numba import is_dispatcher, keep_what_is_kept
 from .versions import needed, unfit
 
 with needed("pytensor"):
@@ -57,7 +57,9 @@ _log = logging.getLogger(__name__)
 
 # Compiled functions
 
-keep_apart(NUMBA_CACHE_PATH)  # where PyTensor keeps what numba compiles, for all models and processes of a machine
+keep_what_is_kept(
+    NUMBA_CACHE_PATH
+)  # where PyTensor keeps what numba compiles, for all models and processes of a machine
 
 
 def compiles_by_numba(mode: Any) -> bool:

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import warnings
+from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import NamedTuple
+from uuid import uuid4
 
 import numba
 import numpy as np
@@ -237,29 +239,63 @@ def test_one_process_without_a_place_on_the_disk():
     assert function(1.0) == 2.0
 
 
-def test_machine_code_of_two_processes_is_kept_apart(monkeypatch, tmp_path):
-    """Both find no index; the slower one writes its machine code when the other one has written everything."""
+@pytest.fixture
+def index_in(monkeypatch, tmp_path):
+    """Makes indices of one function in a folder in which what is kept stays, as processes do of their own."""
     from numba.core.caching import IndexDataCacheFile
 
-    monkeypatch.setattr(IndexDataCacheFile, "_data_name", IndexDataCacheFile._data_name)  # as it was, afterwards
-    of_numba.keep_apart(tmp_path)
-    one, other = (IndexDataCacheFile(str(tmp_path), "function", 0) for _ in range(2))
-    late = []
-    other._save_data, save_data = lambda *what: late.append(what), other._save_data
-    one._save_index, save_index = lambda index: (other.save("int", "of integers"), save_index(index)), one._save_index
+    monkeypatch.setattr(IndexDataCacheFile, "save", IndexDataCacheFile.save)  # as it was, afterwards
+    of_numba.keep_what_is_kept(tmp_path)
+    return lambda folder=tmp_path: IndexDataCacheFile(str(folder), "function", 0)
+
+
+def test_what_processes_keep_at_once_is_all_there(index_in):
+    """The slower one has read the index when the other one comes, which has to wait until the line is there."""
+    one, other = index_in(), index_in()
+    thread = threading.Thread(target=other.save, args=("int", "of integers"))
+    save_data = one._save_data
+
+    def slowly(*what):
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), "two write at once"
+        assert one.load("float") is None, "it is in the index before it is on the disk"
+        save_data(*what)
+
+    one._save_data = slowly
     one.save("float", "of floats")
-    save_data(*late[0])
-    assert one.load("float") == "of floats"
-    elsewhere = IndexDataCacheFile(str(tmp_path / "elsewhere"), "function", 0)
-    assert elsewhere._data_name(1) == "function.1.nbc"
+    thread.join(60)
+    assert (one.load("float"), one.load("int")) == ("of floats", "of integers")
 
 
-def test_machine_code_of_log_densities_is_kept_apart():
+def test_what_is_kept_is_not_replaced(index_in, tmp_path):
+    index_in().save("float", "first")
+    index_in().save("float", "second")
+    assert index_in().load("float") == "first"
+    for file in tmp_path.glob("*.nbc"):
+        file.unlink()
+    index_in().save("float", "second")
+    assert index_in().load("float") == "second", "what has been deleted is not made anew"
+    elsewhere = index_in(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    for words in ("first", "second"):
+        elsewhere.save("float", words)
+    assert elsewhere.load("float") == "second", "numba's own folders are not ours to change"
+
+
+def test_machine_code_of_log_densities_is_not_replaced():
     from numba.core.caching import IndexDataCacheFile
     from pytensor.link.numba.cache import NUMBA_CACHE_PATH
 
-    names = {IndexDataCacheFile(str(NUMBA_CACHE_PATH), "function", 0)._data_name(1) for _ in range(2)}
-    assert len(names) == 2
+    name = f"function_of_a_test_{uuid4().hex}"
+    index = IndexDataCacheFile(str(NUMBA_CACHE_PATH), name, 0)
+    try:
+        for words in ("first", "second"):
+            index.save("float", words)
+        assert index.load("float") == "first"
+    finally:
+        for file in Path(NUMBA_CACHE_PATH).glob(f"{name}*"):
+            file.unlink()
 
 
 def test_own_contexts():
