@@ -13,7 +13,7 @@ import xarray as xr
 
 from ..checks import at_least, whole
 from .monitor import Monitor, Stop, progress
-from .objective import Objective, describe, start_of
+from .objective import check_model, describe, kept_objective, start_of
 from .optimizers import OPTIMIZERS, SCHEDULES, choose_optimizer, choose_rates
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "Descent", "gradient_descent"]
@@ -208,14 +208,11 @@ def gradient_descent(
     chosen, name = choose_optimizer(optimizer)
     rates = choose_rates(name, chosen, learning_rate, schedule, limit)
     seed = int(np.random.default_rng(random_seed).integers(2**30))
-    objective = Objective(
-        model,
-        start_of(model, initvals, seed),
-        jacobian=jacobian,
-        proximal=chosen.proximal,
-        compile_kwargs={**(compile_kwargs or {}), "random_seed": seed},
+    given = check_model(model, initvals)
+    objective = kept_objective(
+        model, jacobian=jacobian, proximal=chosen.proximal, seed=seed, compile_kwargs=dict(compile_kwargs or {})
     )
-    start = objective.default_start
+    start = start_of(objective, given, seed)
     objective.check_start(start)
     if objective.stochastic and chosen.rule is None:
         raise ValueError(
@@ -234,7 +231,7 @@ def gradient_descent(
         show(monitor.iterations, monitor.loss, monitor.norms[-1])
     if reason != "converged" and not (reason == "max iterations" and objective.stochastic):
         warnings.warn(monitor.warning(name, reason), RuntimeWarning, stacklevel=2)
-    optimum, free = describe(model, objective.to_point(monitor.best))
+    optimum, free = describe(objective, monitor.best)
     return Descent(
         optimum=optimum,
         initvals=free,

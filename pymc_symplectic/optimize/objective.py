@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 from pymc.pytensorf import compile as pm_compile
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import ancestors
 
 from ..native.pymc import laplace_parameters, make_initial_point_fn
-from ..target import LogDensity
+from ..starts import usual_start
+from ..target import LogDensity, kept, user_code
 
-__all__ = ["Objective", "describe", "start_of"]
+__all__ = ["Objective", "check_model", "describe", "kept_objective", "start_of"]
 
 
 class Objective(LogDensity):
@@ -30,7 +32,7 @@ class Objective(LogDensity):
         self, model: pm.Model, point: Mapping[str, Any], *, jacobian: bool, proximal: bool, compile_kwargs: Any
     ) -> None:
         self._jacobian = jacobian
-        laplace = _laplace_priors(model) if proximal else {}
+        laplace, lasting = _laplace_priors(model) if proximal else ({}, True)
         if len(laplace) == len(model.basic_RVs) + len(model.potentials):
             laplace = {}  # nothing else to follow the gradient of
         self._terms = [v for v in (*model.basic_RVs, *model.potentials) if v.name not in laplace]
@@ -38,6 +40,7 @@ class Objective(LogDensity):
         self.count = 0
         self.stochastic = any(isinstance(cell[0], np.random.Generator) for cell in self._cells)
         """Whether each evaluation draws a mini-batch."""
+        self.keepable = lasting and not self.stochastic  # the streams of a generator belong to one descent
         where = {v.name: laplace.get(model.values_to_rvs[v].name, (0.0, np.inf)) for v in self.vars}
         location = {name: np.broadcast_to(at, np.shape(point[name])) for name, (at, _) in where.items()}
         scale = {name: np.broadcast_to(b, np.shape(point[name])) for name, (_, b) in where.items()}
@@ -52,6 +55,12 @@ class Objective(LogDensity):
 
     def _make_addressed(self, *_: Any) -> tuple[Any, bool]:
         return SimpleNamespace(address=0), False  # no compiled code calls it, so none of the seconds that takes
+
+    def again(self, model: pm.Model, point: Mapping[str, np.ndarray]) -> Self:
+        """The same, which has evaluated nothing yet."""
+        other = super().again(model, point)
+        other.count = 0
+        return other
 
     def smooth(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """The smooth part and its gradient; NaN where they cannot be computed."""
@@ -84,8 +93,20 @@ class Objective(LogDensity):
             )
 
 
-def start_of(model: pm.Model, initvals: Mapping[Any, Any] | None, seed: int) -> dict[str, np.ndarray]:
-    """Value variables at the start, after a look at what cannot work."""
+def kept_objective(
+    model: pm.Model, *, jacobian: bool, proximal: bool, seed: int, compile_kwargs: Mapping[str, Any]
+) -> Objective:
+    """An `Objective`, with what has been compiled for the model before, while that is what it was then."""
+
+    def make(point: Mapping[str, np.ndarray]) -> Objective:
+        options = {**compile_kwargs, "random_seed": seed}
+        return Objective(model, point, jacobian=jacobian, proximal=proximal, compile_kwargs=options)
+
+    return kept(model, compile_kwargs, make, ("objective", jacobian, proximal))
+
+
+def check_model(model: pm.Model, initvals: Mapping[Any, Any] | None) -> dict[Any, Any]:
+    """The values that are given, by name, after a look at what cannot work."""
     if not model.free_RVs:
         raise ValueError("model: it has no free variable, so there is nothing to fit")
     discrete = [rv.name for rv in model.free_RVs if rv.dtype not in pm.vartypes.float_types]
@@ -105,34 +126,51 @@ def start_of(model: pm.Model, initvals: Mapping[Any, Any] | None, seed: int) -> 
                 f"initvals: {name} is not a free variable of this model; its free variables are {', '.join(known)}"
                 + (f". Did you mean {near[0]!r}?" if near else "")
             )
-    usual = make_initial_point_fn(model=model)(seed)
-    point = make_initial_point_fn(model=model, overrides=given)(seed) if given else usual
-    for name, value in usual.items():
+    return given
+
+
+def start_of(objective: Objective, given: Mapping[Any, Any], seed: int) -> np.ndarray:
+    """The position (d,) at the start."""
+    usual, _ = usual_start(objective)
+    point = make_initial_point_fn(model=objective.model, overrides=dict(given))(seed) if given else usual(seed)
+    for name, value in objective.to_point(objective.default_start).items():
         if np.shape(point[name]) != np.shape(value):
             raise ValueError(f"initvals: {name} has shape {np.shape(point[name])}, and should have {np.shape(value)}")
-    return dict(point)
+    return objective.to_vector(point)
 
 
-def _laplace_priors(model: pm.Model) -> dict[str, tuple[Any, Any]]:
-    """Location and scale of each free Laplace variable where they are constant and nothing is transformed."""
+def _laplace_priors(model: pm.Model) -> tuple[dict[str, tuple[Any, Any]], bool]:
+    """Location and scale of each free Laplace variable where they are constant and nothing is transformed.
+
+    And whether they are for good: `pymc.set_data` changes those that are made from shared data.
+    """
     found: dict[str, tuple[Any, Any]] = {}
+    lasting = True
     for rv in model.free_RVs:
         parameters = laplace_parameters(rv)
         if parameters is None or model.rvs_to_transforms[rv] is not None:
             continue
-        if not set(ancestors(parameters)) & set(model.basic_RVs):
+        made_from = set(ancestors(parameters))
+        if not made_from & set(model.basic_RVs):
+            lasting &= not any(isinstance(variable, SharedVariable) for variable in made_from)
             location, scale = pm_compile([], parameters, mode="FAST_COMPILE")()
             found[rv.name] = (location, scale)
-    return found
+    return found, lasting
 
 
-def describe(model: pm.Model, point: Mapping[str, np.ndarray]) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
-    """All variables at a point, with coords; and the free ones."""
+def describe(objective: Objective, position: np.ndarray) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
+    """All variables at a position (d,), with coords; and the free ones."""
+    model, point = objective.model, objective.to_point(position)
     variables = [*model.free_RVs, *model.deterministics]
-    with model:
-        graphs = model.replace_rvs_by_values(variables)
-        function = model.compile_fn(graphs, inputs=model.value_vars, mode="FAST_COMPILE")
-    values = {v.name: np.asarray(value) for v, value in zip(variables, function(point), strict=True)}
+
+    def compiled() -> Any:
+        with model:
+            graphs = model.replace_rvs_by_values(variables)
+            return model.compile_fn(graphs, inputs=model.value_vars, mode="FAST_COMPILE")
+
+    with user_code:
+        found = objective.once("described", compiled)(point)
+    values = {v.name: np.array(value) for v, value in zip(variables, found, strict=True)}
     data = {}
     for name, value in values.items():
         dims: Any = model.named_vars_to_dims.get(name) or [None] * value.ndim

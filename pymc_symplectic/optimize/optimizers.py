@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pymc.variational import updates
 
 from ..checks import positive
 from ..names import choose
+from ..target import user_code
 from .monitor import Monitor, Stop
 from .objective import Objective
 
@@ -69,16 +71,52 @@ def _follow(objective: Objective, position: np.ndarray, monitor: Monitor, rule: 
     """Follow an update rule, one gradient a step."""
     if rates.given is None:
         rates = rates._replace(given=_inverse_curvature(objective, position))
-    here = pytensor.shared(position, "position", shape=position.shape)
-    gradient, rate = here.type("gradient"), pt.scalar("rate", dtype=here.dtype)
-    update = pm_compile([gradient, rate], [], updates=rule(loss_or_grads=[gradient], params=[here], learning_rate=rate))
-    update.trust_input = True
-    while True:
-        loss, slope = objective.smooth(position)
-        monitor(position, loss, slope)
-        monitor.rate = rates(monitor.iterations)
-        update(slope, np.asarray(monitor.rate, dtype=here.dtype))
-        position = here.get_value()
+    with _update_by(rule, objective, position) as update:
+        while True:
+            loss, slope = objective.smooth(position)
+            monitor(position, loss, slope)
+            monitor.rate = rates(monitor.iterations)
+            position = update(slope, monitor.rate)
+
+
+class _Update:
+    """A compiled update rule, with its position and all that it remembers."""
+
+    def __init__(self, rule: Any, position: np.ndarray) -> None:
+        self._here = pytensor.shared(position, "position", shape=position.shape)
+        gradient, rate = self._here.type("gradient"), pt.scalar("rate", dtype=self._here.dtype)
+        updates = rule(loss_or_grads=[gradient], params=[self._here], learning_rate=rate)
+        self._first = {cell: cell.get_value() for cell in updates if cell is not self._here}
+        self._function = pm_compile([gradient, rate], [], updates=updates)
+        self._function.trust_input = True
+
+    def begin(self, position: np.ndarray) -> None:
+        """Go to a position, and remember nothing."""
+        self._here.set_value(position)
+        for cell, value in self._first.items():
+            cell.set_value(value)
+
+    def __call__(self, slope: np.ndarray, rate: float) -> np.ndarray:
+        """The next position."""
+        self._function(slope, np.asarray(rate, dtype=self._here.dtype))
+        return self._here.get_value()
+
+
+@contextmanager
+def _update_by(rule: Any, objective: Objective, position: np.ndarray) -> Iterator[_Update]:
+    """An update rule, for one descent at a time; our own ones are kept with the objective."""
+    own = any(rule is known.rule for known in OPTIMIZERS.values())
+    free: list[_Update] = objective.once(("updates", rule), list) if own else []
+    try:
+        update = free.pop()
+    except IndexError:
+        with user_code:  # a rule may be a user's own
+            update = _Update(rule, position)
+    update.begin(position)
+    try:
+        yield update
+    finally:
+        free.append(update)
 
 
 def _inverse_curvature(objective: Objective, position: np.ndarray) -> float:

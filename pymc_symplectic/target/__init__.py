@@ -4,7 +4,7 @@ from .compilation import Compilation, opened
 from .compiled import user_code
 from .data import OtherData, run_with
 from .density import LogDensity
-from .kept import kept_log_density
+from .kept import kept, kept_log_density
 from .values import Values, values_function
 from .variables import value_variables
 
@@ -13,6 +13,7 @@ __all__ = [
     "LogDensity",
     "OtherData",
     "Values",
+    "kept",
     "kept_log_density",
     "opened",
     "run_with",

@@ -129,6 +129,9 @@ class LogDensity:
         self._compile()
         self.default_start = self.to_vector(point)
 
+    keepable = True
+    """Whether all of it stays true when data are replaced, so that `again` makes another one."""
+
     def _log_density(self) -> Any:
         """The graph that is sampled."""
         cost = self.model.logp()

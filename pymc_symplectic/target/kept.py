@@ -16,9 +16,9 @@ from .contents import Contents, Same, variables_of
 from .density import LogDensity
 from .variables import value_variables
 
-__all__ = ["kept_log_density"]
+__all__ = ["kept", "kept_log_density"]
 
-_MOST = 4  # log-densities of one model: for other shapes, and other arguments of the compiler
+_MOST = 8  # log-densities and objectives of one model: for other shapes, and other arguments of the compiler
 _OPTIONS = (  # of PyTensor's, that its functions are made by; to ask for others takes a compiler, or a BLAS
     "floatX", "mode", "linker", "optimizer", "optimizer_including", "optimizer_excluding", "cast_policy",
     "numba__cache", "numba__fastmath",
@@ -29,7 +29,7 @@ _PLAIN = str, int, float, bool, type(None)
 class _Entry(NamedTuple):
     """A log-density without its model; what the model was when it was compiled, and what makes its start."""
 
-    target: LogDensity
+    target: Any
     state: tuple[Any, ...]
     contents: Contents
     first: Callable[[int], Mapping[str, np.ndarray]]
@@ -75,10 +75,33 @@ def kept_log_density(
     """
     if initial_point is not None or value_variables(vars, model) != model.value_vars:
         return LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
+
+    def make(point: Mapping[str, np.ndarray]) -> LogDensity:
+        return LogDensity(vars, model=model, initial_point=point, compile_kwargs=compile_kwargs)
+
+    return kept(model, compile_kwargs or {}, make)
+
+
+def kept[T: LogDensity](
+    model: pm.Model,
+    compile_kwargs: Mapping[str, Any],
+    make: Callable[[Mapping[str, np.ndarray]], T],
+    kind: tuple[Any, ...] = (),
+) -> T:
+    """What `make` makes of the initial point of a model, or made before, as `kept_log_density` says.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    compile_kwargs : dict
+    make : callable
+    kind : tuple, optional
+        What it is, other than the log-density that is sampled: by this it is found again.
+    """
     with _opening:
         own = _models.setdefault(model, _Kept())
     with own.lock:
-        state = _state(model, compile_kwargs or {})
+        state = kind, *_state(model, compile_kwargs)
         for entry in own.entries:
             if entry.state == state and entry.contents.unchanged():
                 point = entry.first(0)
@@ -86,7 +109,9 @@ def kept_log_density(
                     return entry.target.again(model, point)
         first = make_initial_point_fn(model=model)
         point = first(0)
-        target = LogDensity(vars, model=model, initial_point=point, compile_kwargs=compile_kwargs)
+        target = make(point)
+        if not target.keepable:
+            return target
         found = target.again(model, point)
         target.forget_model()  # which compiled code that goes back to Python would hold by it
         own.entries = [_Entry(target, state, Contents(model), first), *own.entries][:_MOST]

@@ -1,17 +1,23 @@
 """Contracts between the files of the package, and with the log-density that they minimize."""
 
 import ast
+import gc
 import inspect
 import subprocess
 import sys
+import warnings
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 
 import pymc_symplectic as ps
 from pymc_symplectic import optimize
+from pymc_symplectic.optimize import gradient_descent
 from pymc_symplectic.optimize.objective import Objective
 from pymc_symplectic.target import LogDensity
 
@@ -27,7 +33,7 @@ def test_what_is_replaced():
     both = {
         name for name in vars(Objective).keys() & vars(LogDensity).keys() if inspect.isfunction(vars(Objective)[name])
     }
-    assert both - {"__init__"} == set(HOOKS)
+    assert both - {"__init__", "again"} == set(HOOKS)
 
 
 @pytest.mark.parametrize("name", HOOKS)
@@ -99,3 +105,81 @@ def test_importing_is_light():
     added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
     assert "pymc_symplectic.optimize.optimizers" in added.split()
     assert not [name for name in added.split() if name.split(".")[0] in ("scipy", "sklearn")]
+
+
+# What is kept.
+
+
+def descents(model, **options):
+    """A descent of each kind, with a rule that remembers, and with a line search."""
+    options = {"model": model, "progressbar": False, "tolerance": 1e-6, **options}
+    return [gradient_descent(optimizer=name, **options) for name in ("adam", "lbfgs", "proximal")]
+
+
+def test_a_second_descent_compiles_nothing(model, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("something is compiled")
+
+    first = descents(model)
+    monkeypatch.setattr("pytensor.compile.maker.FunctionMaker.__init__", refuse)
+    for one, other in zip(first, descents(model), strict=True):
+        np.testing.assert_array_equal(one.losses, other.losses)  # what the rule remembered is forgotten
+        assert one.gradients == other.gradients
+        xr.testing.assert_equal(one.optimum, other.optimum)
+
+
+def test_a_result_stays_when_others_follow(model):
+    first = gradient_descent(model, "lbfgs", progressbar=False)
+    was = first.optimum.copy(deep=True)
+    gradient_descent(model, "adam", progressbar=False, initvals={"x": 3.0})
+    xr.testing.assert_equal(first.optimum, was)
+
+
+def test_the_density_and_whether_it_has_a_jacobian_are_told_apart(model):
+    without, with_it = (gradient_descent(model, "lbfgs", jacobian=j, progressbar=False) for j in (False, True))
+    assert without.loss != with_it.loss
+    assert gradient_descent(model, "lbfgs", progressbar=False).loss == without.loss
+
+
+@pytest.mark.parametrize("of", ["prior", "likelihood"])
+def test_new_data(of):
+    """Of a Laplace prior that is made from them as well, which a proximal step treats by itself."""
+    with pm.Model() as model:
+        centre = pm.Data("centre", np.zeros(2))
+        x = pm.Laplace("x", centre if of == "prior" else 0.0, 0.1, shape=2)
+        pm.Normal("y", x if of == "prior" else x + centre, 1.0, observed=np.zeros(2))
+
+    def fit():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return [
+                gradient_descent(model, name, progressbar=False, max_iterations=2000) for name in ("proximal", "adam")
+            ]
+
+    fit()
+    pm.set_data({"centre": np.array([1.0, 20.0])}, model=model)
+    for again, anew in zip(fit(), [Objective, Objective], strict=True):
+        objective = anew(model, model.initial_point(), jacobian=False, proximal=True, compile_kwargs=FAST)
+        position = np.asarray(again.initvals["x"])
+        loss = objective.smooth(position)[0] + objective.kinks(position)
+        assert again.loss == pytest.approx(loss, rel=1e-9)
+        assert abs(position[1] - (10.0 if of == "prior" else -10.0)) < 1.1
+
+
+def test_descents_on_threads(model):
+    """Each has a rule of its own, at the same time."""
+    (alone, _, _) = descents(model)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: descents(model)[0], range(8)))
+    for one in together:
+        np.testing.assert_array_equal(one.losses, alone.losses)
+
+
+def test_what_is_kept_goes_with_the_model():
+    with pm.Model() as model:
+        pm.Normal("x")
+    descents(model)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
