@@ -12,6 +12,7 @@ from .adaptation.efficiency import compile_scores
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
 from .adaptation.warmup import WarmUp
+from .coordinates import Coordinates
 from .kernels import chain as kernels
 from .kernels import statistics as column
 from .kernels.adapt import (
@@ -26,7 +27,7 @@ from .kernels.adapt import (
 from .kernels.compile import bind, layouts
 from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
-from .kernels.state import DUE, GRADIENTS, KEPT, STRIDE, new_state
+from .kernels.state import DUE, GRADIENTS, KEPT, SEEN, STRIDE, new_state
 from .kernels.status import Status
 from .propriety import Watch
 from .settings import Settings, unadapted
@@ -70,12 +71,13 @@ class Chain:
         open_ended: bool = False,
     ) -> None:
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
-        self.count = 0
+        self.count, self._open_ended = 0, open_ended
         self._random = generator_record(rng)
         self._warmup = WarmUp(settings, target.dim, tune, open_ended)
         self._state = new_state(target.dim, self._warmup.trail)
         step_size = settings.step_size or 1.0
         self._learning = new_learning(target.dim, self._warmup.memory, step_size, settings.target_accept)
+        self._coordinates = Coordinates(target, settings, self._warmup.approaching)
         self._watch = Watch(target, settings.max_energy_error, not unadapted(settings, tune))
         self._kernels = target.kernels_of(settings)
         self._use(self._warmup.outline())
@@ -87,7 +89,8 @@ class Chain:
         kinetic, tuning = self._warmup.energy, self._learning.tuning
         self._plan = plan
         self._speed_limit, self._gain = kinetic.speed_limit(plan.kinetic), kinetic.gain(plan.kinetic)
-        self._system = plan.system(self.target.target._replace(inverse_temperature=1.0 / self.settings.temperature))
+        target = self._coordinates.target._replace(inverse_temperature=1.0 / self.settings.temperature)
+        self._system = plan.system(target)
         self._lab = Lab(self._system.target, self._state, self.rng, self.settings.max_energy_error)
         self._advance = self._bind(plan)
         tuning[TARGET_ACCEPT], tuning[TUNES_STEP], tuning[LEARNS] = plan.target_accept, plan.tunes_step, plan.learns
@@ -131,7 +134,8 @@ class Chain:
     @property
     def position(self) -> np.ndarray:
         """The current draw, unconstrained (d,); a copy."""
-        return self._state.current.position.copy()
+        (position,), _ = self._coordinates.outward(self._state.current.position[None].copy())
+        return position
 
     @property
     def step_size(self) -> float:
@@ -161,7 +165,9 @@ class Chain:
     @property
     def choice(self) -> dict[str, Any]:
         """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
-        return {**self._warmup.choice(self._plan.metric), "step_size": self.step_size}
+        found = {**self._warmup.choice(self._plan.metric), "step_size": self.step_size}
+        weights = self._coordinates.centered
+        return {**found, "centered": weights} if weights else found
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -172,7 +178,11 @@ class Chain:
             When the log-density or its gradient is not finite there; it names the variable.
         """
         self.target.check_process()
-        self._state.current.position[:] = position
+        self._move_in(self._coordinates.inward(position), position)
+
+    def _move_in(self, coordinates: np.ndarray, position: np.ndarray) -> None:
+        """Go on from coordinates, which are those of a position in the model's."""
+        self._state.current.position[:] = coordinates
         if kernels.evaluate_start(self._system.target, self._state) == Status.BROKEN:
             self.target.raise_error()
         if not np.isfinite(self._state.current.value[0]):
@@ -233,6 +243,7 @@ class Chain:
             rows[made : made + drawn, column.KINETIC_GAIN] = self._gain
             self.count += drawn
             made += drawn
+            self._in_the_models(draws[made - drawn : made], rows[made - drawn : made])
             if status == Status.BROKEN:
                 self.target.raise_error()
             self.target.warn_of_errors()
@@ -242,8 +253,16 @@ class Chain:
                 self._end_window()
         return draws, rows
 
+    def _in_the_models(self, draws: np.ndarray, rows: np.ndarray) -> None:
+        """Put draws, and their log-densities, into the coordinates of the model, in place."""
+        if self._coordinates.weights is not None:
+            draws[:], log_jacobian = self._coordinates.outward(draws)
+            rows[:, column.MODEL_LOGP] -= self.settings.temperature * log_jacobian
+
     def _end_window(self) -> None:
         """Learn from the window of warm-up that has ended; or, at the end of warm-up, no more."""
+        if self._coordinates.learns and self._warmup.may_begin_anew(self.count) and self._reparametrized():
+            return
         window, system = Window.of(self._learning, self.count), self._system
         learned = self._warmup.learns
         self._measured(lambda: self._warmup.after(window, self._plan, self._lab))
@@ -255,6 +274,19 @@ class Chain:
                 self._watch.after_window(fresh, system, self._state, last)
         if not self._plan.goes_on:
             forget(self._learning)
+
+    def _reparametrized(self) -> bool:
+        """Whether other coordinates are better, by the points of trajectories, and warm-up has begun anew in them."""
+        position = self.position
+        if not self._coordinates.learn(Window.of_trail(self._state.trail)):
+            return False
+        trail = self._state.trail.counters
+        trail[SEEN], trail[KEPT] = 0, 0
+        forget(self._learning)
+        self._warmup = WarmUp(self.settings, self.target.dim, self.tune, self._open_ended)
+        self.move_to(position)
+        self._measured(lambda: self._warmup.begin(self._lab))
+        return True
 
     def _skip(self, draws: np.ndarray, rows: np.ndarray) -> int:
         """Pass over draws of warm-up that are not needed any more, which are no numbers; returns how many."""
@@ -273,7 +305,8 @@ class Chain:
         return {
             "count": self.count,
             "position": self.position,
-            "log_density": float(self._state.current.value[0]) * self.settings.temperature,
+            "log_density": self._log_density(),
+            "coordinates": self._coordinates.snapshot(self._state.current.position),
             "metric": _copy(plan.metric),
             "kinetic": plan.kinetic.params.copy(),
             "mean": None if plan.mean is None else plan.mean.copy(),
@@ -286,6 +319,11 @@ class Chain:
             "choice": self.choice,
             **self._warmup.snapshot(),
         }
+
+    def _log_density(self) -> float:
+        """Of the model, where the chain is."""
+        _, (log_jacobian,) = self._coordinates.outward(self._state.current.position[None])
+        return (float(self._state.current.value[0]) - float(log_jacobian)) * self.settings.temperature
 
     def check(self, snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
         """`snapshot` as this version makes them; a ValueError unless a chain with such settings can be like that."""
@@ -305,7 +343,8 @@ class Chain:
             When no such chain can be like that.
         """
         snapshot = self.check(snapshot)
-        self.move_to(snapshot["position"])
+        self.target.check_process()
+        self._move_in(self._coordinates.restore(snapshot["coordinates"], snapshot["position"]), snapshot["position"])
         self.count, self._started = snapshot["count"], True
         self._use(self._warmup.restore(snapshot))
         for memory, name in ((self._learning, "learning"), (self._state.trail, "trail")):

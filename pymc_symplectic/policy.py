@@ -75,6 +75,24 @@ class Policy:
     """Doublings of no-U-turn trajectories at first, one more after every second fit."""
     approach_reach: float = 2.0
     """How far dual averaging explores from the step size that a metric is found to suit."""
+    centering_points: int = 40
+    """Points that weights between centered and non-centered are chosen by, at least,"""
+    centering_most: int = 200
+    """and at most, evenly of all that are remembered."""
+    centering_gain: float = 2.0
+    """That they have to promise together, as logarithms of Var(y) E[g²], before warm-up begins anew with others,"""
+    centering_doubt: float = 150.0
+    """and as much more, over the number of points.  With a bound for the mean instead, two of four chains on 85 groups
+    of 11 stayed non-centered, and needed four times the gradients."""
+    centering_own: float = 60.0
+    """By which an element has to be better off with a weight of its own than with that of its variable, over the number
+    of points: with weights of their own for all, 85 groups needed three times the gradients;"""
+    centering_own_least: float = 0.15
+    """and at least this much."""
+    centering_least: float = 0.25
+    """Lesser weights are 0."""
+    centering_changes: int = 3
+    """How often warm-up begins anew, at most."""
     settled_draws: int = 40
     """No-U-turn draws that have to be made before the metric is taken to be known, or as many as parameters,"""
     settled_near: int = 4

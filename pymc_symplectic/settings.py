@@ -15,6 +15,7 @@ from .checks import fraction, positive
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .metrics import Metric
+from .names import choose
 from .policy import Policy
 from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
@@ -22,6 +23,9 @@ from .trajectories import TrajectoryRule
 __all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted"]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
+
+PARAMETRIZATIONS: Mapping[str, str] = MappingProxyType({name: name for name in ("auto", "model", "noncentered")})
+"""Parametrizations that have a name, by itself."""
 
 OF_SAMPLE = ("executor", "store")
 """Arguments of `pymc_symplectic.sample` that `pymc.sample` does not have."""
@@ -39,6 +43,7 @@ class Options(TypedDict, total=False):
     target_accept: float | None
     max_energy_error: float
     temperature: float
+    parametrization: str | Mapping[str, float | np.ndarray]
     policy: Policy
 
 
@@ -60,6 +65,7 @@ class Settings:
     max_energy_error: float
     temperature: float
     accept_given: bool = False
+    parametrization: str | Mapping[str, np.ndarray] = "auto"
     policy: Policy = field(default_factory=Policy)
 
     @classmethod
@@ -83,8 +89,17 @@ class Settings:
             max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
             temperature=positive("temperature", options.get("temperature", 1.0)),
             accept_given=target_accept is not None,
+            parametrization=_parametrization(options.get("parametrization", "auto")),
             policy=_policy(options.get("policy", Policy())),
         )
+
+    @property
+    def reparametrizes(self) -> bool:
+        """Whether chains may move in other coordinates than those of the model.
+
+        By themselves they do not where a metric is given, which is one of these.
+        """
+        return self.parametrization != "model" and (self.parametrization != "auto" or self.metric.adapts)
 
     @property
     def adapts_step_size(self) -> bool:
@@ -140,6 +155,32 @@ def check_names(
         near = difflib.get_close_matches(name, [*Options.__annotations__, *others], n=1)
         hint = f". Did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"unknown option {name!r}; the options are: {', '.join(Options.__annotations__)}{hint}")
+
+
+def _parametrization(given: object) -> str | Mapping[str, np.ndarray]:
+    """The name of a parametrization, or weights by names of variables, checked but for these."""
+    if isinstance(given, str):
+        return choose("parametrization", given, PARAMETRIZATIONS)
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"parametrization must be one of {', '.join(map(repr, PARAMETRIZATIONS))}, or a dictionary of names of "
+            f"variables and weights, got {given!r}"
+        )
+    weights: dict[str, np.ndarray] = {}
+    for key, weight in given.items():
+        name = str(getattr(key, "name", key))
+        try:
+            if np.asarray(weight).dtype.kind not in "fiu" or np.ma.is_masked(weight):
+                raise TypeError
+            weights[name] = np.array(weight, dtype=float)
+        except (TypeError, ValueError):
+            raise TypeError(f"parametrization: the weights of {name} must be numbers, got {weight!r}") from None
+        if not np.all((weights[name] >= 0) & (weights[name] <= 1)):
+            raise ValueError(
+                f"parametrization: the weights of {name} must lie between 0 (non-centered) and 1 (as in the model), "
+                f"got {weight!r}"
+            )
+    return weights
 
 
 def _policy(given: object) -> Policy:

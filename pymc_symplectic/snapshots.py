@@ -78,6 +78,8 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
     step = snapshot["learning"]["step"]
     if np.shape(step) == (N_STEP - 1,):  # the step size was always moved by this gain
         snapshot = {**snapshot, "learning": {**snapshot["learning"], "step": np.append(step, GAMMA)}}
+    if "coordinates" not in snapshot:
+        snapshot = {**snapshot, "coordinates": None}
     if "approach" not in snapshot:
         snapshot = _of_windows(snapshot, settings, tune)
     if "energy" not in snapshot:
@@ -158,6 +160,15 @@ def check_snapshot(
         _check_array("momentum", snapshot["momentum"], (dim,), float)
         if not np.all(np.isfinite(snapshot["momentum"])):
             raise ValueError("momentum is not finite")
+    if (coordinates := snapshot["coordinates"]) is not None:
+        _check_array("coordinates, position", coordinates["position"], (dim,), float)
+        _check_array("coordinates, weights", coordinates["weights"], (dim + 1,), float)
+        if not _whole(coordinates["left"]):
+            raise ValueError(f"coordinates, left is {coordinates['left']!r}, and must be an integer of at least 0")
+        if not np.all(np.isfinite(coordinates["position"])):
+            raise ValueError("coordinates, position is not finite")
+        if not np.all((coordinates["weights"][:-1] >= 0) & (coordinates["weights"][:-1] <= 1)):
+            raise ValueError("coordinates, weights are not between 0 and 1")
     map_of(snapshot["metric"]).check(dim)
     _check_kinetic(snapshot["kinetic"], settings, snapshot["energy"], dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
@@ -230,6 +241,7 @@ def _check_warmup(snapshot: Mapping[str, Any], settings: Settings, dim: int, tun
         warmup = WarmUp(settings, dim, tune)
         due = warmup.choice(warmup.restore(snapshot).metric)
         step_size = choice.pop("step_size")
+        choice.pop("centered", None)  # in words, what the coordinates have in numbers
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the tuner cannot have been like this: {type(error).__name__}: {error}") from error
     if choice != due or not np.isclose(step_size, np.exp(snapshot["learning"]["step"][LOG_MEAN_STEP])):

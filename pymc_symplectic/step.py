@@ -33,7 +33,7 @@ from .native.pymc import (
 from .precompile import ahead_of_first_start
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
 from .statistics import COLUMNS, DTYPES
-from .target import Compilation, kept_log_density, opened, run_with, value_variables
+from .target import Compilation, check_parametrization, kept_log_density, opened, run_with, value_variables
 
 __all__ = ["HMC"]
 
@@ -107,6 +107,13 @@ class HMC(Step, state=HMCState):
         A trajectory whose energy error exceeds this is a divergence.
     temperature : float, optional
         T of the target :math:`\pi^{1/T}`, where π is the density on unconstrained space; 1 by default.
+    parametrization : str or dict, optional
+        The coordinates in which a variable of a hierarchy is moved, whose location μ or scale σ depends on others:
+        :math:`y = (q - \mu)\sigma^{w-1} + w\mu`, centered, as in the model, at w = 1, and non-centered at w = 0.
+        ``"auto"``, the default, begins at 0, and warm-up learns a weight for each variable, or each element; with a
+        metric that is given, or without warm-up, it is ``"model"``, which is 1 for all.  ``"noncentered"`` is 0 for
+        all, and a dictionary has weights by names of variables, numbers or arrays, 1 for others.  All that is seen of
+        draws is in the model's variables.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
     model : pymc.Model or CompiledModel, optional
@@ -189,10 +196,15 @@ class HMC(Step, state=HMCState):
         check_names(options, _ELSEWHERE)
         self.settings = Settings.choose(**options)
         compilation = _opened(model, compile_kwargs)
+        check_parametrization(self.settings.parametrization, compilation.model, vars)
         ahead_of_first_start()
         with run_with(compilation.model, None):
             self.target = kept_log_density(
-                compilation.model, compilation.compile_kwargs, vars=vars, initial_point=initial_point
+                compilation.model,
+                compilation.compile_kwargs,
+                vars=vars,
+                initial_point=initial_point,
+                reparametrized=self.settings.reparametrizes,
             )
         self.vars = self.target.vars
         self.blocked = blocked

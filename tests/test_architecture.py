@@ -28,7 +28,7 @@ LAYERS = [
     ["settings"],
     ["adaptation"],
     ["target"],
-    ["starts", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
+    ["starts", "coordinates", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
     ["chain"],
     ["precompile"],
     ["step", "store", "mechanics", "optimize"],

@@ -29,6 +29,8 @@ def options_of(words: Sequence[str]) -> Options:
     if not words:
         return {}
     options: dict[str, Any] = {"trajectory": ps.NoUTurn()}
+    if all(word.startswith("parametrization=") for word in words):
+        options = {}
     kinds = {"metric": ps.metrics, "integrator": ps.integrators, "kinetic": ps.kinetic, "trajectory": ps.trajectories}
     for word in words:
         key, _, number = word.partition("=")
@@ -88,7 +90,7 @@ def advance(
     most = settings.policy.most_draws if tune is None else tune
     seeds = np.random.SeedSequence(seed).spawn(chains)
     for start, child in zip(problem.starts(chains, seed), seeds, strict=True):
-        chain = Chain(problem.target, settings, np.random.default_rng(child), most, open_ended=tune is None)
+        chain = Chain(problem.target_for(settings), settings, np.random.default_rng(child), most, tune is None)
         began = time.process_time()
         chain.start(start)
         warmup = chain.advance(most)
@@ -101,7 +103,7 @@ def prepare(problem: Problem, options: Options) -> Sample:
     """Compile what chains with these options need."""
     settings = Settings.choose(**options)
     began = time.process_time()
-    first = Chain(problem.target, settings, np.random.default_rng(0), 20)
+    first = Chain(problem.target_for(settings), settings, np.random.default_rng(0), 20)
     first.compile(all_foreseen=True)
     first.start(problem.starts(1, 0)[0])
     first.advance(25)  # whatever is compiled only now

@@ -11,7 +11,9 @@ import pymc as pm
 from pymc.initial_point import make_initial_point_fn
 
 from benchmarks.models.posterior import Place, Posterior
+from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
+from pymc_symplectic.target.families import location_scales
 
 __all__ = ["Prepare", "Problem", "Run", "Sample"]
 
@@ -77,6 +79,18 @@ class Problem:
         self.target = LogDensity(model=model)
         self.compile_seconds = time.process_time() - began
         self._starts: dict[tuple[int, int], np.ndarray] = {}
+
+    def target_for(self, settings: Settings) -> LogDensity:
+        """The log-density for chains with such settings, which may move in other coordinates than the model's."""
+        return self._reparametrized if settings.reparametrizes else self.target
+
+    @cached_property
+    def _reparametrized(self) -> LogDensity:
+        return (
+            self.target
+            if not location_scales(self.model, self.model.value_vars)
+            else LogDensity(model=self.model, reparametrized=True)
+        )
 
     @classmethod
     def of(cls, posterior: Posterior) -> "Problem":

@@ -167,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "cold_start", __doc__, samplers=list(SAMPLERS), seeds=list(range(10)), draws=2000, chains=4, results=RESULTS,
         posteriordb=None,
     )  # fmt: skip
-    parser.add_argument("--set", choices=("tuning", *models.SETS), default="tuning", help="default: %(default)s")
+    parser.add_argument(
+        "--set", choices=("tuning", *models.SETS, *models.HIERARCHIES), default="tuning", help="default: %(default)s"
+    )
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)

@@ -79,7 +79,19 @@ def in_words(choice: Mapping[str, Any]) -> str:
     reason = f", because {choice['reason']}" if "reason" in choice else ""
     momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
     momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
-    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}"
+    weights = _centered(choice.get("centered", {}))
+    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}{weights}"
+
+
+def _centered(weights: Mapping[str, Any]) -> str:
+    """How far each variable that has been reparametrised is centered, in words."""
+    if not weights:
+        return ""
+    parts = [
+        f"{name} {np.min(weight):.2g}" + (f" to {np.max(weight):.2g}" if np.ndim(weight) else "")
+        for name, weight in weights.items()
+    ]
+    return f"; centered by (0 not at all, 1 as in the model) {', '.join(parts)}"
 
 
 class Tuner:

@@ -123,6 +123,10 @@ class WarmUp:
         schedule = self._windows.schedule
         return schedule.last if self._approach.turning else schedule.approach
 
+    def may_begin_anew(self, count: int) -> bool:
+        """Whether after `count` draws another approach would still come to its end in time."""
+        return self.approaching and count + self._policy.settled_draws <= self._windows.schedule.approach
+
     @property
     def due(self) -> int:
         """The number of points of trajectories at which it comes back before."""

@@ -17,6 +17,7 @@ import logging
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, ClassVar
 
 import pymc as pm
@@ -52,12 +53,12 @@ __all__ = [
     "StepMethodState",
     "dataclass_state",
     "default_progress_theme",
+    "distribution_of",
     "find_constants",
     "find_observations",
     "get_default_varnames",
     "get_random_generator",
     "in_second_worker",
-    "laplace_parameters",
     "log_warnings",
     "logprob_of",
     "make_initial_point_fn",
@@ -170,11 +171,24 @@ class _NoBars:
         pass
 
 
-def laplace_parameters(variable: Any) -> tuple[Any, Any] | None:
-    """Location and scale of a variable, where it is a `pymc.Laplace`.
+def distribution_of(variable: Any) -> tuple[str, tuple[Any, ...]]:
+    """The name of PyMC's distribution that a variable has, and its parameters; ("", ()) where it is another one.
 
-    Touches ``Laplace.rv_op``, and ``dist_params`` of the operation that makes such a variable.
+    Touches ``rv_type`` and ``rv_op`` of distributions, and ``dist_params`` of the operations that draw from them.
     """
     with needed("pymc"):
-        op = variable.owner.op
-        return tuple(op.dist_params(variable.owner)) if isinstance(op, type(pm.Laplace.rv_op)) else None
+        node = variable.owner
+        name = "" if node is None else _names_of_operations().get(type(node.op), "")
+        return (name, tuple(node.op.dist_params(node))) if name else ("", ())
+
+
+@cache
+def _names_of_operations() -> dict[type, str]:
+    """Names of PyMC's distributions by what draws from them; of those that share it, the first one's."""
+    found: dict[type, str] = {}
+    for name in pm.distributions.__all__:
+        distribution = getattr(pm.distributions, name)
+        operation = getattr(distribution, "rv_type", None) or type(getattr(distribution, "rv_op", None))
+        if hasattr(operation, "dist_params"):
+            found.setdefault(operation, name)
+    return found

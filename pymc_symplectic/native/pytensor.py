@@ -50,6 +50,7 @@ __all__ = [
     "linker_of",
     "machine_code",
     "shared_storage",
+    "storage_of",
     "within_blocks",
 ]
 
@@ -116,6 +117,16 @@ def shared_storage(function: Any, given: int) -> tuple[list[Any], list[list[Any]
     with needed("pytensor"):
         types = [variable.type for variable in function.maker.fgraph.inputs[given:]]
         return types, [container.storage for container in function.input_storage[given:]]
+
+
+def storage_of(variable: Any) -> list[Any]:
+    """The list of one entry that has the value of a shared variable, one of those that `shared_storage` finds.
+
+    Touches ``SharedVariable.container.storage``.
+    """
+    with needed("pytensor"):
+        storage: list[Any] = variable.container.storage
+        return storage
 
 
 def interprets(dispatcher: Any) -> bool:

@@ -14,7 +14,7 @@ from pymc.pytensorf import compile as pm_compile
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import ancestors
 
-from ..native.pymc import laplace_parameters, make_initial_point_fn
+from ..native.pymc import distribution_of, make_initial_point_fn
 from ..starts import usual_start
 from ..target import LogDensity, kept, user_code
 
@@ -147,8 +147,8 @@ def _laplace_priors(model: pm.Model) -> tuple[dict[str, tuple[Any, Any]], bool]:
     found: dict[str, tuple[Any, Any]] = {}
     lasting = True
     for rv in model.free_RVs:
-        parameters = laplace_parameters(rv)
-        if parameters is None or model.rvs_to_transforms[rv] is not None:
+        name, parameters = distribution_of(rv)
+        if name != "Laplace" or model.rvs_to_transforms[rv] is not None:
             continue
         made_from = set(ancestors(parameters))
         if not made_from & set(model.basic_RVs):

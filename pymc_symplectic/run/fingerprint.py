@@ -32,6 +32,8 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     del words["policy"]
     if not settings.refreshment.keeps:
         del words["refreshment"]
+    if not settings.reparametrizes:
+        del words["parametrization"]
     usual = Policy()
     for field in fields(Policy):
         if (value := getattr(settings.policy, field.name)) != getattr(usual, field.name):
@@ -53,6 +55,10 @@ def _text(value: Any) -> str:
         names = [field.name for field in fields(value) if field.repr and field.name != "reference"]  # a citation
         inside = ", ".join(f"{name}={_text(getattr(value, name))}" for name in names)
         return f"{type(value).__name__}({inside})"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(entry)}" for name, entry in sorted(value.items()))
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return f"{value:g}"
     if isinstance(value, np.ndarray):
         return f"array{value.shape}:{digest(value)}"
     if callable(value) and hasattr(value, "__qualname__"):

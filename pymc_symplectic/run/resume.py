@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from packaging.version import InvalidVersion, Version
 
+from ..settings import Settings
 from ..snapshots import generator_of
 from ..store import Draws, Store, StoreError, StoreSink, some
 from .conversion import Conversion
 from .fingerprint import describe_model, differences, differences_at_last
 from .task import Setup
 
-__all__ = ["resumed"]
+__all__ = ["as_stored", "resumed"]
+
+
+def as_stored(settings: Settings, store: Store) -> Settings:
+    """Settings by which a run that says nothing of a parametrization goes on: in the model's own coordinates.
+
+    It was begun by a version that had no others, or its model has none.
+    """
+    if settings.parametrization == "auto" and "parametrization" not in store.description["options"]:
+        return replace(settings, parametrization="model")
+    return settings
 
 
 @contextmanager

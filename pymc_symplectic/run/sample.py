@@ -23,14 +23,14 @@ from ..precompile import ahead_of_first_start
 from ..settings import Options, Settings, unadapted
 from ..starts import positions
 from ..store import Store, StoreSink, is_free, local_path
-from ..target import Compilation, kept_log_density, opened, run_with
+from ..target import Compilation, check_parametrization, kept_log_density, opened, run_with
 from .arguments import check_executor, check_model, check_options, names_of, processors
 from .conversion import Conversion
 from .fingerprint import describe_model, describe_settings, digest, library_version
 from .in_memory import MemorySink
 from .progress import Bars
 from .results import result_of
-from .resume import resumed
+from .resume import as_stored, resumed
 from .runner import Runner
 from .sink import Sink
 from .task import Setup
@@ -108,7 +108,7 @@ def sample(
         By default the model of the context.  What is compiled for a model is kept until the model changes.
     **options
         Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `refreshment`, `step_size`, `target_accept`,
-        `max_energy_error`, `temperature`, `policy`.
+        `max_energy_error`, `temperature`, `parametrization`, `policy`.
 
     Returns
     -------
@@ -150,6 +150,7 @@ def sample(
     tune = settings.policy.most_draws if tune is None else whole("tune", tune, least=0)
     cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
     chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
+    check_parametrization(settings.parametrization, model)
     names = names_of(var_names, model)
     conversion = Conversion(model, idata_kwargs, names)
     seeds = Seeds.spawn(random_seed, chains)
@@ -159,7 +160,10 @@ def sample(
         warn(short)
     path = None if store is None else local_path(store)
     existing = None if path is None or is_free(path) else Store.open(path)
+    if existing is not None:
+        settings = as_stored(settings, existing)
 
+    options_in_words = describe_settings(settings)
     description = {
         "version": library_version(),
         "chains": chains,
@@ -168,14 +172,17 @@ def sample(
         "draws": draws,
         "keep_warmup": not discard_tuned_samples,
         "var_names": None if names is None else sorted(names),
-        "options": describe_settings(settings),
+        "options": options_in_words,
         "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.chains],
         "value_seeds": seeds.values,
     }
     ahead_of_first_start(quiet)
     with ExitStack() as stack:
         stack.enter_context(run_with(model, compilation.data))
-        setup = Setup(kept_log_density(model, compile_kwargs), settings, names, tune, draws, open_ended)
+        target = kept_log_density(model, compile_kwargs, reparametrized=settings.reparametrizes)
+        if target.parametrization is None:  # there is nothing to choose
+            options_in_words.pop("parametrization", None)
+        setup = Setup(target, settings, names, tune, draws, open_ended)
         if existing is None:
             opening = _begun(setup, conversion, description, path, seeds, initvals)
         else:

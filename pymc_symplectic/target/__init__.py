@@ -5,6 +5,7 @@ from .compiled import user_code
 from .data import OtherData, run_with
 from .density import LogDensity
 from .kept import kept, kept_log_density
+from .parametrization import check_parametrization
 from .values import Values, values_function
 from .variables import value_variables
 
@@ -13,6 +14,7 @@ __all__ = [
     "LogDensity",
     "OtherData",
     "Values",
+    "check_parametrization",
     "kept",
     "kept_log_density",
     "opened",

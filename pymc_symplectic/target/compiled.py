@@ -97,6 +97,6 @@ def through_python(callback: Any) -> Any:
     """A Python function of signature `LOGP` that calls back into the interpreter."""
 
     def logp(data: Any, position: Any, gradient: Any, value: Any) -> Any:
-        return callback(position.ctypes, gradient.ctypes, value.ctypes)
+        return callback(data.ctypes, position.ctypes, gradient.ctypes, value.ctypes)
 
     return logp

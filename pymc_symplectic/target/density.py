@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Self
 
 import cloudpickle
@@ -23,37 +24,20 @@ from ..kernels.state import Target
 from ..kernels.status import Status
 from ..native.numba import NumbaError, compile_for
 from ..native.pymc import rewrite_pregrad
-from ..native.pytensor import interprets, linker_of, machine_code, shared_storage
-from .checks import Fork, ForkError, gradients_of, refuse_random, refuse_wrong_lengths
+from ..native.pytensor import interprets, linker_of, machine_code, shared_storage, storage_of
+from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
 from .compiled import alone, array_type, mode_for, native, through_python, user_code
 from .indices import IndexCheck, guarded, has_dims
-from .sharing import Errors, Kernels, Memo
+from .parametrization import Parametrization
+from .records import SharedData, offsets_of, with_weights_of
+from .sharing import ARITHMETIC, Errors, Kernels, Memo, curable
 from .variables import value_variables
 
 __all__ = ["LogDensity"]
 
 _log = logging.getLogger(__name__)
 _SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
-_INCURABLE = (  # by another point: mistakes of a program, and what is not its own to handle
-    AttributeError,
-    ForkError,
-    ImportError,
-    KeyError,
-    MemoryError,
-    NameError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-)
-_ARITHMETIC = (
-    ArithmeticError,
-    ValueError,
-    IndexError,
-    np.linalg.LinAlgError,
-)  # what compiled code raises without a word
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)
 
 
 class LogDensity:
@@ -70,6 +54,8 @@ class LogDensity:
         Gives the shape of every variable; by default ``model.initial_point()``.
     compile_kwargs : dict, optional
         Handed to PyTensor's compiler, e.g. ``{"mode": "FAST_COMPILE"}``.
+    reparametrized : bool, optional
+        Whether what is compiled can be called in other coordinates too, by `target_by`.
 
     Attributes
     ----------
@@ -107,6 +93,7 @@ class LogDensity:
         model: pm.Model | None = None,
         initial_point: Mapping[str, np.ndarray] | None = None,
         compile_kwargs: Mapping[str, Any] | None = None,
+        reparametrized: bool = False,
     ) -> None:
         self.model = pm.modelcontext(model)
         self.vars = value_variables(vars, self.model)
@@ -124,6 +111,10 @@ class LogDensity:
             if var not in self.vars
         }
         self._compile_kwargs = dict(compile_kwargs or {})
+        self._placing: tuple[Any, list[Any]] | None = None
+        found = Parametrization(self.model, self.vars, self._layout) if reparametrized else None
+        self.parametrization = found or None
+        """The change of variables, where there is one to make."""
         self._example = [np.asarray(point[var.name], dtype=var.dtype) for var in self.model.value_vars]
         self._graph, self._indices = self._join(point)
         self._compile()
@@ -145,19 +136,28 @@ class LogDensity:
             derived = self.model.replace_rvs_by_values(self.model.deterministics)
             indices = [IndexCheck([graph, *derived], values)]  # as they were written, since some become slices
             of_dims = has_dims([graph, *derived])
+            if self.parametrization is not None:
+                graph = self.parametrization.density(graph)
             plain = rewrite_pregrad(graph)  # in place
             if of_dims:
                 indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
             (cost,) = guarded([plain], values)
-            gradients = gradients_of(cost, self.vars, self.model)
             with user_code:
                 refuse_wrong_lengths(cost, values, self._example)
+            gradients = gradients_of(cost, self.vars, self.model)
             flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
             held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
-            outputs, joined = join_nonshared_inputs(
-                point=point, outputs=[cost, pt.concatenate(flat)], inputs=self.vars, shared_inputs=held
-            )
-        return (joined, outputs), indices
+
+            def joined(outputs: list[Any]) -> tuple[Any, list[Any]]:
+                found, vector = join_nonshared_inputs(
+                    point=point, outputs=outputs, inputs=self.vars, shared_inputs=held
+                )
+                return vector, found
+
+            if self.parametrization is not None:
+                placing = [rewrite_pregrad(graph) for graph in self.parametrization.placing()]
+                self._placing = joined(guarded(placing, values))
+            return joined([cost, pt.concatenate(flat)]), indices
 
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
@@ -166,12 +166,18 @@ class LogDensity:
         joined, outputs = self._graph
         options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
         self._function = pm_compile([joined], outputs, **options)
+        if self._placing is not None:
+            vector, parts = self._placing
+            options["mode"] = mode_for(parts, self._compile_kwargs.get("mode"))
+            self._place = pm_compile([vector], parts, on_unused_input="ignore", trust_input=True, **options)
         # what PyMC computes of each draw is evaluated in the same processes
         self._fork = Fork([*outputs, *self.model.deterministics], linker_of(self._function))
         self._function.trust_input = True
         self._dtype = joined.dtype
         types, self._cells = shared_storage(self._function, given=1)
-        self._offsets = np.cumsum([0] + [1 + getattr(t, "ndim", 0) for t in types]).tolist()
+        self._offsets = offsets_of(types)
+        weights = None if self.parametrization is None else storage_of(self.parametrization.weights)
+        self._weights_at = next((i for i, cell in enumerate(self._cells) if cell is weights), None)
         self._addressed, self.native = self._make_addressed(types)
         self._read_data()
         self._names = tuple(self._layout)
@@ -185,11 +191,25 @@ class LogDensity:
 
     def _read_data(self) -> None:
         """Make a record of the shared data, by which compiled code finds them, and fill it."""
-        self._seen: list[Any] = [None] * len(self._cells)
-        self._pinned: list[Any] = [None] * len(self._cells)
-        self._data = np.zeros(max(1, self._offsets[-1]), np.int64)
-        self.target = Target(self._addressed.address, self._data)
+        self._shared = SharedData(self._cells, self._offsets, self.native, self._weights_at)
+        self.target = Target(self._addressed.address, self._shared.record)
         self.refresh()
+
+    def target_by(self, weights: np.ndarray) -> Target:
+        """The log-density in the coordinates that weights (d + 1,) of the parametrization lead to.
+
+        They are read where they are at every call, and have to live as long.
+        """
+        return Target(self._addressed.address, self._shared.record_with(weights))
+
+    def place(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Locations and logarithms of scales (d,) at an unconstrained vector of the model.
+
+        They are those of `Parametrization.placing`.
+        """
+        with user_code:
+            location, log_scale = self._place(np.array(position, dtype=self._dtype))
+            return np.array(location), np.array(log_scale)  # a PyTensor function may have one storage for its results
 
     def fits(self, point: Mapping[str, np.ndarray]) -> bool:
         """Whether the variables of `point` have the shapes that this was compiled for."""
@@ -197,8 +217,7 @@ class LogDensity:
 
     def forget_model(self) -> None:
         """Let go of the model, and of its data: this is kept to make others by `again`."""
-        del self.model
-        self._seen, self._pinned = [], []
+        del self.model, self._shared
 
     def again(self, model: pm.Model, point: Mapping[str, np.ndarray]) -> Self:
         """The same log-density of its model, with nothing compiled: it reads data, and keeps errors, by itself.
@@ -245,7 +264,7 @@ class LogDensity:
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
         kept = ["model", "vars", "sizes", "dim", "default_start", "_layout", "_held", "_graph", "_compile_kwargs"]
-        kept += ["_example", "_indices"]
+        kept += ["_example", "_indices", "parametrization", "_placing"]
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -268,25 +287,32 @@ class LogDensity:
         self._callback = _CALLBACK(self._call_back)
         return AddressedFunction(through_python(self._callback), LOGP), False
 
-    def _call_back(self, position: int, gradient: int, value: int) -> int:
+    def _call_back(self, data: int, position: int, gradient: int, value: int) -> int:
         with user_code:
             try:
-                with np.errstate(all="ignore"):  # as compiled code has it; what comes of it shows in the values
-                    result, slope = self(np.frombuffer(self._doubles.from_address(position)))
+                at = np.frombuffer(self._doubles.from_address(position))
+                with np.errstate(all="ignore"), self._weights_of(data):  # what comes of it shows in the values
+                    result, slope = self(at)
                 if slope.shape != (self.dim,):
                     raise TypeError(_wrong_length(self.dim, slope.shape))
                 np.frombuffer(self._doubles.from_address(gradient))[:] = slope
                 ctypes.c_double.from_address(value).value = result
             except BaseException as error:  # interrupts too: nothing may unwind through compiled code
                 self.error = error
-                if not _curable(error):
+                if not curable(error):
                     return Status.BROKEN
-                if not isinstance(error, _ARITHMETIC):
+                if not isinstance(error, ARITHMETIC):
                     self._errors.note(error)
                 return Status.FAILED
-            if self.error is not None and _curable(self.error):
+            if self.error is not None and curable(self.error):
                 self.error = None  # of another point; an error that broke a chain stays until the chain has raised it
             return Status.OK
+
+    def _weights_of(self, record: int) -> AbstractContextManager[None]:
+        if self._weights_at is None:
+            return nullcontext()
+        at = self._weights_at
+        return with_weights_of(record, self._cells[at], self._offsets[at], self.dim + 1)
 
     def take_error(self) -> BaseException:
         """The error that has broken a chain; it is forgotten here."""
@@ -325,7 +351,7 @@ class LogDensity:
         try:
             return self(position)
         except Exception as error:
-            if not _curable(error):
+            if not curable(error):
                 raise
             return np.nan, np.full(self.dim, np.nan)
 
@@ -346,17 +372,7 @@ class LogDensity:
         IndexError
             When data that index an array are out of its range now.
         """
-        changed = False
-        for i, cell in enumerate(self._cells):
-            value = cell[0]
-            if value is self._seen[i]:
-                continue
-            changed = True
-            self._seen[i] = value
-            if self.native:
-                self._pinned[i] = np.require(value, requirements=["C", "A"])
-                record = [self._pinned[i].ctypes.data, *self._pinned[i].shape]
-                self._data[self._offsets[i] : self._offsets[i] + len(record)] = record
+        changed = self._shared.refresh()
         with user_code:
             for check in self._indices:
                 check(self._example)
@@ -425,11 +441,6 @@ class LogDensity:
         if bad:
             return "; ".join(f"{name} has log-density {value}" for name, value in bad.items())
         return f"no single variable stands out; the model's terms are {terms}"
-
-
-def _curable(error: BaseException) -> bool:
-    """Whether another point may be free of an error, as of those of arithmetic and of solvers."""
-    return isinstance(error, Exception) and not isinstance(error, _INCURABLE)
 
 
 def _wrong_length(dim: int, shape: tuple[int, ...] | None = None) -> str:

@@ -53,6 +53,7 @@ def kept_log_density(
     *,
     vars: Sequence[Any] | None = None,
     initial_point: Mapping[str, np.ndarray] | None = None,
+    reparametrized: bool = True,
 ) -> LogDensity:
     """A `LogDensity`: one that was made before, while the model is what it was then, or a new one.
 
@@ -63,6 +64,8 @@ def kept_log_density(
     vars : sequence of variables, optional
     initial_point : dict, optional
         Where these two are not those of the model itself, nothing is kept: variables that are held belong to one step.
+    reparametrized : bool, optional
+        Whether chains may move in other coordinates than those of the model, where it is a hierarchy.
 
     Notes
     -----
@@ -73,13 +76,15 @@ def kept_log_density(
     Each call gives a log-density of its own, which shares machine code, and nothing else, with others.  What is kept
     does not hold the model, and is freed with it.
     """
+
+    def make(point: Mapping[str, np.ndarray] | None) -> LogDensity:
+        return LogDensity(
+            vars, model=model, initial_point=point, compile_kwargs=compile_kwargs, reparametrized=reparametrized
+        )
+
     if initial_point is not None or value_variables(vars, model) != model.value_vars:
-        return LogDensity(vars, model=model, initial_point=initial_point, compile_kwargs=compile_kwargs)
-
-    def make(point: Mapping[str, np.ndarray]) -> LogDensity:
-        return LogDensity(vars, model=model, initial_point=point, compile_kwargs=compile_kwargs)
-
-    return kept(model, compile_kwargs or {}, make)
+        return make(initial_point)
+    return kept(model, compile_kwargs or {}, make, ("log-density", reparametrized))
 
 
 def kept[T: LogDensity](

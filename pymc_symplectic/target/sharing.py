@@ -7,7 +7,36 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Errors", "Kernels", "Memo"]
+import numpy as np
+
+from .checks import ForkError
+
+__all__ = ["ARITHMETIC", "Errors", "Kernels", "Memo", "curable"]
+
+_INCURABLE = (  # by another point: mistakes of a program, and what is not its own to handle
+    AttributeError,
+    ForkError,
+    ImportError,
+    KeyError,
+    MemoryError,
+    NameError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+)
+ARITHMETIC = (
+    ArithmeticError,
+    ValueError,
+    IndexError,
+    np.linalg.LinAlgError,
+)  # what compiled code raises without a word
+
+
+def curable(error: BaseException) -> bool:
+    """Whether another point may be free of an error, as of those of arithmetic and of solvers."""
+    return isinstance(error, Exception) and not isinstance(error, _INCURABLE)
 
 
 class Errors:

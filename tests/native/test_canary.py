@@ -381,6 +381,12 @@ def test_shared_storage():
         assert of_pytensor.shared_storage(pytensor.function([x], x + 1, mode=mode), given=1) == ([], [])
 
 
+def test_storage_of():
+    function = pytensor.function([x], x * shared, mode="NUMBA")
+    _, storage = of_pytensor.shared_storage(function, given=1)
+    assert storage[0] is of_pytensor.storage_of(shared)
+
+
 @pytest.mark.filterwarnings("ignore:Numba will use object mode")
 def test_interprets():
     for graph, expected in ((pt.exp(x).sum(), False), (Quadratic()(x), True), (pt.exp(2 * Quadratic()(x)), True)):
@@ -532,11 +538,13 @@ def test_no_bars_where_pymc_draws_them_in_another_way(fault, caplog, monkeypatch
     assert caplog.text.count("does not fit pymc") == 1
 
 
-def test_laplace_parameters():
+def test_distribution_of():
     with pm.Model():
-        location, scale = of_pymc.laplace_parameters(pm.Laplace("a", 1.0, 2.0))
-        assert of_pymc.laplace_parameters(pm.Normal("b")) is None
-    assert (float(location.eval()), float(scale.eval())) == (1.0, 2.0)
+        name, (location, scale) = of_pymc.distribution_of(pm.Laplace("a", 1.0, 2.0))
+        assert of_pymc.distribution_of(pm.Normal("b"))[0] == "Normal"
+        assert of_pymc.distribution_of(pm.HalfCauchy("c", 2.0))[0] == "HalfCauchy"  # which is made of others
+        assert of_pymc.distribution_of(pm.Deterministic("d", location + 1)) == ("", ())
+    assert (name, float(location.eval()), float(scale.eval())) == ("Laplace", 1.0, 2.0)
 
 
 def test_random_operations():

@@ -45,7 +45,7 @@ def sample(compiled):
 
     def run(path=None, draws=DRAWS):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sampling, "kept_log_density", lambda *_: target)
+            patch.setattr(sampling, "kept_log_density", lambda *_, **__: target)
             patch.setattr(task, "RecordedVariables", lambda *_: variables)
             patch.setattr(layout, "_CHUNK_DRAWS", 8)
             return ps.sample(

@@ -1,0 +1,140 @@
+"""What a chain moves in, and its way to and from the unconstrained vector of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .adaptation.centering import Placed, better_weights
+from .settings import Settings
+from .target import LogDensity
+from .window import Window
+
+__all__ = ["Coordinates"]
+
+
+class Coordinates:
+    """The coordinates y of one chain: those of the model, or partly non-centered ones, with weights of their own.
+
+    Parameters
+    ----------
+    log_density : LogDensity
+    settings : Settings
+    learns : bool
+        Whether warm-up has points to learn weights by.  Where it has none, ``"auto"`` is ``"model"``.
+
+    Attributes
+    ----------
+    target : Target
+        The log-density of y, for compiled code.
+    weights : ndarray (d + 1,), or None
+        Those of the parametrization, as `Parametrization` has them; None where y is the model's own vector.
+    """
+
+    def __init__(self, log_density: LogDensity, settings: Settings, learns: bool) -> None:
+        self._of, self._policy = log_density, settings.policy
+        self.weights: np.ndarray | None = None
+        self.target = log_density.target
+        self._left = 0  # changes of the weights that may still be made
+        automatic = settings.parametrization == "auto"
+        if log_density.parametrization is None or not settings.reparametrizes or (automatic and not learns):
+            return
+        self._parametrization = log_density.parametrization
+        self.weights = self._parametrization.weights_of(settings.parametrization, settings.temperature)
+        self.target = log_density.target_by(self.weights)
+        if automatic:
+            self._left = self._policy.centering_changes
+
+    @property
+    def learns(self) -> bool:
+        """Whether other weights may be chosen."""
+        return self._left > 0
+
+    def inward(self, position: np.ndarray) -> np.ndarray:
+        """The coordinates (d,) of an unconstrained vector (d,) of the model."""
+        if self.weights is None:
+            return position
+        location, log_scale = self._of.place(position)
+        weights = self.weights[:-1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = (position - location) * np.exp((weights - 1) * log_scale) + weights * location
+        return np.where(weights == 1, position, moved)
+
+    def outward(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unconstrained vectors of the model (n, d) by their coordinates, and logarithms of the Jacobian (n,).
+
+        Where coordinates are not numbers, neither are these.
+        """
+        if self.weights is None:
+            return positions, np.zeros(len(positions))
+        found, log_jacobian = np.full_like(positions, np.nan), np.full(len(positions), np.nan)
+        for i in np.flatnonzero(np.isfinite(positions).all(axis=1)):
+            found[i], _, _, log_jacobian[i] = self._outward(positions[i])
+        return found, log_jacobian
+
+    def _outward(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """The model's vector (d,), the locations and logarithms of scales there, and the logarithm of the Jacobian."""
+        assert self.weights is not None
+        weights, position = self.weights[:-1], coordinates
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(self._parametrization.levels):  # after each, one more level is where it is in the model
+                location, log_scale = self._of.place(position)
+                power = np.where(weights == 1, 0.0, (1 - weights) * log_scale)
+                stretch = np.exp(power)
+                position = coordinates * stretch + location * (1 - weights * stretch)
+        return position, location, log_scale, float(power.sum())
+
+    def learn(self, points: Window) -> bool:
+        """Choose weights by points in these coordinates, the oldest first; returns whether they are other ones."""
+        policy = self._policy
+        if self.weights is None or not self.learns or len(points.draws) < policy.centering_points:
+            return False
+        positions, slopes = points.pairs
+        count = len(positions)
+        some = np.linspace(0, count - 1, min(count, policy.centering_most)).astype(int)
+        positions, slopes = positions[some], slopes[some]
+        places = self._parametrization.places.values()
+        own = np.concatenate([np.arange(place.start, place.stop) for place in places])
+        made = [self._outward(position) for position in positions]
+        values, locations, log_scales = (np.array(part)[:, own] for part in list(zip(*made, strict=True))[:3])
+        ends = np.cumsum([place.stop - place.start for place in places]).tolist()
+        placed = Placed(values, locations, log_scales, slopes[:, own])
+        found = better_weights(placed, self.weights[own], ends, count, policy)
+        if found is None:
+            return False
+        self.weights[own] = found
+        self._left -= 1
+        return True
+
+    @property
+    def centered(self) -> dict[str, Any]:
+        """The weight of each variable that is reparametrised, by name; a list of those of its elements if they differ.
+
+        0 is non-centered, and 1 as in the model.
+        """
+        if self.weights is None:
+            return {}
+        places, names = self._parametrization.places, self._parametrization.names
+        found = {}
+        for name, value in names.items():
+            weights = self.weights[places[value]].round(3)
+            shape = self._parametrization.shapes[value]
+            alike = np.all(weights == weights[:1])
+            found[name] = float(weights.mean()) if alike else weights.reshape(shape).tolist()
+        return found
+
+    def snapshot(self, coordinates: np.ndarray) -> dict[str, Any] | None:
+        """Weights, and where a chain is in these coordinates: it comes back from the model's by rounding alone."""
+        if self.weights is None:
+            return None
+        return {"weights": self.weights.copy(), "position": coordinates.copy(), "left": self._left}
+
+    def restore(self, snapshot: Mapping[str, Any] | None, position: np.ndarray) -> np.ndarray:
+        """Take the weights of a snapshot; returns the coordinates (d,) of the chain, at `position` in the model's."""
+        if self.weights is None or snapshot is None:
+            return self.inward(position)
+        self.weights[:] = snapshot["weights"]
+        self._left = snapshot["left"]
+        return np.asarray(snapshot["position"])
