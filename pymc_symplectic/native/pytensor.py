@@ -58,9 +58,8 @@ _log = logging.getLogger(__name__)
 
 # Compiled functions
 
-keep_what_is_kept(
-    NUMBA_CACHE_PATH
-)  # where PyTensor keeps what numba compiles, for all models and processes of a machine
+# Where PyTensor keeps what numba compiles, for all models and processes of a machine.
+keep_what_is_kept(NUMBA_CACHE_PATH)
 
 
 def compiles_by_numba(mode: Any) -> bool:
