@@ -57,10 +57,10 @@ class Coordinates:
         if self.weights is None:
             return position
         location, log_scale = self._of.place(position)
-        weights = self.weights[:-1]
+        weights, as_written = self.weights[:-1], self._parametrization.as_written
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = (position - location) * np.exp((weights - 1) * log_scale) + weights * location
-        return np.where(weights == 1, position, moved)
+            centered = (position - as_written * location) * np.exp((weights - as_written) * log_scale)
+        return np.where(weights == as_written, position, centered + weights * location)
 
     def outward(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unconstrained vectors of the model (n, d) by their coordinates, and logarithms of the Jacobian (n,).
@@ -77,13 +77,13 @@ class Coordinates:
     def _outward(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """The model's vector (d,), the locations and logarithms of scales there, and the logarithm of the Jacobian."""
         assert self.weights is not None
-        weights, position = self.weights[:-1], coordinates
+        weights, as_written, position = self.weights[:-1], self._parametrization.as_written, coordinates
         with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(self._parametrization.levels):  # after each, one more level is where it is in the model
+            for _ in range(self._parametrization.sweeps):  # after each, more elements are where they are in the model
                 location, log_scale = self._of.place(position)
-                power = np.where(weights == 1, 0.0, (1 - weights) * log_scale)
+                power = np.where(weights == as_written, 0.0, (as_written - weights) * log_scale)
                 stretch = np.exp(power)
-                position = coordinates * stretch + location * (1 - weights * stretch)
+                position = coordinates * stretch + location * (as_written - weights * stretch)
         return position, location, log_scale, float(power.sum())
 
     def learn(self, points: Window) -> bool:
@@ -100,7 +100,10 @@ class Coordinates:
         made = [self._outward(position) for position in positions]
         values, locations, log_scales = (np.array(part)[:, own] for part in list(zip(*made, strict=True))[:3])
         ends = np.cumsum([place.stop - place.start for place in places]).tolist()
-        placed = Placed(values, locations, log_scales, slopes[:, own])
+        as_written = self._parametrization.as_written[own]
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviations = (values - as_written * locations) * np.exp((1 - as_written) * log_scales)
+        placed = Placed(deviations, locations, log_scales, slopes[:, own])
         found = better_weights(placed, self.weights[own], ends, count, policy)
         if found is None:
             return False

@@ -29,16 +29,16 @@ _NOWHERE = 1e3  # the logarithm of a product that is not finite
 
 
 class Placed(NamedTuple):
-    """Variables at points (n, k): their values, locations, logarithms of scales, and gradients of log π by y."""
+    """Variables at points (n, k): centered less location, location, logarithm of the scale, and slope of log π in y."""
 
-    values: np.ndarray
+    deviations: np.ndarray
     locations: np.ndarray
     log_scales: np.ndarray
     slopes: np.ndarray
 
     def log_product(self, weights: np.ndarray | float, now: np.ndarray) -> np.ndarray:
         """Log Var(y) E[g²] of each variable (k,) by some weights, where slopes are by those that are in use `now`."""
-        y = (self.values - self.locations) * np.exp((weights - 1) * self.log_scales) + weights * self.locations
+        y = self.deviations * np.exp((weights - 1) * self.log_scales) + weights * self.locations
         slopes = self.slopes * np.exp((now - weights) * self.log_scales)
         found = np.log(np.var(y, axis=0) * np.mean(slopes**2, axis=0))
         return np.nan_to_num(found, nan=_NOWHERE, posinf=_NOWHERE, neginf=_NOWHERE)

@@ -49,6 +49,7 @@ __all__ = [
     "let_numba_compile",
     "linker_of",
     "machine_code",
+    "reads_by_index",
     "shared_storage",
     "storage_of",
     "within_blocks",
@@ -217,6 +218,14 @@ def is_indexing(op: Any) -> bool:
     Touches the classes ``AdvancedSubtensor`` and ``AdvancedIncSubtensor``.
     """
     return isinstance(op, _INDEXING)
+
+
+def reads_by_index(op: Any) -> bool:
+    """Whether an operation reads entries of an array by other arrays.
+
+    Touches the class ``AdvancedSubtensor``.
+    """
+    return isinstance(op, AdvancedSubtensor)
 
 
 def index_places(node: Any) -> Sequence[slice | int]:

@@ -13,56 +13,140 @@ from pytensor.tensor.random.type import RandomGeneratorType
 
 from ..native.pymc import distribution_of
 from .indices import has_dims
+from .standardised import standardised
 
-__all__ = ["LEVELS", "LocationScale", "location_scales"]
+__all__ = ["LARGEST", "LEVELS", "LocationScale", "location_scales"]
 
 LEVELS = 5
 """Of variables that depend on one another, the most that are taken for a hierarchy, and not for a series."""
+LARGEST = 8
+"""Elements of a vector with a covariance, at most: effects of groups, and not a Gaussian process."""
 
 
 class LocationScale(NamedTuple):
-    r"""A value variable q, unconstrained, whose location and scale are functions of other value variables.
+    r"""A value variable q, unconstrained, with a location and a scale that are functions of other value variables.
 
-    Given these, (q - location) / scale has a distribution that does not depend on them.
+    Given these, (q - location) / scale has a distribution that does not depend on them; or, where `weight` is 0, q has
+    one, and the model makes location + scale q of it.
 
     Attributes
     ----------
     value : variable
     location : variable
+        Of an element, it may depend on elements of q that are before it.
     log_scale : variable
     level : int
         1 where these depend on no other of this kind, 2 where they depend on one of level 1, and so on.
+    weight : float
+        1 where q is centered, and 0 where it is non-centered, as z is in ``mu + tau * z``.
+    sweeps : int
+        How often locations have to be computed, the first elements first, until those of all elements are there.
     """
 
     value: Any
     location: Any
     log_scale: Any
-    level: int
+    level: int = 0
+    weight: float = 1.0
+    sweeps: int = 1
 
 
-def _of_location(location: int, scale: int) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
-    """Location and log-scale of a distribution on the whole line, by the places of its parameters."""
-    return lambda parameters: (parameters[location], pt.log(parameters[scale]))
+type _Found = tuple[Any, Any] | None
+type _Family = Callable[[Any, Sequence[Any]], _Found]
+"""Location and log-scale of a random variable with some parameters; None where they are not known."""
 
 
-def _of_scale(scale: int) -> Callable[[Sequence[Any]], tuple[Any, Any]]:
-    """Those of the logarithm of what has a scale alone: a location, and nothing else."""
-    return lambda parameters: (pt.log(parameters[scale]), pt.zeros(()))
+def _of_location(location: int, scale: int) -> _Family:
+    """Of a distribution on the whole line, by the places of its parameters."""
+    return lambda _, parameters: (parameters[location], pt.log(parameters[scale]))
 
 
-_LOGARITHM = type(transforms.log)
-_ON_THE_LINE: Mapping[str, Callable[[Sequence[Any]], tuple[Any, Any]]] = {
+def _of_scale(scale: int) -> _Family:
+    """Of the logarithm of what has a scale alone: a location, and nothing else."""
+    return lambda _, parameters: (pt.log(parameters[scale]), pt.zeros(()))
+
+
+def _of_sums(_: Any, parameters: Sequence[Any]) -> _Found:
+    """Of what sums to zero: PyMC's transform of it is a rotation, so that all have the scale of each."""
+    return pt.zeros(()), pt.log(parameters[0])
+
+
+def _of_vectors(location: int, covariance: int) -> _Family:
+    r"""Of vectors x, each element given those before it.
+
+    With a Cholesky factor L of the covariance, :math:`z = L^{-1}(x - \mu)`, and D the diagonal of L, locations are
+    :math:`\mu + (L - D) z`, and scales those of D: non-centered, all elements are those of z.
+    """
+
+    def found(vectors: Any, parameters: Sequence[Any]) -> _Found:
+        mean, matrix = parameters[location], parameters[covariance]
+        if any(length != 1 for length in matrix.type.shape[:-2]) or not _length(vectors):
+            return None
+        one = matrix[(0,) * (matrix.ndim - 2)]
+        factor = pt.linalg.cholesky(one, lower=True, on_error="nan")
+        inverse = pt.linalg.solve_triangular(factor, pt.eye(_length(vectors)), lower=True)
+        scales = pt.diagonal(factor)
+        before = pt.tril(-scales[:, None] * inverse, -1)  # (L - D) L⁻¹ = I - D L⁻¹
+        return mean + (vectors - mean) @ before.T, pt.log(scales)
+
+    return found
+
+
+def _length(vectors: Any) -> int:
+    """How many elements each has; 0 where they are too many, or it is not known."""
+    length = vectors.type.shape[-1] or 0
+    return length if length <= LARGEST else 0
+
+
+def _of_walk(walk: Any, parameters: Sequence[Any]) -> _Found:
+    """Of a random walk from its first place on; the scale is that of a step, as a factor does not matter."""
+    steps = parameters[1]
+    name, its = distribution_of(steps)
+    known = _ON_THE_LINE[name](steps, its) if name in _STEPS else None
+    if known is None:
+        return None
+    shape = (walk.shape[-1] - 1, *(walk.shape[axis] for axis in range(walk.ndim - 1)))
+    drift, log_scale = (pt.moveaxis(pt.broadcast_to(part, shape), 0, -1) for part in known)
+    first = walk[..., 0][..., None]
+    return _after(first, first + pt.cumsum(drift, axis=-1), log_scale)
+
+
+def _of_autoregression(series: Any, parameters: Sequence[Any]) -> _Found:
+    """Of a series after its first places: where these lead to without noise, as far as that is simple; else 0."""
+    coefficients, scale, operation = parameters[0], parameters[1], series.owner.op
+    later = pt.zeros_like(series[..., operation.ar_order :])
+    log_scale = pt.log(scale)[..., None] + later
+    if operation.ar_order > 1 or operation.constant_term:
+        return _after(series[..., : operation.ar_order], later, log_scale)
+    first, coefficient = series[..., 0][..., None], coefficients[..., 0][..., None]
+    return _after(first, first * coefficient ** (1 + pt.arange(later.shape[-1])), log_scale)
+
+
+def _after(first: Any, location: Any, log_scale: Any) -> tuple[Any, Any]:
+    """Of a series whose first places are left as they are."""
+    nothing = pt.zeros_like(first)
+    return pt.concatenate([nothing, location], axis=-1), pt.concatenate([nothing, log_scale], axis=-1)
+
+
+_ON_THE_LINE: Mapping[str, _Family] = {
+    "AR": _of_autoregression,
     "Cauchy": _of_location(0, 1),
     "Gumbel": _of_location(0, 1),
     "Laplace": _of_location(0, 1),
     "Logistic": _of_location(0, 1),
     "Moyal": _of_location(0, 1),
+    "MvNormal": _of_vectors(0, 1),
+    "MvStudentT": _of_vectors(1, 2),
     "Normal": _of_location(0, 1),
+    "RandomWalk": _of_walk,
     "SkewNormal": _of_location(0, 1),
     "StudentT": _of_location(1, 2),
 }
 """By the name of the distribution, where the value is the variable itself."""
-_BY_ITS_LOGARITHM: Mapping[str, Callable[[Sequence[Any]], tuple[Any, Any]]] = {
+_STEPS = ("Cauchy", "Laplace", "Logistic", "Normal", "StudentT")
+"""Of a random walk."""
+_VECTORS = ("MvNormal", "MvStudentT")
+_BY_ITS_LOGARITHM: Mapping[str, _Family] = {
     "Exponential": _of_scale(0),
     "Gamma": _of_scale(1),
     "HalfCauchy": _of_scale(0),
@@ -73,6 +157,11 @@ _BY_ITS_LOGARITHM: Mapping[str, Callable[[Sequence[Any]], tuple[Any, Any]]] = {
     "Weibull": _of_scale(1),
 }
 """The same, where the value is its logarithm."""
+_BY_TRANSFORM: Mapping[type, Mapping[str, _Family]] = {
+    type(None): _ON_THE_LINE,
+    type(transforms.log): _BY_ITS_LOGARITHM,
+    transforms.ZeroSumTransform: {"ZeroSumNormal": _of_sums},
+}
 
 
 def location_scales(model: pm.Model, values: Sequence[Any]) -> list[LocationScale]:
@@ -82,23 +171,28 @@ def location_scales(model: pm.Model, values: Sequence[Any]) -> list[LocationScal
     made by `pymc.dims`, and one that is on a chain of more than `LEVELS` of them, such as a random walk that is written
     step by step.
     """
-    known: list[Any] = []
-    graphs: list[Any] = []
+    known: list[LocationScale] = []
     for rv in model.free_RVs:
-        value, transform = model.rvs_to_values[rv], model.rvs_to_transforms[rv]
-        families = _ON_THE_LINE if transform is None else _BY_ITS_LOGARITHM if type(transform) is _LOGARITHM else {}
+        value, families = model.rvs_to_values[rv], _BY_TRANSFORM.get(type(model.rvs_to_transforms[rv]), {})
         name, parameters = distribution_of(rv)
         if name in families and value in values and isinstance(rv, pt.TensorVariable):
-            known.append(value)
-            graphs += families[name](parameters)
-    replaced = model.replace_rvs_by_values(graphs)
+            made = families[name](rv, parameters)
+            if made is not None:
+                known.append(LocationScale(value, *made, sweeps=_length(rv) if name in _VECTORS else 1))
+    for rv, location, log_scale in standardised(model):
+        if model.rvs_to_values[rv] in values:
+            known.append(LocationScale(model.rvs_to_values[rv], location, log_scale, weight=0.0))
+    replaced = model.replace_rvs_by_values([graph for one in known for graph in (one.location, one.log_scale)])
     found: dict[Any, LocationScale] = {}
     parents: dict[Any, set[Any]] = {}
-    for value, location, log_scale in zip(known, replaced[::2], replaced[1::2], strict=True):
-        made_from = set(ancestors([location, log_scale]))
+    for one, location, log_scale in zip(known, replaced[::2], replaced[1::2], strict=True):
+        made_from = set(ancestors([location, log_scale])) - {one.value}
         random = any(isinstance(part.type, RandomGeneratorType) for part in made_from)
-        if made_from & set(model.value_vars) and not random and not has_dims([location, log_scale]):
-            found[value], parents[value] = LocationScale(value, location, log_scale, 0), made_from & set(known)
+        if one.value in found or random or has_dims([location, log_scale]):
+            continue
+        if made_from & set(model.value_vars):
+            found[one.value] = one._replace(location=location, log_scale=log_scale)
+            parents[one.value] = made_from & {other.value for other in known}
     return [found[value]._replace(level=level) for value, level in _levels(parents).items()]
 
 

@@ -1,13 +1,18 @@
 r"""Partly non-centered parametrizations of the variables of a model, as a change of variables in its graph.
 
-A variable q with location μ and scale σ, both functions of other variables, becomes
+A variable x with location μ and scale σ, both functions of other variables, becomes
 
-.. math:: y = (q - \mu)\,\sigma^{w-1} + w\mu, \qquad q = \mu + \sigma^{1-w}(y - w\mu),
+.. math:: y = (x - \mu)\,\sigma^{w-1} + w\mu, \qquad x = \mu + \sigma^{1-w}(y - w\mu),
 
-with a weight w of its own for each element: y is q, the variable as it is in the model, at w = 1 (centered), and at
-w = 0 the standardised one (non-centered) [1]_ [2]_.  Chains move in y.  Their target has the Jacobian,
+with a weight w of its own for each element: y is x at w = 1 (centered), and at w = 0 the standardised variable
+(non-centered) [1]_ [2]_.  The variable q of the model is one of these two: x, with a weight b of 1, or, where
+:math:`x = \mu + \sigma z` is written by hand, z, with one of 0.  In both cases
 
-.. math:: \log\pi(y) = \log\pi(q(y)) + \sum_i (1 - w_i)\log\sigma_i,
+.. math:: y = (q - b\mu)\,\sigma^{w-b} + w\mu, \qquad q = b\mu + \sigma^{b-w}(y - w\mu).
+
+Chains move in y.  Their target has the Jacobian,
+
+.. math:: \log\pi(y) = \log\pi(q(y)) + \sum_i (b_i - w_i)\log\sigma_i,
 
 and weights are data that compiled code finds by a pointer, so that others take no compilation.
 
@@ -30,8 +35,9 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.basic import clone_get_equiv
+from pytensor.graph.replace import graph_replace
 
-from .families import location_scales
+from .families import LocationScale, location_scales
 from .variables import value_variables
 
 __all__ = ["Parametrization", "check_parametrization"]
@@ -56,8 +62,10 @@ class Parametrization:
         The name of that by the name of the variable.
     shapes : dict
         The shape of each, by the name of the value variable.
-    levels : int
-        How many of them depend on one another, at most.
+    sweeps : int
+        How often locations and scales have to be computed, at most, until those of the last elements are there.
+    as_written : ndarray (d,)
+        The weights b by which y is q.
     weights : shared variable
         One weight for each coordinate (d,), 1 where nothing is reparametrised; and, last, the temperature, by which the
         Jacobian is multiplied, as what is sampled is the density of the model to the power of its inverse.
@@ -75,9 +83,18 @@ class Parametrization:
         self.shapes = {name: layout[name][0] for name in self.places}
         self.dim = ends[-1]
         self.weights = pytensor.shared(np.ones(self.dim + 1), "weights of the parametrization", shape=(self.dim + 1,))
-        self._locations = {one.value: pt.broadcast_to(one.location, self.shapes[one.value.name]) for one in found}
-        self._log_scales = {one.value: pt.broadcast_to(one.log_scale, self.shapes[one.value.name]) for one in found}
-        self.levels = max((one.level for one in found), default=0)
+        self.as_written = np.ones(self.dim)
+        for one in found:
+            self.as_written[slices[one.value.name]] = one.weight
+        self._found = {one.value: one._replace(**self._broadcast(one)) for one in found}
+        by_level: dict[int, int] = {}
+        for one in found:
+            by_level[one.level] = max(one.sweeps, by_level.get(one.level, 0))
+        self.sweeps = sum(by_level.values())
+
+    def _broadcast(self, one: LocationScale) -> dict[str, Any]:
+        shape = self.shapes[one.value.name]
+        return {part: pt.broadcast_to(getattr(one, part), shape) for part in ("location", "log_scale")}
 
     def __bool__(self) -> bool:
         """Whether there is anything to reparametrise."""
@@ -87,12 +104,16 @@ class Parametrization:
         """The log-density that chains sample, of what stands for y, from that of the model, a function of q."""
         made: dict[Any, Any] = {}  # of graphs in q the same in y; each is made once, and shared
         log_jacobian: Any = pt.zeros((), dtype="float64")
-        for value in self._locations:
-            location, log_scale = _with([self._locations[value], self._log_scales[value]], made)
+        for value, one in self._found.items():
+            location, log_scale = _with([one.location, one.log_scale], made)
             weight = self.weights[self.places[value.name]].reshape(self.shapes[value.name])
-            power = pt.switch(pt.eq(weight, 1), 0.0, (1 - weight) * log_scale)  # as in the model, even of a scale of 0
+            power = pt.switch(pt.eq(weight, one.weight), 0.0, (one.weight - weight) * log_scale)  # even of a scale of 0
             stretch = pt.exp(power)
-            made[value] = _like(value * stretch + location * (1 - weight * stretch), value)
+            found = _like(value * stretch + location * (one.weight - weight * stretch), value)
+            for _ in range(one.sweeps - 1):  # of elements of y, more and more become those of q
+                again = graph_replace(location, {value: found}, strict=False)
+                found = _like(value * stretch + again * (one.weight - weight * stretch), value)
+            made[value] = found
             log_jacobian += power.sum()
         (changed,) = _with([log_density], made)
         return (changed + self.weights[-1] * log_jacobian).astype(log_density.dtype)
@@ -103,7 +124,10 @@ class Parametrization:
         Of what is not reparametrised, both are 0.
         """
         nothing = {value: pt.zeros(value.shape) for value in self._values}
-        return [self._joined({**nothing, **part}) for part in (self._locations, self._log_scales)]
+        parts = [
+            {value: getattr(one, part) for value, one in self._found.items()} for part in ("location", "log_scale")
+        ]
+        return [self._joined({**nothing, **part}) for part in parts]
 
     def _joined(self, parts: Mapping[Any, Any]) -> Any:
         flat = [pt.as_tensor(parts[value], allow_xtensor_conversion=True).ravel() for value in self._values]
@@ -117,7 +141,7 @@ class Parametrization:
         ValueError
             When a weight has another shape than its variable.
         """
-        weights = np.append(np.ones(self.dim), temperature)
+        weights = np.append(self.as_written, temperature)
         if wanted in ("auto", "noncentered"):
             for place in self.places.values():
                 weights[place] = 0.0

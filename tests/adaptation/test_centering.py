@@ -23,7 +23,7 @@ def points_of(information, now, count=400, spread=0.5, seed=3):
     precision = prior + information
     values = (prior * locations + information * data) / precision + rng.normal(size=precision.shape) / precision**0.5
     slopes = -(prior * (values - locations) + information * (values - data)) * np.exp((1 - now) * log_scales)
-    return Placed(values, locations, log_scales, slopes)
+    return Placed(values - locations, locations, log_scales, slopes)
 
 
 @pytest.mark.parametrize(("information", "least", "most"), [(0.01, 0.0, 0.0), (1.0, 0.3, 0.7), (300.0, 0.9, 1.0)])

@@ -12,7 +12,7 @@ from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import kept_log_density
 from pymc_symplectic.target.parametrization import Parametrization
 
-from .test_families import FAMILIES, model_of
+from .test_families import FAMILIES, ROTATED, model_of
 
 
 def nested():
@@ -63,7 +63,7 @@ def check_density(chain, model, q):
 WEIGHTS = {"noncentered": 0.0, "between": 0.3, "centered": 1.0, "each": np.array([0.0, 0.45, 1.0])}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, *ROTATED])
 def test_density_of_each_family(family):
     model = model_of(family)
     target = kept_log_density(model, {"mode": "FAST_COMPILE"}, reparametrized=True)

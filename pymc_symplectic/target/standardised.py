@@ -1,0 +1,103 @@
+"""Standardised variables z of which a model makes location + scale z: non-centered, as many are written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.compile.ops import ViewOp
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import ancestors, applys_between
+from pytensor.scalar.basic import Add, Mul, TrueDiv
+from pytensor.tensor.elemwise import Elemwise
+
+from ..native.pymc import distribution_of
+from ..native.pytensor import reads_by_index
+
+__all__ = ["standardised"]
+
+_STANDARD: Mapping[str, int] = {"Cauchy": 0, "Laplace": 0, "Logistic": 0, "Normal": 0, "StudentT": 1}
+"""Symmetric distributions on the whole line, with the place of their location."""
+
+
+def standardised(model: pm.Model) -> list[tuple[Any, Any, Any]]:
+    """Free variables that are only ever scaled by others, with the location and the logarithm of the scale.
+
+    A variable z, with a location of 0, is followed through a model as far as nothing else is made of it: through
+    products ``tau * z``, quotients ``z / tau``, and indices ``z[group]``, up to the first sum ``mu + tau * z``.
+    Factors and terms have to be there for each element of z, which behind an index is so for numbers alone; with other
+    terms, the location is 0.
+    """
+    ends: list[Any] = [*model.basic_RVs, *model.potentials]
+    clients: dict[Variable, list[tuple[Any, int]]] = {}
+    for node in applys_between([], ends):
+        for place, part in enumerate(node.inputs):
+            clients.setdefault(part, []).append((node, place))
+    found: dict[Any, tuple[Any, Any]] = {}
+    for rv in model.free_RVs:
+        if model.rvs_to_transforms[rv] is None and isinstance(rv, pt.TensorVariable) and _is_standard(rv):
+            location, log_scale = _followed(rv, clients, set(ends))
+            if log_scale is None:
+                continue
+            makes_it = set(ancestors([location]))
+            if any(other in makes_it and rv in ancestors([*parts]) for other, parts in found.items()):
+                location = pt.zeros(())  # of ``s * x + t * z`` one can be the location of the other, and not both
+            found[rv] = location, log_scale
+    return [(rv, *parts) for rv, parts in found.items()]
+
+
+def _is_standard(rv: Any) -> bool:
+    name, parameters = distribution_of(rv)
+    if name not in _STANDARD:
+        return False
+    try:
+        location = pt.get_underlying_scalar_constant_value(parameters[_STANDARD[name]])
+    except pt.exceptions.NotScalarConstantError:
+        return False
+    return bool(location == 0)
+
+
+def _followed(rv: Any, clients: Mapping[Variable, list[tuple[Any, int]]], ends: set[Any]) -> tuple[Any, Any]:
+    """The location and the logarithm of the scale of what is made of a variable; None without a scale."""
+    at, log_scale, indexed = rv, None, False
+    while len(clients.get(at, ())) == 1 and (at is rv or at not in ends):
+        ((node, place),) = clients[at]
+        others = [part for i, part in enumerate(node.inputs) if i != place]
+        operation = node.op.scalar_op if isinstance(node.op, Elemwise) else node.op
+        if reads_by_index(node.op) and place == 0:
+            indexed = True
+        elif isinstance(operation, Mul) or (isinstance(operation, TrueDiv) and place == 0):
+            if not all(_is_there(part, at, indexed) for part in others):
+                break
+            factor = pt.log(pt.abs(_all(pt.mul, others)))
+            factor = factor if isinstance(operation, Mul) else -factor
+            log_scale = factor if log_scale is None else log_scale + factor
+        elif isinstance(operation, Add) and log_scale is not None:
+            if all(_is_there(part, at, indexed) for part in others):
+                return _number(_all(pt.add, others), indexed), _number(log_scale, indexed)
+            break
+        elif not isinstance(node.op, ViewOp):
+            break
+        (at,) = node.outputs
+    return pt.zeros(()), None if log_scale is None else _number(log_scale, indexed)
+
+
+def _is_there(part: Any, at: Any, indexed: bool) -> bool:
+    """Whether it is one number, or, of what is not indexed, has an element for each."""
+    shapes = part.type.shape
+    if indexed:
+        return all(length == 1 for length in shapes)
+    return len(shapes) <= at.ndim and all(
+        length == 1 or of != 1 for length, of in zip(shapes[::-1], at.type.shape[::-1], strict=False)
+    )
+
+
+def _all(operation: Any, parts: Sequence[Any]) -> Any:
+    """Several parts as one; of whole numbers, which may be short ones, logarithms would be inexact."""
+    return (operation(*parts) if len(parts) > 1 else parts[0]).astype("float64")
+
+
+def _number(part: Any, indexed: bool) -> Any:
+    return part.reshape(()) if indexed else part
