@@ -95,21 +95,39 @@ class Coordinates:
         count = len(positions)
         some = np.linspace(0, count - 1, min(count, policy.centering_most)).astype(int)
         positions, slopes = positions[some], slopes[some]
-        places = self._parametrization.places.values()
-        own = np.concatenate([np.arange(place.start, place.stop) for place in places])
         made = [self._outward(position) for position in positions]
-        values, locations, log_scales = (np.array(part)[:, own] for part in list(zip(*made, strict=True))[:3])
-        ends = np.cumsum([place.stop - place.start for place in places]).tolist()
-        as_written = self._parametrization.as_written[own]
+        values, locations, log_scales = (np.array(part) for part in list(zip(*made, strict=True))[:3])
+        centered = self._parametrization.as_written
         with np.errstate(over="ignore", invalid="ignore"):
-            deviations = (values - as_written * locations) * np.exp((1 - as_written) * log_scales)
-        placed = Placed(deviations, locations, log_scales, slopes[:, own])
-        found = better_weights(placed, self.weights[own], ends, count, policy)
+            deviations = (values - centered * locations) * np.exp((1 - centered) * log_scales)
+        parts, placed = (deviations, locations, log_scales, slopes), []
+        for name, place in self._parametrization.places.items():
+            one = self._parametrization.found[name]
+            length = self._parametrization.shapes[name][-1] if one.series else 0
+            before = self._before(values, place, one.sweeps) if one.sweeps > 1 else None
+            deviation, location, log_scale, slope = (part[:, place] for part in parts)
+            placed.append(Placed(deviation, location, log_scale, slope, self.weights[place], length, before))
+        found = better_weights(placed, count, policy)
         if found is None:
             return False
-        self.weights[own] = found
+        for place, weights in zip(self._parametrization.places.values(), found, strict=True):
+            self.weights[place] = weights
         self._left -= 1
         return True
+
+    def _before(self, values: np.ndarray, place: slice, size: int) -> np.ndarray:
+        """Slopes of the locations of vectors in their elements (n, m, m), at vectors of the model (n, d).
+
+        Locations are linear in them, and all vectors of a variable have one covariance.
+        """
+        found = np.empty((len(values), size, size))
+        for i, value in enumerate(values):
+            here = self._of.place(value)[0][place][:size]
+            for element in range(size):
+                moved = value.copy()
+                moved[place][element] += 1.0
+                found[i, :, element] = self._of.place(moved)[0][place][:size] - here
+        return found
 
     @property
     def centered(self) -> dict[str, Any]:

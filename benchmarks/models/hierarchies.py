@@ -22,20 +22,48 @@ from benchmarks.models.posterior import Posterior
 
 __all__ = ["apart", "load", "names"]
 
-Effects = Callable[..., Any]
+
+class Effects:
+    """Effects of groups as a model has them, centered."""
+
+    def __call__(self, name: str, mu: Any, scale: Any, **shape: Any) -> Any:
+        """Normal ones."""
+        return pm.Normal(name, mu, scale, **shape)
+
+    def vectors(self, name: str, mu: Any, chol: Any, groups: int) -> Any:
+        """Normal vectors, one for each group, with a Cholesky factor of their covariance."""
+        return pm.MvNormal(name, mu, chol=chol, shape=(groups, chol.type.shape[0]))
+
+    def sums(self, name: str, scale: Any, length: int) -> Any:
+        """Normal ones that sum to zero."""
+        return pm.ZeroSumNormal(name, scale, shape=length)
+
+    def walk(self, name: str, scale: Any, length: int) -> Any:
+        """A random walk from about 0."""
+        return pm.GaussianRandomWalk(name, sigma=scale, init_dist=pm.Normal.dist(0, 2), shape=length)
+
+
+class Standardised(Effects):
+    """The same, by standard normal ones."""
+
+    def __call__(self, name: str, mu: Any, scale: Any, **shape: Any) -> Any:
+        return pm.Deterministic(name, mu + scale * pm.Normal(f"{name}_z", **shape))
+
+    def vectors(self, name: str, mu: Any, chol: Any, groups: int) -> Any:
+        z = pm.Normal(f"{name}_z", shape=(groups, chol.type.shape[0]))
+        return pm.Deterministic(name, mu + z @ chol.T)
+
+    def sums(self, name: str, scale: Any, length: int) -> Any:
+        return pm.Deterministic(name, scale * pm.ZeroSumNormal(f"{name}_z", 1.0, shape=length))
+
+    def walk(self, name: str, scale: Any, length: int) -> Any:
+        first, z = pm.Normal(f"{name}_0", 0, 2), pm.Normal(f"{name}_z", shape=length - 1)
+        return pm.Deterministic(name, pt.concatenate([[first], first + pt.cumsum(scale * z)]))
+
+
 _BUILDERS: dict[str, Callable[[Effects], None]] = {}
 _APART: list[str] = []
 _BY_HAND = "-by_hand"
-
-
-def _effects(name: str, mu: Any, scale: Any, **shape: Any) -> Any:
-    """Normal effects, as they are."""
-    return pm.Normal(name, mu, scale, **shape)
-
-
-def _standardised(name: str, mu: Any, scale: Any, **shape: Any) -> Any:
-    """The same, by standard normal ones."""
-    return pm.Deterministic(name, mu + scale * pm.Normal(f"{name}_z", **shape))
 
 
 def _register(name: str, *, kept_apart: bool = False) -> Callable[[Callable[[Effects], None]], Any]:
@@ -62,7 +90,7 @@ def load(name: str) -> Posterior:
     """A posterior by its name."""
     builder = _BUILDERS[name.removesuffix(_BY_HAND)]
     with pm.Model() as model:
-        builder(_standardised if name.endswith(_BY_HAND) else _effects)
+        builder(Standardised() if name.endswith(_BY_HAND) else Effects())
     return Posterior(name, model)
 
 
@@ -152,6 +180,47 @@ def horseshoe(effects: Effects) -> None:
     y = 2 * X[:, 0] - X[:, 1] + rng.normal(size=60)
     tau, lam = pm.HalfCauchy("tau", 0.2), pm.HalfCauchy("lam", 1, shape=15)
     pm.Normal("y", X @ effects("beta", 0, tau * lam, shape=15), pm.HalfNormal("sigma", 2), observed=y)
+
+
+def _slopes(effects: Effects, groups: int, size: int, seed: int) -> None:
+    """Intercepts and slopes that are correlated."""
+    rng = np.random.default_rng(seed)
+    group, x = np.repeat(np.arange(groups), size), rng.normal(size=groups * size)
+    made = rng.multivariate_normal([1.0, 0.5], [[1.0, -0.35], [-0.35, 0.25]], size=groups)
+    y = rng.normal(made[group, 0] + made[group, 1] * x, 1.0)
+    chol, *_ = pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.HalfNormal.dist(2, shape=2))
+    both = effects.vectors("both", pm.Normal("mu", 0, 5, shape=2), chol, groups)
+    pm.Normal("y", both[group, 0] + both[group, 1] * x, pm.HalfNormal("sigma", 2), observed=y)
+
+
+@_register("simulated-slopes_poor")
+def slopes_poor(effects: Effects) -> None:
+    """Varying slopes of 15 groups of 4."""
+    _slopes(effects, 15, 4, 17)
+
+
+@_register("simulated-slopes_rich")
+def slopes_rich(effects: Effects) -> None:
+    """Varying slopes of 12 groups of 80."""
+    _slopes(effects, 12, 80, 18)
+
+
+@_register("simulated-shops")
+def shops(effects: Effects) -> None:
+    """Effects of 20 shops that sum to zero, a few sales of each."""
+    rng = np.random.default_rng(19)
+    shop = np.repeat(np.arange(20), 3)
+    y = rng.normal(3 + (0.4 * rng.normal(size=20))[shop], 1.0)
+    of_shops = effects.sums("of_shops", pm.HalfNormal("scale", 1), 20)
+    pm.Normal("y", pm.Normal("level", 0, 5) + of_shops[shop], pm.HalfNormal("sigma", 2), observed=y)
+
+
+@_register("simulated-walk")
+def walk(effects: Effects) -> None:
+    """A random walk of 60 steps, seen with five times their noise."""
+    rng = np.random.default_rng(20)
+    y = np.cumsum(0.1 * rng.normal(size=60)) + 0.5 * rng.normal(size=60)
+    pm.Normal("y", effects.walk("level", pm.HalfNormal("step", 1), 60), pm.HalfNormal("sigma", 1), observed=y)
 
 
 @_register("simulated-hospitals", kept_apart=True)

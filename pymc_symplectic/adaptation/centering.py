@@ -9,6 +9,9 @@ equality where it is normal and independent of all others: the inequality of Cra
 and the logarithm of the product, at each weight, costs no gradient.  Where data say little about q, as about each of
 many groups of a hierarchy, it is least near w = 0; where they say much, near w = 1.
 
+Of a random walk these are taken along its steps, which are nearly independent where its places are not.  Of vectors
+with a covariance, elements of y are made of several of q, and slopes are exact all the same.
+
 Elements of one variable are taken to be alike, and have the weight that is best for all, unless the points say clearly
 that one of them is not: one by one, from a few dozen points of trajectories, weights are noise.
 """
@@ -29,46 +32,91 @@ _NOWHERE = 1e3  # the logarithm of a product that is not finite
 
 
 class Placed(NamedTuple):
-    """Variables at points (n, k): centered less location, location, logarithm of the scale, and slope of log π in y."""
+    """A variable at some points: what is needed to see it by any weight.
+
+    Attributes
+    ----------
+    deviations : ndarray (n, k)
+        Of the centered variable from its location.
+    locations, log_scales : ndarray (n, k)
+    slopes : ndarray (n, k)
+        Of log π, in y by the weights in use.
+    now : ndarray (k,)
+        These.
+    length : int
+        Where it is a series, or several, of how many places each; else 0.
+    before : ndarray (n, m, m), optional
+        Where it consists of vectors of m elements, the slopes of the locations of each in the elements before it.
+    """
 
     deviations: np.ndarray
     locations: np.ndarray
     log_scales: np.ndarray
     slopes: np.ndarray
+    now: np.ndarray
+    length: int = 0
+    before: np.ndarray | None = None
 
-    def log_product(self, weights: np.ndarray | float, now: np.ndarray) -> np.ndarray:
-        """Log Var(y) E[g²] of each variable (k,) by some weights, where slopes are by those that are in use `now`."""
-        y = self.deviations * np.exp((weights - 1) * self.log_scales) + weights * self.locations
-        slopes = self.slopes * np.exp((now - weights) * self.log_scales)
+    @property
+    def alike(self) -> bool:
+        """Whether its elements have to have one weight."""
+        return bool(self.length) or self.before is not None
+
+    def log_product(self, weight: float | np.ndarray) -> np.ndarray:
+        """Log Var(y) E[g²] of each element, or step, by a weight, or by one of each element (k,)."""
+        y = self.deviations * np.exp((weight - 1) * self.log_scales) + weight * self.locations
+        if self.before is None:
+            slopes = self.slopes * np.exp((self.now - weight) * self.log_scales)
+        else:
+            slopes = self._of_vectors(np.broadcast_to(weight, self.now.shape))
+        if self.length > 2:  # from the second step on, as the first place is not scaled
+            y = np.diff(y.reshape(len(y), -1, self.length)[:, :, 1:]).reshape(len(y), -1)
+            later = slopes.reshape(len(y), -1, self.length)[:, :, :1:-1]
+            slopes = np.cumsum(later, axis=-1)[:, :, ::-1].reshape(len(y), -1)
         found = np.log(np.var(y, axis=0) * np.mean(slopes**2, axis=0))
         return np.nan_to_num(found, nan=_NOWHERE, posinf=_NOWHERE, neginf=_NOWHERE)
 
+    def _of_vectors(self, weights: np.ndarray) -> np.ndarray:
+        """Slopes in y by other weights: y is a linear map of q, with a matrix for each weight."""
+        assert self.before is not None
+        there, here = (self._matrices(each) for each in (weights, self.now))
+        slopes = self.slopes.reshape(len(self.slopes), -1, self.before.shape[-1])
+        found = np.einsum("nrij,nri->nrj", here, slopes)
+        for i in reversed(range(found.shape[-1])):  # the transposed matrices are triangular
+            found[..., i] -= (there[..., i + 1 :, i] * found[..., i + 1 :]).sum(axis=-1)
+            found[..., i] /= there[..., i, i]
+        return found.reshape(self.slopes.shape)
 
-def better_weights(
-    placed: Placed, now: np.ndarray, ends: Sequence[int], count: int, policy: Policy
-) -> np.ndarray | None:
-    """The weights (k,) that are best by these points, where they are clearly better than those in use; else None.
+    def _matrices(self, weights: np.ndarray) -> np.ndarray:
+        """∂y/∂q of each vector at each point (n, m, m) by weights (k,)."""
+        assert self.before is not None
+        size = self.before.shape[-1]
+        weight = weights.reshape(1, -1, size, 1)
+        stretch = np.exp((weight - 1) * self.log_scales.reshape(len(self.slopes), -1, size, 1))
+        return stretch * (np.eye(size) - self.before[:, None]) + weight * self.before[:, None]
+
+
+def better_weights(placed: Sequence[Placed], count: int, policy: Policy) -> list[np.ndarray] | None:
+    """The weights (k,) of each variable that are best by some points, if clearly better than those in use; else None.
 
     Parameters
     ----------
-    placed : Placed
-    now : ndarray (k,)
-        The weights in use.
-    ends : sequence of int
-        Where the elements of each variable end, among all.
+    placed : sequence of Placed
     count : int
         The number of points of which these are some.
     policy : Policy
     """
+    clear = max(policy.centering_own_least, policy.centering_own / count)
+    found, gain = [], 0.0
     with np.errstate(all="ignore"):
-        products = np.array([placed.log_product(weight, now) for weight in _GRID])
-        best = np.zeros(len(now))
-        clear = max(policy.centering_own_least, policy.centering_own / count)
-        for first, end in zip([0, *ends[:-1]], ends, strict=True):
-            part = products[:, first:end]
-            common = part.mean(axis=1).argmin()
-            alone = part[common] - part.min(axis=0) > clear
-            best[first:end] = _GRID[np.where(alone, part.argmin(axis=0), common)]
-        best[best < policy.centering_least] = 0.0  # a little centering leaves a neck where there is one
-        gain = (placed.log_product(now, now) - placed.log_product(best, now)).sum()
-    return best if gain > policy.centering_gain + policy.centering_doubt / count else None
+        for one in placed:
+            products = np.array([one.log_product(weight) for weight in _GRID])
+            common = products.mean(axis=1).argmin()
+            best = np.full(len(one.now), _GRID[common])
+            if not one.alike:
+                alone = products[common] - products.min(axis=0) > clear
+                best[alone] = _GRID[products.argmin(axis=0)][alone]
+            best[best < policy.centering_least] = 0.0  # a little centering leaves a neck where there is one
+            gain += float((one.log_product(one.now) - one.log_product(best)).sum())
+            found.append(best)
+    return found if gain > policy.centering_gain + policy.centering_doubt / count else None

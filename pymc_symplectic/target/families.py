@@ -40,7 +40,10 @@ class LocationScale(NamedTuple):
     weight : float
         1 where q is centered, and 0 where it is non-centered, as z is in ``mu + tau * z``.
     sweeps : int
-        How often locations have to be computed, the first elements first, until those of all elements are there.
+        How often locations have to be computed, the first elements first, until those of all elements are there: once,
+        and of vectors with a covariance as often as they have elements.
+    series : bool
+        Whether, along the last axis, elements follow one another.
     """
 
     value: Any
@@ -49,6 +52,7 @@ class LocationScale(NamedTuple):
     level: int = 0
     weight: float = 1.0
     sweeps: int = 1
+    series: bool = False
 
 
 type _Found = tuple[Any, Any] | None
@@ -146,6 +150,7 @@ _ON_THE_LINE: Mapping[str, _Family] = {
 _STEPS = ("Cauchy", "Laplace", "Logistic", "Normal", "StudentT")
 """Of a random walk."""
 _VECTORS = ("MvNormal", "MvStudentT")
+_SERIES = ("AR", "RandomWalk")
 _BY_ITS_LOGARITHM: Mapping[str, _Family] = {
     "Exponential": _of_scale(0),
     "Gamma": _of_scale(1),
@@ -178,7 +183,8 @@ def location_scales(model: pm.Model, values: Sequence[Any]) -> list[LocationScal
         if name in families and value in values and isinstance(rv, pt.TensorVariable):
             made = families[name](rv, parameters)
             if made is not None:
-                known.append(LocationScale(value, *made, sweeps=_length(rv) if name in _VECTORS else 1))
+                sweeps = _length(rv) if name in _VECTORS else 1
+                known.append(LocationScale(value, *made, sweeps=sweeps, series=name in _SERIES))
     for rv, location, log_scale in standardised(model):
         if model.rvs_to_values[rv] in values:
             known.append(LocationScale(model.rvs_to_values[rv], location, log_scale, weight=0.0))

@@ -62,6 +62,8 @@ class Parametrization:
         The name of that by the name of the variable.
     shapes : dict
         The shape of each, by the name of the value variable.
+    found : dict
+        What each is, by the name of the value variable.
     sweeps : int
         How often locations and scales have to be computed, at most, until those of the last elements are there.
     as_written : ndarray (d,)
@@ -86,7 +88,7 @@ class Parametrization:
         self.as_written = np.ones(self.dim)
         for one in found:
             self.as_written[slices[one.value.name]] = one.weight
-        self._found = {one.value: one._replace(**self._broadcast(one)) for one in found}
+        self.found = {one.value.name: one._replace(**self._broadcast(one)) for one in found}
         by_level: dict[int, int] = {}
         for one in found:
             by_level[one.level] = max(one.sweeps, by_level.get(one.level, 0))
@@ -104,9 +106,10 @@ class Parametrization:
         """The log-density that chains sample, of what stands for y, from that of the model, a function of q."""
         made: dict[Any, Any] = {}  # of graphs in q the same in y; each is made once, and shared
         log_jacobian: Any = pt.zeros((), dtype="float64")
-        for value, one in self._found.items():
+        for name, one in self.found.items():
+            value = one.value
             location, log_scale = _with([one.location, one.log_scale], made)
-            weight = self.weights[self.places[value.name]].reshape(self.shapes[value.name])
+            weight = self.weights[self.places[name]].reshape(self.shapes[name])
             power = pt.switch(pt.eq(weight, one.weight), 0.0, (one.weight - weight) * log_scale)  # even of a scale of 0
             stretch = pt.exp(power)
             found = _like(value * stretch + location * (one.weight - weight * stretch), value)
@@ -124,9 +127,7 @@ class Parametrization:
         Of what is not reparametrised, both are 0.
         """
         nothing = {value: pt.zeros(value.shape) for value in self._values}
-        parts = [
-            {value: getattr(one, part) for value, one in self._found.items()} for part in ("location", "log_scale")
-        ]
+        parts = [{one.value: getattr(one, part) for one in self.found.values()} for part in ("location", "log_scale")]
         return [self._joined({**nothing, **part}) for part in parts]
 
     def _joined(self, parts: Mapping[Any, Any]) -> Any:

@@ -25,6 +25,35 @@ def target():
     return kept_log_density(model, reparametrized=True)
 
 
+@pytest.fixture(scope="module")
+def others():
+    """A vector, a walk, and what is standardised by hand; scales, correlations and locations depend on v."""
+    with pm.Model() as model:
+        v = pm.Normal("v")
+        scale = pt.exp(v / 2)
+        pm.MvNormal("pair", v, chol=pt.stacklists([[scale, 0.0], [v, 1.0]]), shape=2)
+        pm.GaussianRandomWalk("walk", mu=v, sigma=scale, init_dist=pm.Normal.dist(0, 1), shape=2)
+        z = pm.Normal("z")
+        pm.Laplace("child", v + scale * z, scale)
+    return kept_log_density(model, reparametrized=True)
+
+
+def exact_others(rng):
+    """Draws (n, 7) of the values v, pair, walk, z, child."""
+    v, first, second, start, step, z = rng.normal(size=(6, COUNT))
+    scale = np.exp(v / 2)
+    child = v + scale * z + scale * rng.laplace(size=COUNT)
+    return np.column_stack([v, v + scale * first, v + v * first + second, start, start + v + scale * step, z, child])
+
+
+def scores_of_others(draws):
+    v, first, second, start, step, z, child = draws.T
+    scale = np.exp(v / 2)
+    one = (first - v) / scale
+    normal = [v, one, second - v - v * one, start, (step - start - v) / scale, z]
+    return {**{"norm" + " " * i: part for i, part in enumerate(normal)}, "laplace": (child - v) / scale - z}
+
+
 def exact(rng):
     """Draws (n, 4) of the values v, log s, x, z, and the uniform scores of each."""
     v, normal, half = rng.normal(size=(3, COUNT))
@@ -41,20 +70,20 @@ def scores(draws):
     return {"norm": v, "halfnorm": s / np.exp(v / 2), "norm ": (x - v) / s, "laplace": (z - x) * np.exp(v / 2)}
 
 
-def least_p(target, parametrization, transitions=3):
+def least_p(target, parametrization, transitions=3, draw=exact, score=scores):
     """The least p-value, times their number, of scores after some transitions with too long steps."""
     settings = Settings.choose(
         parametrization=parametrization, step_size=0.9, metric="identity", trajectory="no_u_turn"
     )
     rng = np.random.default_rng(8)
     chain = Chain(target, settings, np.random.default_rng(9))
-    chain.start(np.zeros(4))
+    chain.start(np.zeros(target.dim))
     ends = []
-    for position in exact(rng):
+    for position in draw(rng):
         chain.move_to(position)
         draws, _ = chain.advance(transitions)
         ends.append(draws[-1])
-    found = scores(np.array(ends))
+    found = score(np.array(ends))
     return len(found) * min(kstest(values, name.strip()).pvalue for name, values in found.items())
 
 
@@ -65,6 +94,15 @@ WEIGHTS = ["noncentered", {"x": 0.3, "z": 0.7}, {"s": 0.5, "x": 1.0, "z": 0.0}, 
 @pytest.mark.parametrize("parametrization", WEIGHTS, ids=str)
 def test_exact_draws_stay_exact(target, parametrization):
     assert least_p(target, parametrization) > LEVEL
+
+
+@pytest.mark.filterwarnings("ignore:.* diverge")
+@pytest.mark.parametrize(
+    "parametrization", ["noncentered", {"pair": [0.3, 0.7], "walk": 0.4, "z": 0.6, "child": 0.5}, {"z": 1.0}], ids=str
+)
+def test_exact_draws_of_others_stay_exact(others, parametrization):
+    assert list(others.parametrization.names) == ["pair", "walk", "z", "child"]
+    assert least_p(others, parametrization, draw=exact_others, score=scores_of_others) > LEVEL
 
 
 def test_exact_draws_by_a_wrong_jacobian_do_not(target, monkeypatch):
