@@ -109,10 +109,10 @@ class HMC(Step, state=HMCState):
         T of the target :math:`\pi^{1/T}`, where π is the density on unconstrained space; 1 by default.
     parametrization : str or dict, optional
         The coordinates in which a variable of a hierarchy is moved, whose location μ or scale σ depends on others:
-        :math:`y = (q - \mu)\sigma^{w-1} + w\mu`, centered, as in the model, at w = 1, and non-centered at w = 0.
-        ``"auto"``, the default, begins at 0, and warm-up learns a weight for each variable, or each element; with a
-        metric that is given, or without warm-up, it is ``"model"``, which is 1 for all.  ``"noncentered"`` is 0 for
-        all, and a dictionary has weights by names of variables, numbers or arrays, 1 for others.  All that is seen of
+        :math:`y = (q - \mu)\sigma^{w-1} + w\mu`, centered at w = 1, and non-centered at w = 0.  ``"auto"``, the
+        default, begins at 0, and warm-up learns a weight for each variable, or each element; with a metric that is
+        given, or without warm-up, it is ``"model"``, as the model is written.  ``"noncentered"`` is 0 for all, and a
+        dictionary has weights by names of variables, numbers or arrays; others are as written.  All that is seen of
         draws is in the model's variables.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.

@@ -12,7 +12,17 @@ from benchmarks import report, study
 from benchmarks.models import families, gaussians, known_laws
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Problem, Run
-from benchmarks.studies import answers, cold_start, growth, hard_starts, large, metric_error, references, robustness
+from benchmarks.studies import (
+    answers,
+    cold_start,
+    growth,
+    hard_starts,
+    hierarchies,
+    large,
+    metric_error,
+    references,
+    robustness,
+)
 
 PLAN = {"draws": 60, "tune": 100, "chains": 2}
 
@@ -99,6 +109,27 @@ def test_costs_beside_the_best_of_another(posterior, tmp_path):
     parts = cold_start.table_of_parts([*own, *without])
     assert "without the way down" in parts and "3.00 (toy)" in parts and parts.count("2 of 2 |") == 2
     assert not cold_start.table_of_parts(own)
+
+
+def test_hierarchies_beside_others(tmp_path, capsys):
+    options = "--posteriors schools-centered --samplers ours --seeds 0 --draws 200 --chains 2 --results"
+    hierarchies.main([*options.split(), str(tmp_path)])
+    words = capsys.readouterr().out
+    assert "effective draws for 1000 gradients" in words and "| schools-centered" in words
+    (record,) = study.load(tmp_path, "schools-centered/*.json")
+    theirs = {**record, "sampler": "nutpie-diagonal@300", "gradients": {"warmup": 0, "sampling": 1}}
+    by_hand = {**theirs, "posterior": "schools-centered-by_hand", "gradients": record["gradients"]}
+    worse = {**record, "sampler": "ours-parametrization=model", "ess": {"bulk": 0.5 * min(record["ess"].values())}}
+    shown = hierarchies.table([record, theirs, by_hand, {**worse, "rest": 30}], ["schools-centered"])
+    assert "2.00 (2.00)" in shown and "/ 0 of 1" in shown
+    assert hierarchies.efficiency(theirs) > 100 * hierarchies.efficiency(record)
+
+
+def test_rests():
+    draws = np.array([[1.0, 2, 2, 2, 3, 3], [1, 2, 3, 4, 5, 6]])
+    assert hierarchies.longest_rest({"x": draws}) == 3
+    assert hierarchies.longest_rest({"x": draws, "y": np.arange(12.0).reshape(2, 6, 1)}) == 1
+    assert hierarchies.longest_rest({"x": np.zeros((2, 6))}) == 6
 
 
 def test_parts_of_the_default_are_left_off_a_cold_start(posterior):
