@@ -70,21 +70,23 @@ class Coordinates:
         if self.weights is None:
             return positions, np.zeros(len(positions))
         found, log_jacobian = np.full_like(positions, np.nan), np.full(len(positions), np.nan)
-        for i in np.flatnonzero(np.isfinite(positions).all(axis=1)):
-            found[i], _, _, log_jacobian[i] = self._outward(positions[i])
+        known = np.isfinite(positions).all(axis=1)
+        found[known], _, _, log_jacobian[known] = self._outward(positions[known])
         return found, log_jacobian
 
-    def _outward(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """The model's vector (d,), the locations and logarithms of scales there, and the logarithm of the Jacobian."""
+    def _outward(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Vectors of the model (n, d), locations and logarithms of scales there, and logarithms of Jacobians (n,)."""
         assert self.weights is not None
-        weights, as_written, position = self.weights[:-1], self._parametrization.as_written, coordinates
+        weights, as_written, positions = self.weights[:-1], self._parametrization.as_written, coordinates
+        location, log_scale = np.empty_like(coordinates), np.empty_like(coordinates)
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(self._parametrization.sweeps):  # after each, more elements are where they are in the model
-                location, log_scale = self._of.place(position)
+                for i, position in enumerate(positions):
+                    location[i], log_scale[i] = self._of.place(position)
                 power = np.where(weights == as_written, 0.0, (as_written - weights) * log_scale)
                 stretch = np.exp(power)
-                position = coordinates * stretch + location * (as_written - weights * stretch)
-        return position, location, log_scale, float(power.sum())
+                positions = coordinates * stretch + location * (as_written - weights * stretch)
+        return positions, location, log_scale, power.sum(axis=1)
 
     def learn(self, points: Window) -> bool:
         """Choose weights by points in these coordinates, the oldest first; returns whether they are other ones."""
@@ -95,8 +97,7 @@ class Coordinates:
         count = len(positions)
         some = np.linspace(0, count - 1, min(count, policy.centering_most)).astype(int)
         positions, slopes = positions[some], slopes[some]
-        made = [self._outward(position) for position in positions]
-        values, locations, log_scales = (np.array(part) for part in list(zip(*made, strict=True))[:3])
+        values, locations, log_scales, _ = self._outward(positions)
         centered = self._parametrization.as_written
         with np.errstate(over="ignore", invalid="ignore"):
             deviations = (values - centered * locations) * np.exp((1 - centered) * log_scales)

@@ -59,6 +59,7 @@ __all__ = [
     "get_default_varnames",
     "get_random_generator",
     "in_second_worker",
+    "lags_of",
     "log_warnings",
     "logprob_of",
     "make_initial_point_fn",
@@ -180,6 +181,15 @@ def distribution_of(variable: Any) -> tuple[str, tuple[Any, ...]]:
         node = variable.owner
         name = "" if node is None else _names_of_operations().get(type(node.op), "")
         return (name, tuple(node.op.dist_params(node))) if name else ("", ())
+
+
+def lags_of(series: Any) -> tuple[int, bool]:
+    """How many values before it each of an autoregression depends on, and whether on a constant, too.
+
+    Touches ``ar_order`` and ``constant_term`` of what draws it.
+    """
+    with needed("pymc"):
+        return int(series.owner.op.ar_order), bool(series.owner.op.constant_term)
 
 
 @cache

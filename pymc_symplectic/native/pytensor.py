@@ -19,15 +19,26 @@ from .versions import needed, unfit
 
 with needed("pytensor"):
     from pytensor.compile.mode import get_mode
+    from pytensor.compile.ops import ViewOp
     from pytensor.gradient import NullTypeGradError
     from pytensor.graph.op import HasInnerGraph
     from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, NUMBA_CACHE_PATH, compile_numba_function_src
     from pytensor.link.numba.linker import NumbaLinker
     from pytensor.raise_op import CheckAndRaise
+    from pytensor.scalar.basic import Add, Mul, TrueDiv
+    from pytensor.tensor.elemwise import Elemwise
     from pytensor.tensor.random.op import RNGConsumerOp
     from pytensor.tensor.shape import Shape, Shape_i
     from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor
     from pytensor.tensor.type import float_dtypes
+
+    _STEPS: dict[type, str] = {
+        Add: "sum",
+        AdvancedSubtensor: "entries",
+        Mul: "product",
+        TrueDiv: "quotient",
+        ViewOp: "view",
+    }
 
 __all__ = [
     "CheckAndRaise",
@@ -49,8 +60,8 @@ __all__ = [
     "let_numba_compile",
     "linker_of",
     "machine_code",
-    "reads_by_index",
     "shared_storage",
+    "step_of",
     "storage_of",
     "within_blocks",
 ]
@@ -220,12 +231,14 @@ def is_indexing(op: Any) -> bool:
     return isinstance(op, _INDEXING)
 
 
-def reads_by_index(op: Any) -> bool:
-    """Whether an operation reads entries of an array by other arrays.
+def step_of(node: Any) -> str:
+    """What a node makes of arrays: a ``"product"``, ``"quotient"``, ``"sum"``, ``"view"``, ``"entries"``; else "".
 
-    Touches the class ``AdvancedSubtensor``.
+    Entries are those at other arrays.  Touches ``Elemwise.scalar_op``, and the classes ``Mul``, ``TrueDiv``, ``Add``,
+    ``ViewOp`` and ``AdvancedSubtensor``.
     """
-    return isinstance(op, AdvancedSubtensor)
+    with needed("pytensor"):
+        return _STEPS.get(type(node.op.scalar_op if isinstance(node.op, Elemwise) else node.op), "")
 
 
 def index_places(node: Any) -> Sequence[slice | int]:

@@ -11,7 +11,7 @@ from pymc.distributions import transforms
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomGeneratorType
 
-from ..native.pymc import distribution_of
+from ..native.pymc import distribution_of, lags_of
 from .indices import has_dims
 from .standardised import standardised
 
@@ -117,11 +117,12 @@ def _of_walk(walk: Any, parameters: Sequence[Any]) -> _Found:
 
 def _of_autoregression(series: Any, parameters: Sequence[Any]) -> _Found:
     """Of a series after its first places: where these lead to without noise, as far as that is simple; else 0."""
-    coefficients, scale, operation = parameters[0], parameters[1], series.owner.op
-    later = pt.zeros_like(series[..., operation.ar_order :])
+    coefficients, scale, *_ = parameters
+    lags, constant = lags_of(series)
+    later = pt.zeros_like(series[..., lags:])
     log_scale = pt.log(scale)[..., None] + later
-    if operation.ar_order > 1 or operation.constant_term:
-        return _after(series[..., : operation.ar_order], later, log_scale)
+    if lags > 1 or constant:
+        return _after(series[..., :lags], later, log_scale)
     first, coefficient = series[..., 0][..., None], coefficients[..., 0][..., None]
     return _after(first, first * coefficient ** (1 + pt.arange(later.shape[-1])), log_scale)
 
@@ -189,22 +190,33 @@ def location_scales(model: pm.Model, values: Sequence[Any]) -> list[LocationScal
         if model.rvs_to_values[rv] in values:
             known.append(LocationScale(model.rvs_to_values[rv], location, log_scale, weight=0.0))
     replaced = model.replace_rvs_by_values([graph for one in known for graph in (one.location, one.log_scale)])
-    found: dict[Any, LocationScale] = {}
-    parents: dict[Any, set[Any]] = {}
-    for one, location, log_scale in zip(known, replaced[::2], replaced[1::2], strict=True):
-        made_from = set(ancestors([location, log_scale])) - {one.value}
+    parts = zip(replaced[::2], replaced[1::2], strict=True)
+    placed = [one._replace(location=at, log_scale=by) for one, (at, by) in zip(known, parts, strict=True)]
+    found = _of_others(model, placed)
+    levels = _levels(found)
+    if len(levels) < len(found):  # sums of many products are no levels
+        placed = [one._replace(location=pt.zeros(())) if one.weight == 0 else one for one in placed]
+        found = _of_others(model, placed)
+        levels = _levels(found)
+    return [found[value][0]._replace(level=level) for value, level in levels.items()]
+
+
+def _of_others(model: pm.Model, placed: Sequence[LocationScale]) -> dict[Any, tuple[LocationScale, set[Any]]]:
+    """Those that depend on others, by their values, with the values among all of these that each is made from."""
+    found: dict[Any, tuple[LocationScale, set[Any]]] = {}
+    values, among = set(model.value_vars), {one.value for one in placed}
+    for one in placed:
+        parts = [one.location, one.log_scale]
+        made_from = set(ancestors(parts)) - {one.value}
         random = any(isinstance(part.type, RandomGeneratorType) for part in made_from)
-        if one.value in found or random or has_dims([location, log_scale]):
-            continue
-        if made_from & set(model.value_vars):
-            found[one.value] = one._replace(location=location, log_scale=log_scale)
-            parents[one.value] = made_from & {other.value for other in known}
-    return [found[value]._replace(level=level) for value, level in _levels(parents).items()]
+        if made_from & values and one.value not in found and not random and not has_dims(parts):
+            found[one.value] = one, made_from & among
+    return found
 
 
-def _levels(parents: Mapping[Any, set[Any]]) -> dict[Any, int]:
-    """Of variables, each after its parents, the levels, without those on chains of too many."""
-    of = {value: its & parents.keys() for value, its in parents.items()}
+def _levels(found: Mapping[Any, tuple[LocationScale, set[Any]]]) -> dict[Any, int]:
+    """The levels of values, each after those that it is made from, without those on chains of too many."""
+    of = {value: its & found.keys() for value, (_, its) in found.items()}
     above: dict[Any, int] = {}
     while len(above) < len(of):  # as a model's variables are made one from another, there is always one more
         for value, its in of.items():

@@ -7,14 +7,11 @@ from typing import Any
 
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import ancestors, applys_between
-from pytensor.scalar.basic import Add, Mul, TrueDiv
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.graph.traversal import applys_between
 
 from ..native.pymc import distribution_of
-from ..native.pytensor import reads_by_index
+from ..native.pytensor import step_of
 
 __all__ = ["standardised"]
 
@@ -35,17 +32,18 @@ def standardised(model: pm.Model) -> list[tuple[Any, Any, Any]]:
     for node in applys_between([], ends):
         for place, part in enumerate(node.inputs):
             clients.setdefault(part, []).append((node, place))
-    found: dict[Any, tuple[Any, Any]] = {}
+    found, sums = [], set()
     for rv in model.free_RVs:
         if model.rvs_to_transforms[rv] is None and isinstance(rv, pt.TensorVariable) and _is_standard(rv):
-            location, log_scale = _followed(rv, clients, set(ends))
+            location, log_scale, of_sum = _followed(rv, clients, set(ends))
             if log_scale is None:
                 continue
-            makes_it = set(ancestors([location]))
-            if any(other in makes_it and rv in ancestors([*parts]) for other, parts in found.items()):
+            if of_sum in sums:
                 location = pt.zeros(())  # of ``s * x + t * z`` one can be the location of the other, and not both
-            found[rv] = location, log_scale
-    return [(rv, *parts) for rv, parts in found.items()]
+            elif of_sum is not None:
+                sums.add(of_sum)
+            found.append((rv, location, log_scale))
+    return found
 
 
 def _is_standard(rv: Any) -> bool:
@@ -59,29 +57,29 @@ def _is_standard(rv: Any) -> bool:
     return bool(location == 0)
 
 
-def _followed(rv: Any, clients: Mapping[Variable, list[tuple[Any, int]]], ends: set[Any]) -> tuple[Any, Any]:
-    """The location and the logarithm of the scale of what is made of a variable; None without a scale."""
+def _followed(
+    rv: Any, clients: Mapping[Variable, list[tuple[Any, int]]], ends: set[Any]
+) -> tuple[Any, Any, Variable | None]:
+    """The location and the logarithm of the scale of what is made of a variable, and the sum; None without them."""
     at, log_scale, indexed = rv, None, False
     while len(clients.get(at, ())) == 1 and (at is rv or at not in ends):
         ((node, place),) = clients[at]
+        step = step_of(node)
         others = [part for i, part in enumerate(node.inputs) if i != place]
-        operation = node.op.scalar_op if isinstance(node.op, Elemwise) else node.op
-        if reads_by_index(node.op) and place == 0:
+        if step == "entries" and place == 0:
             indexed = True
-        elif isinstance(operation, Mul) or (isinstance(operation, TrueDiv) and place == 0):
+        elif step == "product" or (step == "quotient" and place == 0):
             if not all(_is_there(part, at, indexed) for part in others):
                 break
-            factor = pt.log(pt.abs(_all(pt.mul, others)))
-            factor = factor if isinstance(operation, Mul) else -factor
+            factor = _number(pt.log(pt.abs(_all(pt.mul, others))), indexed)
+            factor = factor if step == "product" else -factor
             log_scale = factor if log_scale is None else log_scale + factor
-        elif isinstance(operation, Add) and log_scale is not None:
-            if all(_is_there(part, at, indexed) for part in others):
-                return _number(_all(pt.add, others), indexed), _number(log_scale, indexed)
-            break
-        elif not isinstance(node.op, ViewOp):
+        elif step == "sum" and log_scale is not None and all(_is_there(part, at, indexed) for part in others):
+            return _number(_all(pt.add, others), indexed), log_scale, node.outputs[0]
+        elif step != "view":
             break
         (at,) = node.outputs
-    return pt.zeros(()), None if log_scale is None else _number(log_scale, indexed)
+    return pt.zeros(()), log_scale, None
 
 
 def _is_there(part: Any, at: Any, indexed: bool) -> bool:

@@ -406,6 +406,21 @@ def test_indexing():
     assert [written.owner.inputs[place] for place in of_pytensor.index_places(written.owner)] == [i, j]
 
 
+def test_steps():
+    vector, i = pt.dvector("vector"), pt.lvector("i")
+    made = [vector * 2.0, vector / 2.0, vector + 2.0, vector[i], vector[1:], pt.exp(vector), vector[i].set(1.0)]
+    expected = ["product", "quotient", "sum", "entries", "", "", ""]
+    assert [of_pytensor.step_of(one.owner) for one in made] == expected
+    with pm.Model():
+        assert of_pytensor.step_of(pm.Deterministic("d", vector * 2.0).owner) == "view"
+
+
+def test_lags():
+    series = [pm.AR.dist(rho, 1.0, init_dist=pm.Normal.dist(), shape=5, constant=constant)
+              for rho, constant in (([0.5], False), ([0.1, 0.5], True), ([0.1, 0.5], False))]  # fmt: skip
+    assert [of_pymc.lags_of(one) for one in series] == [(1, False), (1, True), (2, False)]
+
+
 def test_within_blocks():
     blocks = pt.linalg.inv(pt.dtensor3("blocks")).owner.op
     assert type(of_pytensor.within_blocks(blocks)).__name__ == "MatrixInverse", f"{blocks!r} hides what it applies"

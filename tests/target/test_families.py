@@ -208,6 +208,17 @@ def test_levels_by_hand():
     assert [(name, one.level) for name, one in standardised_of(model).items()] == [("x", 1), ("z", 2)]
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_many_products_in_one_sum_are_no_series(count):
+    with pm.Model() as model:
+        s = pm.LogNormal("s", shape=count)
+        made = sum(s[i] * pm.Normal(f"x{i}") for i in range(count))
+        pm.Normal("seen", made, 1.0, observed=0.0)
+    found = standardised_of(model)
+    assert sorted(found) == sorted(f"x{i}" for i in range(count))
+    assert max(one.level for one in found.values()) <= LEVELS
+
+
 def names_found(model):
     return [model.values_to_rvs[one.value].name for one in location_scales(model, model.value_vars)]
 
