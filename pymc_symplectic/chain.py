@@ -278,7 +278,11 @@ class Chain:
     def _reparametrized(self) -> bool:
         """Whether other coordinates are better, by the points of trajectories, and warm-up has begun anew in them."""
         position = self.position
-        if not self._coordinates.learn(Window.of_trail(self._state.trail)):
+        try:
+            other = self._coordinates.learn(Window.of_trail(self._state.trail), lambda at: self._lab.evaluate(at).value)
+        except BrokenError:
+            self.target.raise_error()
+        if not other:
             return False
         trail = self._state.trail.counters
         trail[SEEN], trail[KEPT] = 0, 0

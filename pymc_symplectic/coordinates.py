@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .adaptation.centering import Placed, better_weights
+from .adaptation.centering import Placed, better_weights, evidence
 from .settings import Settings
 from .target import LogDensity
 from .window import Window
 
 __all__ = ["Coordinates"]
+
+_LARGEST_EFFECT = 4.5  # nats of a standardised one: of a heavy tail, more would say nothing
 
 
 class Coordinates:
@@ -88,33 +90,73 @@ class Coordinates:
                 positions = coordinates * stretch + location * (as_written - weights * stretch)
         return positions, location, log_scale, power.sum(axis=1)
 
-    def learn(self, points: Window) -> bool:
-        """Choose weights by points in these coordinates, the oldest first; returns whether they are other ones."""
+    def learn(self, points: Window, density: Callable[[np.ndarray], float]) -> bool:
+        """Choose weights by points in these coordinates, the oldest first; returns whether they are other ones.
+
+        Parameters
+        ----------
+        points : Window
+        density : callable
+            What is sampled, at some coordinates (d,).
+        """
         policy = self._policy
         if self.weights is None or not self.learns or len(points.draws) < policy.centering_points:
             return False
+        count = len(points.draws)
+        placed = self._placed(points)
+        found = better_weights(placed, count, policy)
+        if found is None:
+            return False
+        narrow = {name for name in found if self._may_be_narrow(name, placed[name], found[name], points, density)}
+        if narrow:
+            found = better_weights({name: one for name, one in placed.items() if name not in narrow}, count, policy)
+            if found is None:
+                return False
+        for name, weights in found.items():
+            self.weights[self._parametrization.places[name]] = weights
+        self._left -= 1
+        return True
+
+    def _placed(self, points: Window) -> dict[str, Placed]:
+        """Variables at some of the points, by name."""
+        assert self.weights is not None
         positions, slopes = points.pairs
-        count = len(positions)
-        some = np.linspace(0, count - 1, min(count, policy.centering_most)).astype(int)
+        some = np.linspace(0, len(positions) - 1, min(len(positions), self._policy.centering_most)).astype(int)
         positions, slopes = positions[some], slopes[some]
         values, locations, log_scales, _ = self._outward(positions)
         centered = self._parametrization.as_written
         with np.errstate(over="ignore", invalid="ignore"):
             deviations = (values - centered * locations) * np.exp((1 - centered) * log_scales)
-        parts, placed = (deviations, locations, log_scales, slopes), []
+        parts, placed = (deviations, locations, log_scales, slopes), {}
         for name, place in self._parametrization.places.items():
             one = self._parametrization.found[name]
             length = self._parametrization.shapes[name][-1] if one.series else 0
             before = self._before(values, place, one.sweeps) if one.sweeps > 1 else None
             deviation, location, log_scale, slope = (part[:, place] for part in parts)
-            placed.append(Placed(deviation, location, log_scale, slope, self.weights[place], length, before))
-        found = better_weights(placed, count, policy)
-        if found is None:
+            placed[name] = Placed(deviation, location, log_scale, slope, self.weights[place].copy(), length, before)
+        return placed
+
+    def _may_be_narrow(
+        self, name: str, placed: Placed, wanted: np.ndarray, points: Window, density: Callable[[np.ndarray], float]
+    ) -> bool:
+        """Whether a variable that is non-centered has to stay so, as data allow for a scale that is next to nothing.
+
+        Its effects are taken away at some points; what the density loses tells.
+        """
+        varies = np.ptp(placed.log_scales, axis=0) > 0
+        if placed.now.any() or not wanted.any() or not varies.any():
             return False
-        for place, weights in zip(self._parametrization.places.values(), found, strict=True):
-            self.weights[place] = weights
-        self._left -= 1
-        return True
+        places = np.flatnonzero(varies) + self._parametrization.places[name].start
+        least, last = np.inf, len(points.draws) - 1
+        for i in np.linspace(last // 2, last, self._policy.centering_tests).astype(int):
+            without = points.draws[i].copy()
+            effects, without[places] = without[places], 0.0
+            if placed.length:  # standardised are the steps
+                effects = np.diff(effects.reshape(len(varies) // placed.length, -1), prepend=0.0)
+            loss = points.log_density[i] - density(without)
+            loss += np.minimum(0.5 * effects**2, _LARGEST_EFFECT).sum()
+            least = min(least, evidence(loss, len(places)))
+        return least < self._policy.centering_evidence
 
     def _before(self, values: np.ndarray, place: slice, size: int) -> np.ndarray:
         """Slopes of the locations of vectors in their elements (n, m, m), at vectors of the model (n, d).

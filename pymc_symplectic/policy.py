@@ -91,6 +91,13 @@ class Policy:
     """and at least this much."""
     centering_least: float = 0.25
     """Lesser weights are 0."""
+    centering_tests: int = 3
+    """Points, of the latest half, at which the effects of a non-centered variable are taken away before it is centered
+    at all,"""
+    centering_evidence: float = 6.0
+    """and how clearly, in nats, data have to say at each that these are not 0.  Otherwise there is a neck where their
+    scale is small, and what warm-up has seen by then may not have come near it: of 20 groups of 2 with four times the
+    noise, two of five runs had a chain that rested for more than 200 draws."""
     centering_changes: int = 3
     """How often warm-up begins anew, at most."""
     settled_draws: int = 40

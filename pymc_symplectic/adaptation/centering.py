@@ -18,14 +18,15 @@ that one of them is not: one by one, from a few dozen points of trajectories, we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from ..policy import Policy
 
-__all__ = ["Placed", "better_weights"]
+__all__ = ["Placed", "better_weights", "evidence"]
 
 _GRID = np.linspace(0, 1, 11)
 _NOWHERE = 1e3  # the logarithm of a product that is not finite
@@ -96,20 +97,21 @@ class Placed(NamedTuple):
         return stretch * (np.eye(size) - self.before[:, None]) + weight * self.before[:, None]
 
 
-def better_weights(placed: Sequence[Placed], count: int, policy: Policy) -> list[np.ndarray] | None:
-    """The weights (k,) of each variable that are best by some points, if clearly better than those in use; else None.
+def better_weights(placed: Mapping[str, Placed], count: int, policy: Policy) -> dict[str, np.ndarray] | None:
+    """The weights (k,) of variables that are best by some points, if clearly better than those in use; else None.
 
     Parameters
     ----------
-    placed : sequence of Placed
+    placed : dict
+        Variables by name.
     count : int
         The number of points of which these are some.
     policy : Policy
     """
     clear = max(policy.centering_own_least, policy.centering_own / count)
-    found, gain = [], 0.0
+    found, gain = {}, 0.0
     with np.errstate(all="ignore"):
-        for one in placed:
+        for name, one in placed.items():
             products = np.array([one.log_product(weight) for weight in _GRID])
             common = products.mean(axis=1).argmin()
             best = np.full(len(one.now), _GRID[common])
@@ -118,5 +120,23 @@ def better_weights(placed: Sequence[Placed], count: int, policy: Policy) -> list
                 best[alone] = _GRID[products.argmin(axis=0)][alone]
             best[best < policy.centering_least] = 0.0  # a little centering leaves a neck where there is one
             gain += float((one.log_product(one.now) - one.log_product(best)).sum())
-            found.append(best)
+            found[name] = best
     return found if gain > policy.centering_gain + policy.centering_doubt / count else None
+
+
+def evidence(loss: float, count: int) -> float:
+    r"""How clearly data say that effects have a scale at all: the logarithm of a Bayes factor against a scale of 0.
+
+    Of normal effects θ with data of precision :math:`1/s^2` each, :math:`\theta = \mu` costs
+    :math:`J\tau^2 / 2s^2` nats of the likelihood on average, wherever warm-up is with τ: with
+    :math:`k = \tau^2 / s^2`, the factor is :math:`\tfrac J2 (k - \log(1 + k))`.
+
+    Parameters
+    ----------
+    loss : float
+        Nats of the likelihood that are lost without the effects.
+    count : int
+        J, their number.
+    """
+    ratio = max(0.0, 2 * loss / count)
+    return 0.5 * count * (ratio - math.log1p(ratio)) if math.isfinite(ratio) else math.inf

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_symplectic.adaptation.centering import Placed, better_weights
+from pymc_symplectic.adaptation.centering import Placed, better_weights, evidence
 from pymc_symplectic.policy import Policy
 
 POLICY = Policy()
@@ -31,34 +31,34 @@ def points_of(information, now, count=400, spread=0.5, seed=3):
 def test_poor_data_want_none_and_rich_ones_all(information, least, most, now):
     groups = np.full(20, information)
     weights = np.full(20, now)
-    found = better_weights([points_of(groups, weights)], 400, POLICY)
-    found = weights if found is None else found[0]
+    found = better_weights({"x": points_of(groups, weights)}, 400, POLICY)
+    found = weights if found is None else found["x"]
     assert least <= found.mean() <= most
 
 
 def test_groups_that_differ_clearly_have_weights_of_their_own():
     information = np.array([0.01] * 6 + [300.0] * 6)
-    (found,) = better_weights([points_of(information, np.zeros(12))], 400, POLICY)
+    found = better_weights({"x": points_of(information, np.zeros(12))}, 400, POLICY)["x"]
     assert found[:6].max() < 0.3 and found[6:].min() > 0.7
 
 
 def test_groups_that_are_alike_have_one():
     """Alone, from so few points, each would have another."""
-    (found,) = better_weights([points_of(np.full(40, 3.0), np.zeros(40), count=60)], 60, POLICY)
+    found = better_weights({"x": points_of(np.full(40, 3.0), np.zeros(40), count=60)}, 60, POLICY)["x"]
     assert len(set(found)) == 1 and 0.5 < found[0] < 1.0
 
 
 def test_variables_are_told_apart():
     poor, rich = (points_of(np.full(5, information), np.zeros(5), count=60) for information in (0.01, 300.0))
-    found = better_weights([poor, rich], 60, POLICY)
-    assert set(found[0]) == {0.0} and found[1].min() >= 0.9
+    found = better_weights({"x": poor, "z": rich}, 60, POLICY)
+    assert set(found["x"]) == {0.0} and found["z"].min() >= 0.9
 
 
 def test_what_is_good_enough_is_kept():
     groups = np.full(8, 0.01)
-    assert better_weights([points_of(groups, np.zeros(8))], 400, POLICY) is None
+    assert better_weights({"x": points_of(groups, np.zeros(8))}, 400, POLICY) is None
     rich = np.full(8, 300.0)
-    assert better_weights([points_of(rich, np.ones(8))], 400, POLICY) is None
+    assert better_weights({"x": points_of(rich, np.ones(8))}, 400, POLICY) is None
 
 
 def test_coordinates_do_not_matter():
@@ -71,11 +71,11 @@ def test_coordinates_do_not_matter():
 def test_numbers_beyond_all_bounds():
     placed = points_of(np.full(4, 1.0), np.zeros(4))
     wild = placed._replace(log_scales=placed.log_scales * 1e4)
-    found = better_weights([wild], 400, POLICY)
-    assert found is None or np.isfinite(found).all()
+    found = better_weights({"x": wild}, 400, POLICY)
+    assert found is None or np.isfinite(found["x"]).all()
     still = Placed(*(np.zeros((50, 4)) for _ in range(4)), now=np.zeros(4))
-    found = better_weights([still], 400, POLICY)
-    assert found is None or np.isfinite(found).all()
+    found = better_weights({"x": still}, 400, POLICY)
+    assert found is None or np.isfinite(found["x"]).all()
 
 
 def vectors_of(information, weight, count=400, seed=4):
@@ -105,8 +105,8 @@ def vectors_of(information, weight, count=400, seed=4):
 @pytest.mark.parametrize("now", [0.0, 0.5, 1.0])
 def test_vectors(information, least, most, now):
     """Standardised where data are poor, though their slopes are then exact at all weights; of all, one weight."""
-    found = better_weights([vectors_of(information, now)], 400, POLICY)
-    found = np.full(20, now) if found is None else found[0]
+    found = better_weights({"x": vectors_of(information, now)}, 400, POLICY)
+    found = np.full(20, now) if found is None else found["x"]
     assert least <= found.mean() <= most and len(set(found)) == 1
 
 
@@ -133,5 +133,22 @@ def test_series_are_seen_along_their_steps():
     placed = Placed(walk - locations, locations, log_scales, slopes, now=np.ones(length), length=length)
     np.testing.assert_allclose(placed.log_product(0.0), 0.0, atol=0.5)
     assert placed._replace(length=0).log_product(0.0)[1:].mean() > 2.0
-    (found,) = better_weights([placed], count, POLICY)
-    assert set(found) == {0.0}
+    assert set(better_weights({"x": placed}, count, POLICY)["x"]) == {0.0}
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 20.0])
+def test_evidence_of_a_scale(ratio):
+    """That of normal effects by their marginal likelihood; from draws by twice too large a scale, too."""
+    rng = np.random.default_rng(7)
+    count, tau = 500, ratio**0.5  # the variance of data is 1
+    y = rng.normal(size=count) * (1 + ratio) ** 0.5
+    exact = 0.5 * (y**2 - y**2 / (1 + ratio) - np.log1p(ratio)).sum()
+    for scale in (tau, 2 * tau):
+        shrunk = scale**2 / (1 + scale**2)
+        theta = shrunk * y + shrunk**0.5 * rng.normal(size=count)
+        found = evidence(0.5 * (y**2 - (y - theta) ** 2).sum(), count)
+        assert found == pytest.approx(exact, rel=0.25, abs=15)
+
+
+def test_evidence_without_numbers():
+    assert evidence(np.inf, 3) == np.inf and evidence(-5.0, 3) == 0.0
