@@ -156,7 +156,7 @@ class Coordinates:
             loss = points.log_density[i] - density(without)
             loss += np.minimum(0.5 * effects**2, _LARGEST_EFFECT).sum()
             least = min(least, evidence(loss, len(places)))
-        return least < self._policy.centering_evidence
+        return least < self._policy.centering_evidence + self._policy.centering_early / len(points.draws)
 
     def _before(self, values: np.ndarray, place: slice, size: int) -> np.ndarray:
         """Slopes of the locations of vectors in their elements (n, m, m), at vectors of the model (n, d).

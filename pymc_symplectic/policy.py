@@ -95,9 +95,12 @@ class Policy:
     """Points, of the latest half, at which the effects of a non-centered variable are taken away before it is centered
     at all,"""
     centering_evidence: float = 6.0
-    """and how clearly, in nats, data have to say at each that these are not 0.  Otherwise there is a neck where their
-    scale is small, and what warm-up has seen by then may not have come near it: of 20 groups of 2 with four times the
-    noise, two of five runs had a chain that rested for more than 200 draws."""
+    """and how clearly, in nats, data have to say at each that these are not 0,"""
+    centering_early: float = 800.0
+    """and by how much more, over the number of points.  Otherwise there is a neck where their scale is small, and
+    warm-up may have not come near it yet: of 20 groups of 2 with four times the noise, where evidence is 2 to 5, two of
+    five runs had a chain that rested for more than 200 draws.  Of 85 groups of 11, and of 20 with four counts each, it
+    is 29 to 90."""
     centering_changes: int = 3
     """How often warm-up begins anew, at most."""
     settled_draws: int = 40
