@@ -78,6 +78,8 @@ class Settings:
         refreshment = refreshments.get(options.get("refreshment"))
         trajectory = _trajectory_for(refreshment, trajectories.get(options.get("trajectory", "auto")), energy)
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
+        limit = positive("max_energy_error", options.get("max_energy_error", 1000.0))
+        _check_limit(trajectory, limit)
         return cls(
             integrator=scheme,
             kinetic=energy,
@@ -86,7 +88,7 @@ class Settings:
             refreshment=refreshment,
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else fraction("target_accept", target_accept),
-            max_energy_error=positive("max_energy_error", options.get("max_energy_error", 1000.0)),
+            max_energy_error=limit,
             temperature=positive("temperature", options.get("temperature", 1.0)),
             accept_given=target_accept is not None,
             parametrization=_parametrization(options.get("parametrization", "auto")),
@@ -199,6 +201,17 @@ def _check_split(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
             else "an integrator with the free drift, such as 'leapfrog'"
         )
         raise ValueError(scheme.split.refusal(f"integrator={scheme.name!r}", energy.name, other))
+
+
+def _check_limit(trajectory: TrajectoryRule, max_energy_error: float) -> None:
+    """Raise where trajectories would end before any step of theirs is refined."""
+    if isinstance(trajectory, trajectories.NoUTurn) and trajectory.refine:
+        above = trajectory.refine_above
+        if above >= max_energy_error:
+            raise ValueError(
+                f"trajectory: with refine_above={above:g} no step would be refined, as a trajectory ends where its "
+                f"energy error exceeds max_energy_error={max_energy_error:g}; give refine_above a smaller value"
+            )
 
 
 def _trajectory_for(refreshment: Refreshment, trajectory: TrajectoryRule, energy: KineticEnergy) -> TrajectoryRule:

@@ -14,7 +14,7 @@ from .kernels import chain as kernels
 from .kernels import metropolis
 from .kernels.compile import register as register_part
 from .kernels.metropolis import FixedStepsRule, FixedTimeRule
-from .kernels.nouturn import NoUTurnRule, new_tree
+from .kernels.nouturn import NoUTurnRule, new_rule
 from .names import choose
 
 __all__ = [
@@ -162,11 +162,18 @@ class NoUTurn(TrajectoryRule):
     ----------
     max_depth : int, optional
         At most so many doublings, :math:`2^{\text{max\_depth}} - 1` steps; at least 1.
+    refine : int, optional
+        How often a step may be halved where it is too long for the place that it leads through; 0, the default, for
+        never.  For narrow places that divergences tell of, six halvings are a good number.
+    refine_above : float, optional
+        A step is too long where the energy varies by more than this along it, in nats.  The default is for emergencies:
+        a step that suits a posterior is off by less than one.
 
     Raises
     ------
     ValueError
-        When `max_depth` is not a positive integer, or above 30.
+        When `max_depth` is not an integer from 1 to 30, `refine` is not one from 0 to 20, or `refine_above` is not
+        positive and finite.
 
     Notes
     -----
@@ -178,22 +185,35 @@ class NoUTurn(TrajectoryRule):
 
     ``n_gradients`` counts every gradient, those of the last doubling, which is thrown away, too.
 
+    With `refine` [3]_, a step along which the energy varies by more than `refine_above` is walked by 2, 4, 8, ...
+    shorter ones, until the energy keeps within the limit at all of their ends.  That is right as long as the same
+    number is found from the other end; where it is not, the trajectory ends before that step, which is no divergence.
+    A divergence is left where the shortest steps will not do.  ρ is the displacement then too: of a divided step, the
+    velocity is the mean along its parts.  The step size is tuned by the acceptance of whole steps, as if none were
+    divided.  All walks are counted: where ``n_gradients`` is more than ``n_steps`` ask for, steps were divided.
+
     References
     ----------
     .. [1] M. D. Hoffman, A. Gelman (2014). The No-U-Turn sampler. J. Mach. Learn. Res. 15, 1593-1623.
     .. [2] M. Betancourt (2017). A conceptual introduction to Hamiltonian Monte Carlo. arXiv:1701.02434, appendix A.
+    .. [3] N. Bou-Rabee, B. Carpenter, T. S. Kleppe, S. Liu (2025). The within-orbit adaptive leapfrog no-U-turn
+       sampler. arXiv:2506.18746.
     """
 
     max_depth: int = 10
+    refine: int = 0
+    refine_above: float = 5.0
     name: ClassVar[str] = "no_u_turn"
 
     def __post_init__(self) -> None:
         whole("max_depth", self.max_depth, least=1, most=30)
+        whole("refine", self.refine, least=0, most=20)
+        positive("refine_above", self.refine_above)
 
     def record(self, dim: int, max_energy_error: float) -> NoUTurnRule:
         """The record that kernels run."""
-        depth = int(self.max_depth)
-        return NoUTurnRule(depth, new_tree(dim, depth), *divergence_limits(max_energy_error))
+        limits = divergence_limits(max_energy_error)
+        return new_rule(dim, int(self.max_depth), limits, int(self.refine), float(self.refine_above))
 
 
 @dataclass(frozen=True)

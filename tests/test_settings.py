@@ -154,3 +154,10 @@ def test_settings_are_frozen_and_can_be_sent():
 def test_a_warm_up_too_short_for_what_is_to_be_learned(options, tune, words):
     warning = unadapted(Settings.choose(**options), tune)
     assert warning is None if words is None else words in warning
+
+
+def test_steps_that_would_never_be_refined():
+    with pytest.raises(ValueError, match=r"with refine_above=5 no step would be refined, .* max_energy_error=5; give"):
+        Settings.choose(trajectory=ps.NoUTurn(refine=6), max_energy_error=5.0)
+    assert Settings.choose(trajectory=ps.NoUTurn(), max_energy_error=5.0).max_energy_error == 5.0
+    assert Settings.choose(trajectory=ps.NoUTurn(refine=6), max_energy_error=5.1).trajectory.refine == 6

@@ -50,6 +50,18 @@ def test_limits_of_depth(max_depth):
         ps.NoUTurn(max_depth)
 
 
+@pytest.mark.parametrize("refine", [-1, 21, 1.5, np.nan])
+def test_limits_of_refinement(refine):
+    with pytest.raises(ValueError, match=rf"refine must be an integer from 0 to 20, got {refine}"):
+        ps.NoUTurn(refine=refine)
+
+
+@pytest.mark.parametrize("above", [0, -1.0, np.nan, np.inf])
+def test_energies_above_which_no_step_can_be_refined(above):
+    with pytest.raises(ValueError, match=rf"refine_above must be positive and finite, got {above}"):
+        ps.NoUTurn(refine_above=above)
+
+
 @pytest.mark.parametrize("kind", [ps.FixedSteps, ps.FixedTime])
 @pytest.mark.parametrize("jitter", [-0.1, 1.1, np.nan, np.inf])
 def test_jitter_outside_of_the_unit_interval(kind, jitter):

@@ -38,7 +38,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     },
     "without exploration beyond the draws": {"remarkable": math.inf, "elsewhere": math.inf},
     "with a single path to each draw": {"path_cost": 0.0},
-    "without raised acceptance after divergences": {"risky": 1.0},
+    "without divided steps after divergences": {"divisions": 0},
     "without control variates": {"control_variate": False},
     "without acceptance by efficiency": {"accept": (0.8, 0.8)},
     "without the way down": {"descent": 0},

@@ -1,48 +1,48 @@
-"""A higher acceptance where no-U-turn draws diverge."""
+"""Divided steps where no-U-turn draws diverge."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..policy import Policy
+from ..settings import Settings
+from ..trajectories import Auto, NoUTurn, TrajectoryRule
 
 __all__ = ["Caution"]
 
 
 class Caution:
-    """Where a target becomes narrow, the steps that suit the rest of it end in divergences: shorter ones, from then on.
+    """Where a target becomes narrow, the steps that suit the rest of it end in divergences: they are divided, then.
 
-    Divergences of a harmonic drift have another cause, a fit that is poor, and are left to the integrator's own target.
+    Divergences of a harmonic drift have another cause, a fit that is poor, and nothing is done about them here.
 
     Parameters
     ----------
-    policy : Policy
-    allowed : bool
-        Whether the acceptance may be raised at all.
+    settings : Settings
+        A trajectory that is given stays as it is.
 
     Attributes
     ----------
-    taken : bool
-        Whether it has been.
+    divides : bool
+        Whether steps are divided.
     """
 
-    def __init__(self, policy: Policy, allowed: bool) -> None:
-        self._policy, self._allowed = policy, allowed
-        self.taken = False
+    def __init__(self, settings: Settings) -> None:
+        policy = settings.policy
+        self._asked = settings.trajectory
+        self._divided = NoUTurn(refine=policy.divisions, refine_above=policy.divided_above)
+        self._may = (
+            isinstance(settings.trajectory, Auto)
+            and not settings.integrator.split.adapts
+            and policy.divisions > 0
+            and policy.divided_above < settings.max_energy_error
+        )
+        self.divides = False
 
-    def target_accept(self, asked: float) -> float:
-        """The acceptance to hold instead of one that was asked for."""
-        return max(asked, self._policy.raised_accept) if self.taken else asked
+    @property
+    def trajectory(self) -> TrajectoryRule:
+        """The trajectory to make, where nothing else than no-U-turn has been chosen."""
+        return self._divided if self.divides else self._asked
 
-    def after(self, diverged: np.ndarray, step_size: float, allowed: tuple[int, float] | None = None) -> float | None:
-        """Take caution after draws of which some have diverged; the step size to begin anew with, or None.
-
-        `allowed` are the number and the fraction of them that may, by default those of a window.
-        """
-        policy, count = self._policy, len(diverged)
-        number, fraction = allowed or (policy.accidents, policy.risky)
-        risky = count >= policy.least_draws and diverged.sum() > max(number, fraction * count)
-        if self.taken or not self._allowed or not risky:
-            return None
-        self.taken = True
-        return policy.shorter * step_size
+    def after(self, diverged: np.ndarray) -> None:
+        """Take caution after draws of which any has diverged."""
+        self.divides = self.divides or (self._may and bool(diverged.any()))

@@ -67,4 +67,4 @@ class Plan:
     @property
     def kinds(self) -> tuple:
         """The types of records by which kernels are compiled."""
-        return type(self.metric), type(self.kinetic), type(self.rule), kinds(self.flow), type(self.refreshment)
+        return type(self.metric), type(self.kinetic), kinds(self.rule), kinds(self.flow), type(self.refreshment)

@@ -81,13 +81,17 @@ class Planner:
         A trajectory of fixed length is helpless, and costly, until the metric is known: in all windows but the last, or
         the last two where kinetic energies are compared, it gives way to one that finds its own length.  The first
         trajectories of the approach allow few doublings, as pairs of position and gradient tell the scales however near
-        they are to each other.
+        they are to each other; and their steps stay whole, as a fall from a bad start takes none of the care that
+        `NoUTurn.refine` is for.
         """
         chosen, over = self._tuner.trajectory, self._approach.over
         if self._tuner.found is not None or (over and self._windows.left(count) <= 1 + self._trial.competes):
             return chosen
-        most = chosen.max_depth if isinstance(chosen, NoUTurn) else NoUTurn().max_depth
-        return NoUTurn(most if over else min(self._approach.depth, most))
+        early = _no_u_turn(chosen)
+        if over:
+            return early
+        most = max(early.refine_above, self._policy.warmup_energy_error)
+        return replace(early, max_depth=min(self._approach.depth, early.max_depth), refine_above=most)
 
     def fitted(self, window: Window, plan: Plan, points: Window) -> Plan:
         """Metric, kinetic energy, and what the split has to know of the target, as points or draws ask for."""
@@ -139,7 +143,7 @@ class Planner:
         """
         settings, dim, limit = self._settings, self._dim, self._settings.max_energy_error
         given, other = settings.integrator.split.adapts, self._tuner.harmonic
-        own: list[TrajectoryRule] = [settings.trajectory, NoUTurn()]
+        own: list[TrajectoryRule] = [settings.trajectory, _no_u_turn(settings.trajectory)]
         timed: list[TrajectoryRule] = [FixedTime()] if self._tuner.active else []
         plans = [(plan, own, other and not given)]
         if given or other:  # what is needed first, for nearly normal targets, comes first
@@ -153,3 +157,8 @@ class Planner:
             for trajectory in trajectories:
                 rule, refreshment = trajectory.record(dim, limit), settings.refreshment_of(trajectory).record()
                 yield replace(one, rule=rule, refreshment=refreshment), outings
+
+
+def _no_u_turn(trajectory: TrajectoryRule) -> NoUTurn:
+    """A trajectory that finds its own length: the one given, if it is of that kind."""
+    return trajectory if isinstance(trajectory, NoUTurn) else NoUTurn()

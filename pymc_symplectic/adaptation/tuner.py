@@ -76,6 +76,7 @@ def in_words(choice: Mapping[str, Any]) -> str:
     """Which integrator, trajectory and learned kinetic energy were chosen, and why no other, in a few words."""
     length = f" of {choice['time']:.2f}" if "time" in choice else ""
     length += f", {choice['repeats']} to a draw" if choice.get("repeats", 1) > 1 else ""
+    length += ", of steps that are divided where they are too long" if choice.get("divides") else ""
     reason = f", because {choice['reason']}" if "reason" in choice else ""
     momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
     momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
@@ -120,7 +121,7 @@ class Tuner:
             schemes = [scheme for scheme in schemes if not scheme.split.adapts]
         self._schemes = {scheme.name: scheme for scheme in schemes} if self.active else {}
         pinned = settings.accept_given or settings.step_size is not None
-        self._caution = Caution(self._policy, allowed=self.active and not base.split.adapts and not pinned)
+        self._caution = Caution(settings)
         self._free = not pinned
         self._columns = evenly_spaced(dim, self._policy.coordinates)
         self.found: Tuning | None = None
@@ -144,17 +145,15 @@ class Tuner:
         """The trajectory in use."""
         found = self.found
         if found is None:
-            return self._settings.trajectory
+            return self._caution.trajectory
         return trajectories.FixedTime(found.time, found.jitter, repeats=found.repeats)
 
     @property
     def target_accept(self) -> float:
         """The acceptance that dual averaging holds: the one that was measured with the best step size."""
         asked, policy = self._settings.target_accept, self._policy
-        if self._settings.accept_given:
+        if self._settings.accept_given or self.found is None:
             return asked
-        if self.found is None:
-            return self._caution.target_accept(asked)
         return min(max(self.found.accept, policy.accept[0]), policy.accept[1])
 
     @property
@@ -176,6 +175,7 @@ class Tuner:
             }
             if automatic:
                 chosen["reason"] = self._reason
+                chosen |= {"divides": True} if self._caution.divides else {}
         return {**chosen, "target_accept": self.target_accept, "floor": self._floor, "history": list(self._history)}
 
     def consider(self, window: Window, plan: Plan, lab: Lab, stage: Stage) -> float | None:
@@ -295,11 +295,10 @@ class Tuner:
         """Whether turns may be made before they are measured: where step size and acceptance are free, too."""
         return self.active and self._turns_by is not None and self._free
 
-    def raise_target_accept(
-        self, diverged: np.ndarray, step_size: float, allowed: tuple[int, float] | None = None
-    ) -> float | None:
-        """Hold a higher acceptance where no-U-turn draws have diverged; see `Caution.after`."""
-        return None if self.found is not None else self._caution.after(diverged, step_size, allowed)
+    def beware(self, diverged: np.ndarray) -> None:
+        """Divide steps from now on where any of these no-U-turn draws has diverged; see `Caution`."""
+        if self.found is None:
+            self._caution.after(diverged)
 
     def _first(self, search: Search, measured: _Measured, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""
@@ -426,7 +425,7 @@ class Tuner:
             "found": None if self.found is None else list(self.found),
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
-            "cautious": self._caution.taken,
+            "divides": self._caution.divides,
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
         }
 
@@ -437,7 +436,7 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Tuning(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
-        self._caution.taken = snapshot.get("cautious", False)
+        self._caution.divides = snapshot.get("divides", False)
         proved = snapshot.get("proved")
         self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none

@@ -294,7 +294,7 @@ class WarmUp:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
             self._windows.of_proofs(count, self._proofs())
         if restart is None:
-            self._tuner.raise_target_accept(approach.diverged, window.step_size, policy.risky_early)
+            self._tuner.beware(approach.diverged)
         new = self._planner.plan(count, plan.metric, kinetic, plan.mean)
         if restart is None and self._settings.adapts_step_size:
             latest = window.last(policy.step_draws)
@@ -331,9 +331,8 @@ class WarmUp:
         """
         tuner, left = self._tuner, self._windows.left(window.end)
         found = tuner.consider(window, plan, lab, Stage(left, self._transient, alike))
-        wary = None if self._transient else tuner.raise_target_accept(window.diverged, found or window.step_size)
-        if wary is not None:
-            return Restart(wary, 1.0, GAMMA)  # free to fall far and fast, in the narrow places to be wary of
+        if not self._transient:
+            tuner.beware(window.diverged)
         return None if found is None else Restart(found, 1.0, self._policy.settled_gain)
 
     def _fallen(self, fitted: Plan, count: int, lab: Lab) -> Plan:

@@ -22,6 +22,7 @@ from pymc_symplectic.metrics import Dense, Diagonal
 from pymc_symplectic.metrics.held_out import held_out_fit
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
+from pymc_symplectic.trajectories import NoUTurn
 from pymc_symplectic.window import Window
 
 DIM = 12
@@ -220,6 +221,18 @@ def test_a_step_size_follows_from_acceptances(order, target):
     sizes = np.exp(rng.normal(np.log(0.3), 0.5, 40))
     accept = np.clip(erfc((sizes / 0.6) ** order) + 0.1 * rng.standard_normal(40), 0, 1)
     assert erfc((size_for(target, sizes, accept, order) / 0.6) ** order) == pytest.approx(target, abs=0.06)
+
+
+def test_the_approach_is_made_in_whole_steps_whatever_becomes_of_them_later():
+    with pm.Model() as model:
+        pm.Normal("x", 0.0, np.geomspace(0.1, 10.0, 4), shape=4)
+    target, runs = LogDensity(model=model), []
+    for trajectory in (NoUTurn(), NoUTurn(refine=6, refine_above=1e-3)):
+        chain = Chain(target, Settings.choose(trajectory=trajectory), np.random.default_rng(1), 300)
+        chain.start(np.full(4, 30.0))
+        runs.append((chain.advance(20), chain.advance(280)))
+    early, later = ([rows[:, column.N_GRADIENTS].sum() for _, rows in parts] for parts in zip(*runs, strict=True))
+    assert early[0] == early[1] and later[1] > 2 * later[0]
 
 
 # How far it has come.

@@ -18,6 +18,7 @@ from pymc_symplectic.integrators import CATALOGUE, HARMONIC
 from pymc_symplectic.kernels import scores
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.linear import DenseMap
+from pymc_symplectic.kernels.refine import Refinement
 from pymc_symplectic.kernels.scores import Costs, TestPaths, mean_steps
 from pymc_symplectic.kinetic import Relativistic
 from pymc_symplectic.settings import Settings
@@ -300,7 +301,8 @@ def test_test_trajectories_are_counted_and_bounded(normal):
 @pytest.mark.parametrize("name", ["funnel", "heavy"])
 def test_where_nothing_else_is_safe_no_u_turn_stays(name, request):
     target = request.getfixturevalue(name)
-    chain, floor = chain_on(target), chain_on(target, integrator="leapfrog", trajectory="no_u_turn")
+    chain = chain_on(target, policy=replace(Policy(), divisions=0))
+    floor = chain_on(target, integrator="leapfrog", trajectory="no_u_turn")
     chain.advance(1000)
     assert chain.choice["trajectory"] == "no_u_turn" and chain.choice["integrator"] == "leapfrog"
     assert in_words(chain.choice) == "leapfrog, no_u_turn, because the target is not Gaussian enough"
@@ -548,24 +550,42 @@ def test_a_restored_chain_knows_why_nothing_was_chosen(heavy):
     assert other.choice["trajectory"] == "no_u_turn" and other.choice["history"] == chain.choice["history"]
 
 
-def test_divergences_raise_the_acceptance_that_is_held():
-    """Once; not by an accident, and not where the user has said what to hold."""
-    draws = np.random.default_rng(0).standard_normal((300, 2))
-    calm, risky = window_of(draws), window_of(draws)
-    calm.diverged[:2], risky.diverged[:4] = 1.0, 1.0
+def test_a_divergence_divides_steps():
+    """The first one; where a trajectory is not given, and a divided step is no divergence."""
+    diverged, divided = np.zeros(60), NoUTurn(refine=6, refine_above=5.0)
     tuner = Tuner(Settings.choose(), 2)
-    assert tuner.raise_target_accept(calm.diverged, 0.4) is None and tuner.target_accept == 0.8
-    assert tuner.raise_target_accept(risky.diverged[:39], 0.4) is None  # too early to tell
-    assert tuner.raise_target_accept(risky.diverged, 0.4) == pytest.approx(0.3) and tuner.target_accept == 0.9
-    assert tuner.raise_target_accept(risky.diverged, 0.4) is None
+    tuner.beware(diverged)
+    assert tuner.trajectory == Settings.choose().trajectory and "divides" not in tuner.choice
+    diverged[7] = 1.0
+    tuner.beware(diverged)
+    assert tuner.trajectory == divided and tuner.target_accept == 0.8
+    words = "leapfrog, no_u_turn, of steps that are divided where they are too long, because "
+    assert in_words(tuner.choice).startswith(words)
     restored = Tuner(Settings.choose(), 2)
     restored.restore(tuner.snapshot(), [])
-    assert restored.target_accept == 0.9
-    for options in ({"target_accept": 0.8}, {"step_size": 0.5}, {"trajectory": "no_u_turn"}):
-        pinned = Tuner(Settings.choose(**options), 2)
-        assert pinned.raise_target_accept(risky.diverged, 0.4) is None and pinned.target_accept == 0.8
-    given = Tuner(Settings.choose(integrator="harmonic_leapfrog"), 2)
-    assert given.raise_target_accept(risky.diverged, 0.4) is None
+    assert restored.trajectory == divided and restored.choice == tuner.choice
+    off = replace(Policy(), divisions=0)
+    for options, divides in [
+        ({"target_accept": 0.95}, True), ({"step_size": 0.5}, True), ({"integrator": "bcss2"}, True),
+        ({"trajectory": "no_u_turn"}, False), ({"integrator": "harmonic_leapfrog"}, False),
+        ({"max_energy_error": 5.0}, False), ({"policy": off}, False),
+    ]:  # fmt: skip
+        settings = Settings.choose(**options)
+        one = Tuner(settings, 2)
+        one.beware(diverged)
+        assert one.trajectory == (divided if divides else settings.trajectory)
+
+
+def test_a_chain_that_diverges_divides_steps_from_then_on(funnel):
+    chain = chain_on(funnel, seed=2)
+    _, warmup = chain.advance(1000)
+    _, rows = chain.advance(500)
+    assert warmup[:, column.DIVERGING].any()
+    assert chain.choice["divides"] and type(chain.plan.rule.stepping) is Refinement
+    assert (rows[:, column.N_GRADIENTS] > rows[:, column.TREE_SIZE]).any()
+    again = chain_on(funnel)
+    again.restore(chain.snapshot())
+    np.testing.assert_array_equal(again.advance(50)[0], chain.advance(50)[0])
 
 
 def test_a_search_leaves_the_chain_where_it_is(normal):

@@ -20,6 +20,7 @@ from benchmarks.studies import (
     hierarchies,
     large,
     metric_error,
+    narrow,
     references,
     robustness,
 )
@@ -347,3 +348,28 @@ def test_times_of_processes_are_compared_in_pairs(monkeypatch, capsys):
 def test_what_a_process_runs_is_whole(tmp_path, monkeypatch):
     monkeypatch.setitem(answers.PROCESSES, "ours", "{}()")  # the model alone
     assert answers.process("regression", "ours", tmp_path) > 0
+
+
+def test_narrow_places(tmp_path, capsys):
+    options = "--posteriors banana --samplers no_u_turn divided --seeds 0 1 --draws 100 --tune 100 --chains 2"
+    narrow.main([*options.split(), "--results", str(tmp_path)])
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| banana")]
+    assert [row[2].strip() for row in rows] == ["divided", "no_u_turn"]
+    assert all(float(row[column]) > 0 for row in rows for column in (3, 4))
+    assert all(int(row[8]) >= 0 and row[9].strip() == "" for row in rows)
+
+
+def test_what_is_true_of_a_banana():
+    rng = np.random.default_rng(1)
+    made, target = narrow.stationary.MADE_UP["banana"]().sample(rng, 200_000), narrow.target("banana")
+    for law, draws in zip(target.laws.values(), target.quantities({"x": made[None]}).values(), strict=True):
+        for kind, part in law.parts(draws).items():
+            assert part.mean() == pytest.approx(law.truth[kind][0], abs=3e-3)
+
+
+def test_errors_of_probabilities_count_as_draws():
+    """Of a probability of 0.05 that is off by 0.05 either way, 0.05 0.95 / 0.05² = 19 draws would be as good."""
+    records = [{"estimates": {"tau": {"mean": [0.0, 1.0, 0.0], "below 5%": [seen, 0.05, 0.0]}}} for seen in (0.0, 0.1)]
+    assert float(narrow._by_truth(records, 1000.0)) == pytest.approx(19)
+    assert narrow._below(records, "schools") == "0.050 ± 0.050 of 0.050"
+    assert narrow._below(records, "poisson") == "" == narrow._by_truth([{}], 1.0)

@@ -13,20 +13,22 @@ from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.address import LOGP, AddressedFunction
 from pymc_symplectic.kernels.chain import evaluate_start
 from pymc_symplectic.kernels.status import Status
-from pymc_symplectic.trajectories import FixedSteps
+from pymc_symplectic.trajectories import FixedSteps, NoUTurn
 
 from .runs import Run
 
 OK, FAILED, BROKEN = (int(status) for status in Status)
 
+TRAJECTORIES = [*trajectories.CATALOGUE, NoUTurn(refine=3, refine_above=0.05)]
+
 # Everything there is, one thing exchanged at a time.
 PARTS = [{"flow": name} for name in (*INTEGRATORS, "harmonic_leapfrog")]
 PARTS += [{"metric": name} for name in METRICS]
 PARTS += [{"kinetic": name} for name in KINETIC]
-PARTS += [{"trajectory": name} for name in trajectories.CATALOGUE]
+PARTS += [{"trajectory": chosen} for chosen in TRAJECTORIES]
 
-every_part = pytest.mark.parametrize("parts", PARTS, ids=lambda parts: "".join(parts.values()))
-every_trajectory = pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+every_part = pytest.mark.parametrize("parts", PARTS, ids=lambda parts: "".join(map(str, parts.values())))
+every_trajectory = pytest.mark.parametrize("trajectory", TRAJECTORIES, ids=str)
 
 
 def assert_same(a, b, **tolerance):
@@ -145,7 +147,7 @@ def test_a_broken_log_density_ends_the_block(flow, trajectory):
         np.testing.assert_array_equal(result.draws[:made], expected.draws[:made])
 
 
-@pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+@every_trajectory
 def test_a_chain_stays_at_its_last_draw_when_the_log_density_breaks(trajectory):
     for budget in range(10, 40, 3):
         run = Run(trajectory=trajectory, logp=BREAKS, data=np.array([budget]))

@@ -17,6 +17,7 @@ from pymc_symplectic.kernels.flow import close, copy_point, evaluate, start_from
 from pymc_symplectic.kernels.kinetic import draw_momentum, velocity_of
 from pymc_symplectic.kernels.linear import drift
 from pymc_symplectic.kernels.random import generator_at
+from pymc_symplectic.kernels.refine import LEAPT, Refinement, attempted, fewest_parts, leap
 from pymc_symplectic.kernels.refreshment import PartialRefreshment, keep, refresh
 from pymc_symplectic.kernels.splits import HarmonicSplit
 from pymc_symplectic.kernels.vectors import assign
@@ -203,6 +204,57 @@ register(
         splits.work: _pumping_work,
     },
 )
+
+
+@kernel
+def leap_there_and_back(stepping, system, state, eps, starts, momenta, ends, outcomes):
+    """One step from each start (n, d) and momentum (n, d), and if all is well the same back.
+
+    Writes where it leads and where it comes back to, with the momenta there, into `ends` (n, 4, d), and how it went
+    either way and how many gradients were evaluated on the way there into `outcomes` (n, 3).
+    """
+    point = state.moving
+    for i in range(len(starts)):
+        assign(point.position, starts[i])
+        assign(state.momentum, momenta[i])
+        point.work[0] = 0.0
+        evaluate(system.target, point, state.counters)
+        before = state.counters[0]
+        for way in range(2):
+            outcomes[i, way] = leap(stepping, system, state, eps if way == 0 else -eps)
+            if point.value[0] == -np.inf:
+                outcomes[i, way] = -1
+            if way == 0:
+                outcomes[i, 2] = state.counters[0] - before
+            assign(ends[i, 2 * way], point.position)
+            assign(ends[i, 2 * way + 1], state.momentum)
+            if outcomes[i, way] != LEAPT:
+                break
+
+
+class UncheckedRefinement(NamedTuple):
+    """Steps that are divided as the place asks for where they begin, whatever it asks for where they end."""
+
+    refinement: Refinement
+
+
+def _leap_unchecked(stepping, system, state, eps):
+    inner = stepping.refinement
+    copy_point(state.moving, inner.start)
+    assign(inner.momenta[0], state.momentum)
+    outcome, parts = fewest_parts(inner, system, state, inner.start, inner.momenta[0], eps, 2**inner.levels)
+    for j in range(inner.path.size):
+        inner.path[j] += inner.way[j]
+    if parts == 0:
+        state.moving.value[0] = -np.inf
+    return outcome
+
+
+def _attempted_unchecked(stepping, start, error):
+    return attempted(stepping.refinement, start, error)
+
+
+register(UncheckedRefinement, {leap: _leap_unchecked, attempted: _attempted_unchecked})
 
 
 class UntransposedMap(NamedTuple):

@@ -110,6 +110,8 @@ OPTIONS = [
     {"trajectory": ps.FixedTime(2.0, repeats=2)},
     {"trajectory": ps.FixedSteps(2)},
     {"trajectory": ps.NoUTurn(5)},
+    {"trajectory": ps.NoUTurn(5, refine=6)},
+    {"trajectory": ps.NoUTurn(5, refine=6, refine_above=1.0)},
     {"step_size": 0.1},
     {"target_accept": 0.8},  # which is the default too
     {"target_accept": 0.91},
