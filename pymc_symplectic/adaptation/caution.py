@@ -28,7 +28,7 @@ class Caution:
 
     def __init__(self, settings: Settings) -> None:
         policy = settings.policy
-        self._asked = settings.trajectory
+        self._asked, self._least = settings.trajectory, policy.least_draws
         self._divided = NoUTurn(refine=policy.divisions, refine_above=policy.divided_above)
         self._may = (
             isinstance(settings.trajectory, Auto)
@@ -43,6 +43,11 @@ class Caution:
         """The trajectory to make, where nothing else than no-U-turn has been chosen."""
         return self._divided if self.divides else self._asked
 
-    def after(self, diverged: np.ndarray) -> None:
-        """Take caution after draws of which any has diverged."""
-        self.divides = self.divides or (self._may and bool(diverged.any()))
+    def after(self, diverged: np.ndarray, allowed: tuple[int, float] = (0, 0.0)) -> None:
+        """Take caution after draws of which more have diverged than the number, and the fraction, that may.
+
+        Of a few draws, whose step size is still being found, it does not tell.
+        """
+        number, fraction = allowed
+        risky = len(diverged) >= self._least and diverged.sum() > max(number, fraction * len(diverged))
+        self.divides = self.divides or (self._may and bool(risky))

@@ -295,10 +295,10 @@ class Tuner:
         """Whether turns may be made before they are measured: where step size and acceptance are free, too."""
         return self.active and self._turns_by is not None and self._free
 
-    def beware(self, diverged: np.ndarray) -> None:
-        """Divide steps from now on where any of these no-U-turn draws has diverged; see `Caution`."""
+    def beware(self, diverged: np.ndarray, allowed: tuple[int, float] = (0, 0.0)) -> None:
+        """Divide steps from now on where more no-U-turn draws have diverged than are `allowed`; see `Caution.after`."""
         if self.found is None:
-            self._caution.after(diverged)
+            self._caution.after(diverged, allowed)
 
     def _first(self, search: Search, measured: _Measured, margin: float) -> float | None:
         """Choose something else than no-U-turn trajectories, if anything deserves it."""

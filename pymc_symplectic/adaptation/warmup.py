@@ -294,7 +294,7 @@ class WarmUp:
                 kinetic = self._to_try(window.last(policy.latest_draws), plan)
             self._windows.of_proofs(count, self._proofs())
         if restart is None:
-            self._tuner.beware(approach.diverged)
+            self._tuner.beware(approach.diverged, policy.risky_early)
         new = self._planner.plan(count, plan.metric, kinetic, plan.mean)
         if restart is None and self._settings.adapts_step_size:
             latest = window.last(policy.step_draws)

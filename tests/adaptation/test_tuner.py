@@ -557,6 +557,10 @@ def test_a_divergence_divides_steps():
     tuner.beware(diverged)
     assert tuner.trajectory == Settings.choose().trajectory and "divides" not in tuner.choice
     diverged[7] = 1.0
+    tuner.beware(diverged, (1, 0.0))
+    tuner.beware(diverged, (0, 0.1))
+    tuner.beware(diverged[:39])  # too early to tell
+    assert tuner.trajectory == Settings.choose().trajectory
     tuner.beware(diverged)
     assert tuner.trajectory == divided and tuner.target_accept == 0.8
     words = "leapfrog, no_u_turn, of steps that are divided where they are too long, because "

@@ -1,6 +1,7 @@
 """Choices that the chains of one run make for themselves, and how they are reported."""
 
 import json
+from dataclasses import replace
 
 import arviz as az
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.policy import Policy
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 
@@ -25,7 +27,7 @@ def chosen(idata):
 @pytest.mark.parametrize("tune", [0, 35, 100])
 def test_a_warm_up_too_short_to_choose_is_reported(rich_model, tune, caplog):
     with caplog.at_level("INFO", "pymc_symplectic"):
-        idata = run(rich_model, tune=tune, quiet=False)
+        idata = run(rich_model, tune=tune, quiet=False, policy=replace(Policy(), divisions=0))
     reason = "no window of warm-up was long enough to choose by"
     assert {chain["reason"] for chain in chosen(idata)} == {reason}
     assert f"Chosen in warm-up: leapfrog, no_u_turn, because {reason} (4 of 4 chains)." in caplog.messages
