@@ -342,8 +342,8 @@ class Policy:
     """and the nats by which the energy has to vary along it.  With an acceptance of 0.9 after three divergences
     instead, as it was before, no draw of eight runs on eight schools, centered and in the model's coordinates, is below
     the 5 % quantile of tau.  With these, 2.6 ± 0.9 % are, and 4.3 ± 0.9 % with steps that are divided from the start;
-    by the errors of probabilities of 5 % and 95 % a gradient is worth 2.3 times as much.  A lower limit costs more where
-    nothing is narrow: on six posteriors 1 nat costs 7 to 25 % of gradients, 2 nats 1 to 15 %, and 5 up to 4 %."""
+    by the errors of probabilities of 5 % and 95 % a gradient is worth 2.3 times as much.  A lower limit costs more
+    where nothing is narrow: on six posteriors 1 nat costs 7 to 25 % of gradients, 2 nats 1 to 15 %, and 5 up to 4 %."""
 
     def most_lost(self, split: str) -> float:
         """The fraction of trajectories that may come to nothing."""
