@@ -15,7 +15,9 @@ if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to 
     from .policy import Policy
     from .refreshments import Full, Partial
     from .run.compiled import CompiledModel, compile
-    from .run.sample import sample
+    from .run.handle import Run
+    from .run.sample import sample, start
+    from .run.until import Until
     from .starts import initial_points
     from .step import HMC
     from .store import StoreError, open_run
@@ -37,7 +39,9 @@ __all__ = [
     "NoUTurn",
     "Partial",
     "Policy",
+    "Run",
     "StoreError",
+    "Until",
     "check_kinetic",
     "compare",
     "compile",
@@ -56,6 +60,7 @@ __all__ = [
     "refreshments",
     "sample",
     "splits",
+    "start",
     "trajectories",
 ]
 
@@ -72,7 +77,9 @@ _PLACES = {
     "policy": ("Policy",),
     "refreshments": ("Full", "Partial"),
     "run.compiled": ("CompiledModel", "compile"),
-    "run.sample": ("sample",),
+    "run.handle": ("Run",),
+    "run.sample": ("sample", "start"),
+    "run.until": ("Until",),
     "starts": ("initial_points",),
     "step": ("HMC",),
     "store": ("StoreError", "open_run"),

@@ -56,6 +56,8 @@ class Chain:
         Draws of warm-up, in which step size and metric adapt.
     open_ended : bool, optional
         Whether warm-up ends as soon as nothing is left to learn.  What it leaves of `tune` draws is not a number.
+    thin : int, optional
+        After warm-up, how many transitions make a draw; counts are of draws.
 
     Notes
     -----
@@ -69,9 +71,10 @@ class Chain:
         rng: np.random.Generator,
         tune: int = 0,
         open_ended: bool = False,
+        thin: int = 1,
     ) -> None:
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
-        self.count, self._open_ended = 0, open_ended
+        self.count, self._open_ended, self._thin = 0, open_ended, thin
         self._random = generator_record(rng)
         self._warmup = WarmUp(settings, target.dim, tune, open_ended)
         self._state = new_state(target.dim, self._warmup.trail)
@@ -235,23 +238,51 @@ class Chain:
                 made += skipped
                 continue
             stop = min(count, made + self._next_event - self.count)
-            block = draws[made:stop], rows[made:stop]
-            drawn, status = self._advance(
-                self._system, self._plan.rule, self._state, self._learning, self._random, *block
-            )
-            rows[made : made + drawn, column.SPEED_LIMIT] = self._speed_limit
-            rows[made : made + drawn, column.KINETIC_GAIN] = self._gain
-            self.count += drawn
+            drawn = self._draw(draws[made:stop], rows[made:stop])
             made += drawn
-            self._in_the_models(draws[made - drawn : made], rows[made - drawn : made])
-            if status == Status.BROKEN:
-                self.target.raise_error()
-            self.target.warn_of_errors()
-            if self.count > self.tune:
-                self._watch.after_draws(rows[made - drawn : made], self._system, self._state)
             if self.count == self._next_event or trail[KEPT] >= trail[DUE]:
                 self._end_window()
         return draws, rows
+
+    def _draw(self, draws: np.ndarray, rows: np.ndarray) -> int:
+        """Make draws, as many as there is room for unless something is to be learned before; returns how many."""
+        if self._thin > 1 and self.count >= self.tune:
+            return self._draw_thinned(draws, rows)
+        drawn = self._transitions(draws, rows)
+        self.count += drawn
+        if self.count > self.tune:
+            self._watch.after_draws(rows[:drawn], self._system, self._state)
+        return drawn
+
+    def _draw_thinned(self, draws: np.ndarray, rows: np.ndarray) -> int:
+        """Make draws of several transitions each, which learn nothing.
+
+        Gradients and failures are those of all these transitions, and so are divergences, so that none is left out.
+        """
+        thin = self._thin
+        every = np.empty((thin * len(draws), draws.shape[1])), np.zeros((thin * len(draws), column.N_COLUMNS))
+        self._transitions(*every)
+        self._watch.after_draws(every[1], self._system, self._state)
+        draws[:], rows[:] = (array[thin - 1 :: thin] for array in every)
+        grouped = every[1].reshape(-1, thin, column.N_COLUMNS)
+        for place in (column.N_GRADIENTS, column.SOLVER_FAILURES):
+            rows[:, place] = grouped[:, :, place].sum(axis=1)
+        rows[:, column.DIVERGING] = grouped[:, :, column.DIVERGING].max(axis=1)
+        self.count += len(draws)
+        return len(draws)
+
+    def _transitions(self, draws: np.ndarray, rows: np.ndarray) -> int:
+        """Make transitions, and write where they came to; returns how many."""
+        drawn, status = self._advance(
+            self._system, self._plan.rule, self._state, self._learning, self._random, draws, rows
+        )
+        rows[:drawn, column.SPEED_LIMIT] = self._speed_limit
+        rows[:drawn, column.KINETIC_GAIN] = self._gain
+        self._in_the_models(draws[:drawn], rows[:drawn])
+        if status == Status.BROKEN:
+            self.target.raise_error()
+        self.target.warn_of_errors()
+        return int(drawn)
 
     def _in_the_models(self, draws: np.ndarray, rows: np.ndarray) -> None:
         """Put draws, and their log-densities, into the coordinates of the model, in place."""

@@ -27,7 +27,7 @@ SHORTEST = 10  # draws of warm-up that anything can be learned from
 PARAMETRIZATIONS: Mapping[str, str] = MappingProxyType({name: name for name in ("auto", "model", "noncentered")})
 """Parametrizations that have a name, by itself."""
 
-OF_SAMPLE = ("executor", "store")
+OF_SAMPLE = ("executor", "store", "thin", "until")
 """Arguments of `pymc_symplectic.sample` that `pymc.sample` does not have."""
 
 

@@ -126,6 +126,7 @@ OF_LIBRARIES = {  # a file of `native`, and what it and its imports are of
     "versions": set(),
     "clock": set(),
     "jax": set(),
+    "python": set(),
     "numpy": {"numpy"},
     "inlining": {"numba"},
     "numba": {"clock", "filelock", "inlining", "numba", "numpy"},

@@ -13,7 +13,7 @@ import pymc as pm
 from ..recorded import check_var_names
 from ..settings import check_names
 
-__all__ = ["check_executor", "check_model", "check_options", "names_of", "processors"]
+__all__ = ["check_callback", "check_executor", "check_model", "check_options", "names_of", "processors"]
 
 _NUTS = "it is of PyMC's own samplers; options such as target_accept=... go to ps.sample itself; or"
 _INSTEAD = {
@@ -73,6 +73,12 @@ def check_executor(executor: Any) -> None:
         raise TypeError(
             f"executor must be a concurrent.futures.Executor, got {executor!r}; of a Dask client, client.get_executor()"
         )
+
+
+def check_callback(callback: Any) -> None:
+    """Raise a TypeError unless this is None or can be called."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of one argument, the run, got {callback!r}")
 
 
 def names_of(var_names: Any, model: pm.Model) -> list[str] | None:

@@ -14,7 +14,8 @@ from ..recorded import RecordedVariables
 from ..starts import usual_start
 from ..target import Compilation, OtherData, kept_log_density, run_with
 from .arguments import check_model
-from .sample import sample
+from .handle import Run
+from .sample import sample, start
 
 __all__ = ["CompiledModel", "compile"]
 
@@ -58,9 +59,13 @@ class CompiledModel(Compilation):
         >>> idata["observed_data"]["obs"].values.tolist()
         [3.0, 4.0, 5.0]
         """
-        if wrong := [name for name in ("model", "compile_kwargs") if name in arguments]:
-            raise TypeError(f"{wrong[0]}: this is of one model, and compiled; ps.sample({wrong[0]}=...) takes others")
+        _check_own(arguments)
         return sample(draws, model=self, **arguments)
+
+    def start(self, draws: int = 1000, **arguments: Any) -> Run:
+        """Begin to sample, as `pymc_symplectic.start` does; the arguments are those of `sample` here."""
+        _check_own(arguments)
+        return start(draws, model=self, **arguments)
 
     def with_data(
         self, data: Mapping[str, Any] | None = None, /, *, coords: Mapping[str, Any] | None = None, **values: Any
@@ -106,6 +111,12 @@ class CompiledModel(Compilation):
     def __reduce__(self) -> tuple[Callable[[bytes], CompiledModel], tuple[bytes]]:
         """Everything but what is compiled; models hold functions that only `cloudpickle` can send."""
         return _unpickled, (cloudpickle.dumps((self.model, self.compile_kwargs, self.data)),)
+
+
+def _check_own(arguments: Mapping[str, Any]) -> None:
+    """Raise a TypeError where arguments are given that a compiled model has already."""
+    if wrong := [name for name in ("model", "compile_kwargs") if name in arguments]:
+        raise TypeError(f"{wrong[0]}: this is of one model, and compiled; ps.sample({wrong[0]}=...) takes others")
 
 
 def _unpickled(parts: bytes) -> CompiledModel:

@@ -122,6 +122,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in ("chains", "tune", "keep_warmup", "var_names")
         if old[name] != new[name]
     ]
+    thinned = [run.get("thin", 1) for run in (old, new)]  # runs that were stored before there was a choice have none
+    if thinned[0] != thinned[1]:
+        found.append(f"thin was {thinned[0]} and is {thinned[1]}")
     ends = [None if run.get("open_ended", False) else run["tune"] for run in (old, new)]
     if ends[0] != ends[1] and old["tune"] == new["tune"]:
         found.append(f"tune was {ends[0]!r} and is {ends[1]!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -59,6 +60,11 @@ class MemorySink:
         self._divergences = [0] * chains
         self._raw: list[list[np.ndarray]] = [[] for _ in range(chains)]
         self._seconds = 0.0
+        self._lock = threading.RLock()
+
+    def held(self) -> AbstractContextManager[Any]:
+        """A context in which nothing that has been written moves, to read it while chains draw."""
+        return self._lock
 
     def counts(self) -> list[int]:
         """Number of draws of each chain that are kept, those of warm-up included."""
@@ -70,6 +76,10 @@ class MemorySink:
 
     def write(self, index: int, draws: np.ndarray, rows: np.ndarray) -> None:
         """Append draws (n, d) of a chain and their rows of statistics, all of warm-up or none."""
+        with self._lock:
+            self._append(index, draws, rows)
+
+    def _append(self, index: int, draws: np.ndarray, rows: np.ndarray) -> None:
         first, end = self._counts[index], self._counts[index] + len(draws)
         if first < self._skipped:
             self._raw[index].append(draws)
@@ -84,13 +94,28 @@ class MemorySink:
         self._divergences[index] = int(stats["divergences"][-1])
         self._counts[index] = end
 
+    def reserve(self, draws: int) -> None:
+        """See that there is room for so many draws of each chain after warm-up; no chain may draw meanwhile."""
+        for of, length in ((self._values, self._tune + draws - self._skipped), (self._stats, self._tune + draws)):
+            for name, array in list(of.items()):
+                if array.shape[1] < length:
+                    longer = np.empty((len(array), length, *array.shape[2:]), array.dtype)
+                    longer[:, : array.shape[1]] = array
+                    of[name] = longer
+
+    def values(self, name: str, chains: Sequence[int], draws: int) -> np.ndarray:
+        """The first draws of a variable after warm-up, (chains, draws, ...), of some of the chains."""
+        first = self._tune - self._skipped
+        return self._values[name][_selected(chains, len(self._counts)), first : first + draws]
+
     def open_in_task(self) -> OpenInTask:
         """A function that opens, in a task, a sink which collects the draws to be sent back."""
         return _Collected
 
     def receive(self, index: int, sent: SentDraws) -> None:
         """Keep the draws that a task has sent back."""
-        for part in (slice(None, self._tune), slice(self._tune, None)):
+        warmup = max(self._tune - self._counts[index], 0)
+        for part in (slice(None, warmup), slice(warmup, None)):
             draws, rows = (array[part] for array in sent)
             if len(draws):
                 self.write(index, draws, rows)
@@ -113,8 +138,7 @@ class MemorySink:
 
     def multitrace(self, chains: Sequence[int], length: int) -> MultiTraceView:
         """The same draws, before they are converted."""
-        every = list(chains) == list(range(len(self._counts)))
-        select: Any = slice(None) if every else list(chains)  # a slice is a view
+        select = _selected(chains, len(self._counts))
         if length <= self._skipped:
             values, first = self._variables.new(len(chains), length), 0
             for place, chain in enumerate(chains):
@@ -126,6 +150,11 @@ class MemorySink:
         stats = {name: array[select, first:length] for name, array in self._stats.items()}
         warmup = min(self._tune, length)
         return MultiTraceView(values, stats, warmup - first, self._seconds, warmup)
+
+
+def _selected(chains: Sequence[int], count: int) -> Any:
+    """What selects these of so many chains: a slice, which makes a view, where it is all of them."""
+    return slice(None) if list(chains) == list(range(count)) else list(chains)
 
 
 class _Collected:
@@ -151,5 +180,5 @@ class _Collected:
         self._rows.append(rows)
 
     def sent(self) -> SentDraws:
-        """All draws of the chain, and their rows of statistics."""
+        """All draws that the task has made, and their rows of statistics."""
         return np.concatenate(self._draws), np.concatenate(self._rows)

@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,42 +23,33 @@ from .conversion import Conversion
 from .fingerprint import describe_settings, library_version
 from .runner import Runner
 from .task import Setup
+from .until import Reached
 from .warn import attempt, warn
 
-__all__ = ["result_of"]
+__all__ = ["result_of", "so_far"]
 
 _log = logging.getLogger(__name__)
 _MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
 
 
-def result_of(runner: Runner, seconds: float, conversion: Conversion, check: bool, quiet: bool) -> xr.DataTree:
+def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) -> xr.DataTree:
     """The result of a run, after warnings where something went wrong with it.
 
     Parameters
     ----------
     runner : Runner
         After its chains have ended.
-    seconds : float
-        Time that they took.
     conversion : Conversion
     check : bool
         Whether to check convergence.
     quiet : bool
         Whether to log nothing.
     """
-    sink, tune = runner.sink, runner.setup.tune
-    counts = [min(count, runner.setup.total) for count in sink.counts()]
-    _raise_or_warn(runner, counts)
-    healthy = [0 if chain in runner.errors else count for chain, count in enumerate(counts)]
-    chains, length = longest(healthy if any(healthy) else counts, tune)
+    sink, tune, seconds = runner.sink, runner.setup.tune, runner.seconds
+    _raise_or_warn(runner)
+    chains, length = runner.kept()
     in_warmup = length <= tune
-    if runner.interrupted:
-        if not length:
-            raise KeyboardInterrupt
-        made = f"{length} draws of warm-up" if in_warmup else f"{length - tune} draws"
-        kept = "kept" if in_warmup and not sink.returns_warmup else "returned"
-        kept += ", and the same call goes on from here" if sink.resumable else ""
-        warn(f"Sampling was interrupted: {made} of {len(chains)} chains are {kept}.")
+    _check_ended(runner, chains, length)
     sink.add_seconds(seconds)
     idata = sink.tree(chains, length)
     warmups = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
@@ -69,9 +61,12 @@ def result_of(runner: Runner, seconds: float, conversion: Conversion, check: boo
     if not quiet:
         warmup = f"{min(warmups, default=tune)}"
         warmup += f" to {max(warmups)}" if len(set(warmups)) > 1 else ""
-        _log.info("%d chains of %s + %d draws took %.1f seconds.", len(chains), warmup, length - tune, seconds)
+        _log.info("%d chains of %s + %d draws took %.1f seconds.", len(chains), warmup, max(length - tune, 0), seconds)
         if runner.setup.open_ended:
             _log.info("Warm-up ended: %s.", _counted([chain["ended"] for chain in adapted or []]))
+        if runner.ended != "all draws are made":
+            seen = f" ({runner.reached.words()})" if runner.reached is not None else ""
+            _log.info("Sampling ended after %d draws of each chain: %s%s.", max(length - tune, 0), runner.ended, seen)
         _log.info("Chosen in warm-up: %s.", _counted([in_words(chain) for chain in adapted or []]))
     if check and "posterior" in idata.children:
         instead = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
@@ -81,19 +76,62 @@ def result_of(runner: Runner, seconds: float, conversion: Conversion, check: boo
     return idata
 
 
-def _raise_or_warn(runner: Runner, counts: Sequence[int]) -> None:
+def so_far(runner: Runner) -> xr.DataTree:
+    """The draws of a run that goes on.
+
+    Raises
+    ------
+    RuntimeError
+        When there are none yet.
+    """
+    sink, tune = runner.sink, runner.setup.tune
+    with sink.held():
+        chains, length = longest([min(count, runner.setup.total) for count in sink.counts()], tune)
+        if not length:
+            raise RuntimeError("there are no draws yet")
+        if length <= tune and not sink.returns_warmup:
+            raise RuntimeError("there are no draws yet but of warm-up, which are not kept")
+        idata = sink.tree(chains, length)
+    if length <= tune:
+        return idata
+    ends = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
+    return without_skipped(idata, max(ends, default=tune))
+
+
+def _raise_or_warn(runner: Runner) -> None:
     """Raise an error of all chains, and warn of errors of some of them."""
     if not runner.errors:
         return
     for error in runner.errors.values():
         if isinstance(error, StoreError):
             raise error
+    counts = [min(count, runner.setup.total) for count in runner.sink.counts()]
     chain, first = min(runner.errors.items())
     words = first if isinstance(first, SamplingError) else f"{type(first).__name__}: {first}"
     if len(runner.errors) == len(counts) or (runner.interrupted and not any(counts)):
         raise SamplingError(f"Chain {chain} failed, and so did all others: {words}") from first
     for chain, error in sorted(runner.errors.items()):
         warn(f"Chain {chain} failed after {counts[chain]} draws, and is left out: {error}")
+
+
+def _check_ended(runner: Runner, chains: Sequence[int], length: int) -> None:
+    """Warn of fewer draws than were asked for, and of goals that are not met; raise an error of no draws at all."""
+    sink, tune, until, reached = runner.sink, runner.setup.tune, runner.until, runner.reached
+    if not length:
+        if runner.interrupted:
+            raise KeyboardInterrupt
+        raise SamplingError(f"Sampling ended before the first draw: {runner.ended}.")
+    in_warmup = length <= tune
+    early = runner.ended in ("stopped", "the time is over") and in_warmup
+    if runner.interrupted or early:
+        made = f"{length} draws of warm-up" if in_warmup else f"{length - tune} draws"
+        kept = "kept" if in_warmup and not sink.returns_warmup else "returned"
+        kept += ", and the same call goes on from here" if sink.resumable else ""
+        how = "was interrupted" if runner.interrupted else f"ended in warm-up ({runner.ended})"
+        warn(f"Sampling {how}: {made} of {len(chains)} chains are {kept}.")
+    elif runner.ended != "stopped" and until is not None and reached is not None and not reached.met:
+        what = f"until: {reached.draws} draws of each chain do not meet the goals"
+        warn(f"{what}: {reached.words()}; {reached.lacking(until)}. They are returned.")
 
 
 def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
@@ -119,7 +157,15 @@ def _thinned(idata: xr.DataTree) -> xr.DataTree:
 def _describe(idata: xr.DataTree, runner: Runner, chains: Sequence[int]) -> list[dict[str, Any]]:
     """Add to the attributes the library that made the draws, its options, and what each chain has adapted."""
     adapted = [_adapted(runner.setup, runner.snapshots[chain]) for chain in chains if chain in runner.snapshots]
-    sampler = json.dumps({"options": describe_settings(runner.setup.settings), "chains": adapted})
+    described: dict[str, Any] = {
+        "options": describe_settings(runner.setup.settings),
+        "chains": adapted,
+        "thin": runner.setup.thin,
+        "ended": runner.ended,
+    }
+    if runner.until is not None:
+        described["until"] = {**asdict(runner.until), **_reached(runner.reached)}
+    sampler = json.dumps(described)
     for name, group in idata.children.items():
         if name.removeprefix("warmup_") in ("posterior", "sample_stats"):
             group.attrs |= {
@@ -128,6 +174,15 @@ def _describe(idata: xr.DataTree, runner: Runner, chains: Sequence[int]) -> list
                 "sampler": sampler,
             }
     return adapted
+
+
+def _reached(reached: Reached | None) -> dict[str, Any]:
+    """What the draws have come to, as JSON has it."""
+    if reached is None:
+        return {}
+    numbers = {"ess": reached.ess, "r_hat": reached.r_hat}
+    finite: dict[str, Any] = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+    return {"met": reached.met, "reached": {**finite, "ess_of": reached.ess_of, "r_hat_of": reached.r_hat_of}}
 
 
 def _counted(words: Sequence[str]) -> str:

@@ -32,9 +32,9 @@ def as_stored(settings: Settings, store: Store) -> Settings:
 
 @contextmanager
 def resumed(
-    setup: Setup, conversion: Conversion, description: Mapping[str, Any], store: Store
+    setup: Setup, conversion: Conversion, description: Mapping[str, Any], store: Store, held: bool = False
 ) -> Iterator[tuple[StoreSink, list[Mapping[str, Any]]]]:
-    """A stored run as a sink, with room for all draws, and the states from which its chains go on.
+    """A stored run as a sink, and the states from which its chains go on.
 
     The store is held for writing while there are draws to be made.
 
@@ -45,20 +45,20 @@ def resumed(
     description : mapping
         Description of the run that this call would make, but for its model.
     store : Store
+    held : bool, optional
+        Whether to hold it anyway, where it is not known how many draws are to be made.
 
     Raises
     ------
     StoreError
         When the store is of another run or a later version, is damaged, or is in use.
     """
-    unfinished = setup.draws > store.draws or min(store.counts()) < setup.total
+    unfinished = held or setup.draws > store.draws or min(store.counts()) < setup.total
     with store.locked() if unfinished else nullcontext():
         states = _checked_states(setup, description, store)
         conversion.template(setup.variables, np.asarray(states[0]["position"]))  # raises where none can be made
         if unfinished:
             store.sign(description["version"])
-        if setup.draws > store.draws:
-            store.extend(setup.draws)
         yield StoreSink(store, setup.variables), states
 
 

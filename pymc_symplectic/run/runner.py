@@ -1,18 +1,23 @@
-"""All chains of a run: on threads of this process, or as tasks of an executor."""
+"""All chains of a run, block by block: on threads of this process, or as tasks of an executor."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
+from ..native.clock import compile_clock
+from ..recorded import longest
 from ..store import StoreError
 from ..threads import one_thread
-from .progress import Bars, Progress
+from .control import Control
+from .progress import Progress
 from .sink import Sink
 from .task import Job, Outcome, Setup, packed, run_chain, run_task
+from .until import Reached, Until, Watcher
 
 __all__ = ["Runner"]
 
@@ -30,63 +35,204 @@ class Runner:
         Keeps the draws.
     states : sequence of dict
         State of each chain, as a `Job` has it; those that have made all draws are not run.
+    control : Control, optional
+        Asked whether to go on.
+    watcher : Watcher, optional
+        Looks at the draws after each block, whether there are enough.
 
     Attributes
     ----------
     counts : list of int
         Draws that each chain had made before.
-    jobs : list of Job
-        Chains to run.
     errors : dict
         Error of each chain that failed, by its number.
     snapshots : dict
-        State of each chain that ended, by its number.
-    interrupted : bool
+        State of each chain that has drawn, by its number.
+    progress : dict
+        How far each chain has come, by its number.
+    whole : int
+        Draws after warm-up that all chains have made, those that failed aside, to the end of a block.
+    reached : Reached or None
+        What the watcher saw last.
+    timed_out : bool
+    seconds : float
+        Time that the chains have taken.
     """
 
-    def __init__(self, setup: Setup, sink: Sink, states: Sequence[Mapping[str, Any]]) -> None:
-        self.setup, self.sink = setup, sink
+    def __init__(
+        self,
+        setup: Setup,
+        sink: Sink,
+        states: Sequence[Mapping[str, Any]],
+        control: Control | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.setup, self.sink, self._states = setup, sink, list(states)
         self.counts = [int(state.get("count", 0)) for state in states]
-        self.jobs = [Job(i, state) for i, state in enumerate(states) if self.counts[i] < setup.total]
-        self.snapshots = {i: state for i, state in enumerate(states) if self.counts[i] >= setup.total}
+        self.snapshots = {i: state for i, state in enumerate(states) if "count" in state}
         self.errors: dict[int, BaseException] = {}
-        self.interrupted = False
-        self._stop = threading.Event()
-        self._progress: dict[int, Progress] = {}
+        self.progress = {i: Progress(count) for i, count in enumerate(self.counts)}
+        self.whole, self.seconds = 0, 0.0
+        self.reached: Reached | None = None
+        self.timed_out = False
+        self._control, self._watcher = Control() if control is None else control, watcher
 
-    def on_threads(self, cores: int, bars: Bars) -> None:
+    def jobs(self, goal: int | None = None) -> list[Job]:
+        """Chains that have not failed, nor come to so many draws, those of warm-up included; None for all."""
+        needed = self.setup.total if goal is None else goal
+        return [
+            Job(i, state, goal)
+            for i, state in enumerate(self._states)
+            if i not in self.errors and int(state.get("count", 0)) < needed
+        ]
+
+    def run(
+        self,
+        blocks: Sequence[int],
+        advance: Callable[[list[Job], Callable[[], None]], None],
+        show: Callable[[], None],
+        between: Callable[[], None] | None = None,
+    ) -> None:
+        """Run all chains until there are enough draws, or they are stopped.
+
+        Parameters
+        ----------
+        blocks : sequence of int
+            Draws after warm-up at which all chains wait for each other.
+        advance : callable
+            Runs jobs to their goals, or until they are halted: ``on_threads`` or ``on_executor``.
+        show : callable
+            Called some times a second while chains draw.
+        between : callable, optional
+            Called after each block.
+        """
+        try:
+            for draws in blocks:
+                if self._control.stopped or (self.reached and self.reached.met):
+                    break
+                self.sink.reserve(draws)
+                if not self._come_to(draws, advance, show):
+                    break
+                self.whole = draws
+                self._look(whole=draws == self.setup.draws)
+                if between is not None:
+                    between()
+            if self.whole < self.setup.draws and not (self.reached and self.reached.met):
+                self._look(whole=True)  # of what is there, although it is not enough
+        except KeyboardInterrupt:
+            self._control.interrupt()
+            self.reached = None
+        finally:
+            self._control.stop()
+
+    def _come_to(
+        self, draws: int, advance: Callable[[list[Job], Callable[[], None]], None], show: Callable[[], None]
+    ) -> bool:
+        """Whether all chains, but those that fail, have made so many draws after warm-up."""
+        goal = None if draws == self.setup.draws else self.setup.tune + draws
+
+        def tick() -> None:
+            show()
+            limit = self.until.seconds if self.until else None
+            if limit is not None and self.seconds + clock() > limit:
+                self.timed_out = True
+                self._control.stop()
+
+        while self.jobs(goal):
+            self._control.wait()
+            if self._control.stopped:
+                break
+            clock = _clock()
+            try:
+                advance(self.jobs(goal), tick)
+            finally:
+                self.seconds += clock()
+            show()
+        return not self.jobs(goal) and len(self.errors) < len(self._states)
+
+    def _look(self, whole: bool) -> None:
+        """See whether the draws of all blocks so far meet the goals, if there are any."""
+        if self._watcher is None or not self._watcher.until.looks or not self.whole or self.interrupted:
+            return
+        chains = [i for i in range(len(self._states)) if i not in self.errors]
+        self.reached = self._watcher.look(self.whole, partial(self.sink.values, chains=chains, draws=self.whole), whole)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it has ended as by Ctrl-C."""
+        return self._control.interrupted
+
+    @property
+    def until(self) -> Until | None:
+        """The goals of the run."""
+        return self._watcher.until if self._watcher else None
+
+    @property
+    def ended(self) -> str:
+        """Why there are no more draws, in words."""
+        if self.interrupted:
+            return "interrupted"
+        if self.reached is not None and self.reached.met:
+            return "the goals are met"
+        if self.whole == self.setup.draws:
+            return "all draws are made"
+        return "the time is over" if self.timed_out else "stopped"
+
+    def kept(self) -> tuple[list[int], int]:
+        """Chains of the result, and how many draws of each, those of warm-up included."""
+        tune = self.setup.tune
+        counts = [0 if i in self.errors else min(n, self.setup.total) for i, n in enumerate(self.sink.counts())]
+        if self.whole and not self.interrupted and (self.timed_out or (self.reached is not None and self.reached.met)):
+            length = tune + self.whole
+            return [i for i, count in enumerate(counts) if count >= length], length
+        every = counts if any(counts) else [min(n, self.setup.total) for n in self.sink.counts()]
+        return longest(every, tune)
+
+    # Threads
+
+    def on_threads(self, cores: int, jobs: Sequence[Job], tick: Callable[[], None]) -> None:
         """Run chains on threads: at most `cores` at a time, each with one thread of BLAS."""
         # an executor's own context would wait for the threads before anything else could be done about an interrupt
-        pool = futures.ThreadPoolExecutor(min(cores, max(len(self.jobs), 1)), thread_name_prefix="chain")
+        pool = futures.ThreadPoolExecutor(min(cores, len(jobs)), thread_name_prefix="chain")
         with one_thread():
             try:
-                pending = {pool.submit(self._chain, job) for job in self.jobs}
+                pending = {pool.submit(self._chain, job) for job in jobs}
                 while pending:
                     done, pending = futures.wait(pending, timeout=_TICK)
                     for future in done:
                         future.result()  # raises what no chain may keep to itself: SystemExit, an interrupt
-                    self._show(bars)
-            except KeyboardInterrupt:
-                self.interrupted = True
+                    tick()
+            except BaseException:
+                self._control.stop()
+                raise
             finally:
-                self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-        self._show(bars)
 
     def _chain(self, job: Job) -> None:
-        report = partial(self._progress.__setitem__, job.index)
+        if self._control.halted:
+            return
+        before = self.progress[job.index].divergences
+
+        def report(progress: Progress) -> None:
+            self.progress[job.index] = replace(progress, divergences=before + progress.divergences)
+
         try:
-            self.snapshots[job.index] = run_chain(self.setup, job, self.sink, report, self._stop.is_set)
+            self._ended(job.index, run_chain(self.setup, job, self.sink, report, lambda: self._control.halted))
         except Exception as error:
             self.errors[job.index] = error
             if isinstance(error, StoreError):  # all other chains would meet it too
-                self._stop.set()
+                self._control.stop()
 
-    def _show(self, bars: Bars) -> None:
-        for index in list(self._progress):
-            bars.update(index, self._progress.pop(index))
+    def _ended(self, index: int, snapshot: Mapping[str, Any]) -> None:
+        self._states[index] = self.snapshots[index] = snapshot
 
-    def on_executor(self, executor: futures.Executor, bars: Bars) -> None:
+    # Executors
+
+    @cached_property
+    def _payload(self) -> bytes:
+        return packed(self.setup)
+
+    def on_executor(self, executor: futures.Executor, jobs: Sequence[Job], tick: Callable[[], None]) -> None:
         """Run each chain as one task of an executor.
 
         Raises
@@ -96,29 +242,30 @@ class Runner:
         RuntimeError
             When the executor takes no tasks.
         """
-        payload, open_sink = packed(self.setup), self.sink.open_in_task()
+        payload, open_sink = self._payload, self.sink.open_in_task()
         tasks: dict[Any, Job] = {}
         try:
-            for job in self.jobs:
+            for job in jobs:
                 tasks[executor.submit(run_task, payload, job, open_sink)] = job
         except RuntimeError as error:
             raise RuntimeError(f"executor: {executor!r} takes no tasks ({error}); give one that runs") from error
         pending = set(tasks)
         try:
-            while pending:
+            while pending and not self._control.stopped:
                 done, pending = futures.wait(pending, timeout=_TASK_TICK, return_when=futures.FIRST_COMPLETED)
                 for future in done:
-                    self._receive(tasks[future].index, future, bars)
+                    self._receive(tasks[future].index, future)
                 for index in (tasks[future].index for future in pending):
                     if (count := self.sink.glance(index)) is not None:
-                        bars.update(index, Progress(count))
-        except KeyboardInterrupt:
-            self.interrupted = True
+                        self.progress[index] = replace(self.progress[index], count=count)
+                tick()
+                if self._control.paused:  # those that run go on to the end of their block
+                    pending = {future for future in pending if not future.cancel()}
         finally:
             for future in pending:
                 future.cancel()
 
-    def _receive(self, index: int, future: Any, bars: Bars) -> None:
+    def _receive(self, index: int, future: Any) -> None:
         failure = future.exception()
         if failure is not None and not isinstance(failure, Exception):  # SystemExit, an interrupt: not the chain's own
             raise failure
@@ -131,5 +278,12 @@ class Runner:
             return
         if outcome.sent is not None:
             self.sink.receive(index, outcome.sent)
-        self.snapshots[index] = outcome.snapshot
-        bars.update(index, outcome.progress)
+        self._ended(index, outcome.snapshot)
+        before = self.progress[index].divergences
+        self.progress[index] = replace(outcome.progress, divergences=before + outcome.progress.divergences)
+
+
+def _clock() -> Callable[[], float]:
+    """Seconds since it was made, without those in which anything was compiled."""
+    began, compiled = time.perf_counter(), compile_clock.seconds
+    return lambda: time.perf_counter() - began - (compile_clock.seconds - compiled)

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import inspect
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
-import numpy as np
 import pymc as pm
 import xarray as xr
 
-from ..checks import whole
-from ..native.clock import compile_clock
-from ..native.pymc import get_random_generator
-from ..precompile import ahead_of_first_start
-from ..settings import Options, Settings, unadapted
-from ..starts import positions
-from ..store import Store, StoreSink, is_free, local_path
-from ..target import Compilation, check_parametrization, kept_log_density, opened, run_with
-from .arguments import check_executor, check_model, check_options, names_of, processors
-from .conversion import Conversion
-from .fingerprint import describe_model, describe_settings, digest, library_version
-from .in_memory import MemorySink
-from .progress import Bars
-from .results import result_of
-from .resume import as_stored, resumed
-from .runner import Runner
-from .sink import Sink
-from .task import Setup
-from .warn import warn
+from ..settings import Options
+from ..target import Compilation
+from .handle import Run, sampled, started
+from .request import Request
+from .until import Until
 
-__all__ = ["sample"]
+__all__ = ["sample", "start"]
 
 
 def sample(
@@ -56,6 +37,9 @@ def sample(
     compute_convergence_checks: bool = True,
     store: str | os.PathLike[str] | None = None,
     executor: futures.Executor | None = None,
+    thin: int = 1,
+    until: Until | None = None,
+    callback: Callable[[Run], Any] | None = None,
     compile_kwargs: Mapping[str, Any] | None = None,
     model: pm.Model | Compilation | None = None,
     **options: Unpack[Options],
@@ -67,7 +51,7 @@ def sample(
     Parameters
     ----------
     draws : int, optional
-        Draws of each chain, after warm-up.
+        Draws of each chain, after warm-up; with `until`, the most that are made.
     tune : int, optional
         Draws of warm-up, in which step size, metric and kinetic energy adapt.  By default each chain ends its warm-up
         when there is nothing left to learn, often after 100 to 300 draws and after 1000 at the latest; a number means
@@ -102,6 +86,17 @@ def sample(
     executor : concurrent.futures.Executor, optional
         Runs each chain as one task: a process pool, loky, MPI, or a Dask cluster by ``client.get_executor()``.
         `cores` does not count then.  With `store`, the path must be shared by all workers.
+    thin : int, optional
+        Of how many draws after warm-up one is kept: `draws` counts those that are, so that so many times more are made.
+        It saves memory and disk where draws are correlated, and never effective draws.  Gradients, solver failures and
+        divergences of a draw are those of all that are left out for it, too.
+    until : Until, optional
+        Goals of effective sample size and R-hat, or a time, at which the run ends before `draws` are made; the same
+        draws are returned however and wherever chains run, but for a limit of time.
+    callback : callable, optional
+        Called with the `Run` after each block of draws, in the thread of the caller, while no chain draws; blocks are
+        those of `Until`.  ``StopIteration`` ends the run with the draws so far, ``KeyboardInterrupt`` does what Ctrl-C
+        does, and any other error ends it and is raised; what is stored stays.
     compile_kwargs : dict, optional
         Handed to PyTensor's compiler.
     model : pymc.Model or CompiledModel, optional
@@ -114,7 +109,8 @@ def sample(
     -------
     DataTree
         As `pymc.sample` returns it.  ``attrs["sampler"]`` of the posterior and of the statistics has, as JSON, the
-        options, and what each chain has adapted.  From a store, draws are read when they are looked at.
+        options, what each chain has adapted, and why there are no more draws.  From a store, draws are read when they
+        are looked at.
 
     Raises
     ------
@@ -129,7 +125,8 @@ def sample(
     -----
     UserWarning
         When sampling was interrupted (what has been drawn is returned), or chains have failed; when a result could be
-        made only in part; when warm-up is too short to adapt anything; and when the posterior is improper, has no
+        made only in part; when the goals of `until` are not met, with an estimate of how many draws that would take;
+        when warm-up is too short to adapt anything; and when the posterior is improper, has no
         maximum, or most draws diverge: the warning names the variables to blame.
 
     Examples
@@ -141,124 +138,42 @@ def sample(
     >>> dict(idata["posterior"].sizes)
     {'chain': 4, 'draw': 100}
     """
-    check_options(options, inspect.signature(sample).parameters)
-    compilation = opened(model, compile_kwargs)
-    model, compile_kwargs = compilation.model, compilation.compile_kwargs
-    check_model(model)
-    draws = whole("draws", draws, least=1)
-    settings, open_ended = Settings.choose(**options), tune is None
-    tune = settings.policy.most_draws if tune is None else whole("tune", tune, least=0)
-    cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
-    chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
-    check_parametrization(settings.parametrization, model)
-    names = names_of(var_names, model)
-    conversion = Conversion(model, idata_kwargs, names)
-    seeds = Seeds.spawn(random_seed, chains)
-    check_executor(executor)
-    Bars(chains, draws, tune, progressbar)  # so that a wrong one is refused before anything is compiled
-    if short := unadapted(settings, tune):
-        warn(short)
-    path = None if store is None else local_path(store)
-    existing = None if path is None or is_free(path) else Store.open(path)
-    if existing is not None:
-        settings = as_stored(settings, existing)
-
-    options_in_words = describe_settings(settings)
-    description = {
-        "version": library_version(),
-        "chains": chains,
-        "tune": tune,
-        "open_ended": open_ended,
-        "draws": draws,
-        "keep_warmup": not discard_tuned_samples,
-        "var_names": None if names is None else sorted(names),
-        "options": options_in_words,
-        "seeds": None if random_seed is None else [digest(repr(rng.bit_generator.state)) for rng in seeds.chains],
-        "value_seeds": seeds.values,
-    }
-    ahead_of_first_start(quiet)
-    with ExitStack() as stack:
-        stack.enter_context(run_with(model, compilation.data))
-        target = kept_log_density(model, compile_kwargs, reparametrized=settings.reparametrizes)
-        if target.parametrization is None:  # there is nothing to choose
-            options_in_words.pop("parametrization", None)
-        setup = Setup(target, settings, names, tune, draws, open_ended)
-        if existing is None:
-            opening = _begun(setup, conversion, description, path, seeds, initvals)
-        else:
-            opening = resumed(setup, conversion, description, existing)
-        sink, states = stack.enter_context(opening)
-        runner = Runner(setup, sink, states)
-        if runner.jobs and not setup.target.kernels_of(settings).compiled:
-            setup.chain(states[0]).compile()
-        began, compiled = time.perf_counter(), compile_clock.seconds
-        with Bars(chains, draws, tune, False if quiet else progressbar, progressbar_theme, runner.counts) as bars:
-            if executor is None:
-                runner.on_threads(cores, bars)
-            else:
-                runner.on_executor(executor, bars)
-        seconds = time.perf_counter() - began - (compile_clock.seconds - compiled)
-        return result_of(runner, seconds, conversion, compute_convergence_checks, quiet)
+    given = dict(locals())  # all arguments, and nothing else yet
+    return sampled(Request.of(given, given.pop("options")))
 
 
-@dataclass(frozen=True)
-class Seeds:
-    """All randomness of a run, chain by chain, as `pymc.sample` makes it from the same seed."""
+def start(draws: int = 1000, **arguments: Any) -> Run:
+    """Begin to sample a posterior, and return at once; the arguments are those of `pymc_symplectic.sample`.
 
-    chains: list[np.random.Generator]
-    """Generators of all that the chains draw."""
-    starts: list[np.random.Generator]
-    """Generators of the places where the chains begin."""
-    values: list[list[int]]
-    """Seeds of the deterministic variables that are random."""
+    They are checked first; the model is compiled, and chains are run, in the background.
 
-    @classmethod
-    def spawn(cls, random_seed: Any, chains: int) -> Self:
-        """Make the generators and seeds of so many chains from one seed."""
-        if isinstance(random_seed, int | np.integer) and random_seed < 0:
-            raise ValueError(
-                f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time"
-            )
-        try:
-            generators = get_random_generator(random_seed).spawn(chains)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"random_seed must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got "
-                f"{random_seed!r} ({error})"
-            ) from error
-        # pymc.sample takes one such number from each generator, too
-        starts = [np.random.default_rng(int(rng.integers(2**30))) for rng in generators]
-        return cls(generators, starts, [_value_seed(rng) for rng in generators])
+    Parameters
+    ----------
+    draws : int, optional
+    **arguments
+        A `callback` is called in the thread of the run.  Bars of progress are shown by `Run.result` while it waits.
 
+    Returns
+    -------
+    Run
 
-def _value_seed(rng: np.random.Generator) -> list[int]:
-    """A seed made from a generator, whose own stream is left as it is."""
-    sequence: Any = rng.bit_generator.seed_seq
-    [child] = sequence.spawn(1)
-    return [int(word) for word in child.generate_state(4)]
+    Raises
+    ------
+    TypeError, ValueError
+        When an argument is not what it must be, or the model has discrete variables.
 
-
-@contextmanager
-def _begun(
-    setup: Setup,
-    conversion: Conversion,
-    description: Mapping[str, Any],
-    path: Path | None,
-    seeds: Seeds,
-    initvals: Any,
-) -> Iterator[tuple[Sink, list[Mapping[str, Any]]]]:
-    """The sink of a new run, in memory or at a path, and the states that its chains begin from."""
-    starts = positions(setup.target, initvals, seeds.starts)
-    states: list[Mapping[str, Any]] = [
-        {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.chains, starts, strict=True)
-    ]
-    if path is None:
-        conversion.check(setup.target, setup.variables, starts[0])
-        sizes = len(states), setup.tune, setup.draws
-        yield MemorySink(setup.variables, conversion, *sizes, description["keep_warmup"], seeds.values), states
-        return
-    template = conversion.template(setup.variables, starts[0])
-    model = describe_model(setup.target, setup.variables, starts[0])
-    store = Store.create(path, {**description, "model": model, "start": starts[0].tolist()}, template, states)
-    with store.locked():
-        yield StoreSink(store, setup.variables), states
+    Examples
+    --------
+    >>> import pymc as pm, pymc_symplectic as ps
+    >>> with pm.Model():
+    ...     x = pm.Normal("x")
+    ...     run = ps.start(100, chains=2, random_seed=1, progressbar=False, quiet=True)
+    >>> run.result()["posterior"].sizes["draw"]
+    100
+    >>> run.state
+    'done'
+    """
+    bound = inspect.signature(sample).bind(draws, **arguments)
+    bound.apply_defaults()
+    given = dict(bound.arguments)
+    return started(Request.of(given, given.pop("options")))

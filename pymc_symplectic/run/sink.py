@@ -18,7 +18,7 @@ Write = Callable[[np.ndarray, np.ndarray], None]
 """Appends draws (n, d) and their rows of statistics, all of warm-up or none."""
 
 SentDraws = tuple[np.ndarray, np.ndarray]
-"""All draws (n, d) of a chain and their rows of statistics, as a task sends them back."""
+"""Draws (n, d) of a chain and their rows of statistics, all that a task has made, as it sends them back."""
 
 
 class ChainSink(Protocol):
@@ -58,8 +58,20 @@ class Sink(ChainSink, Protocol):
         """Whether the result of a run that ended in warm-up has the draws of warm-up."""
         ...
 
+    def held(self) -> AbstractContextManager[Any]:
+        """A context in which nothing that has been written moves, to read it while chains draw."""
+        ...
+
     def counts(self) -> Sequence[int]:
         """Number of draws of each chain that are kept, those of warm-up included."""
+        ...
+
+    def reserve(self, draws: int) -> None:
+        """See that there is room for so many draws of each chain after warm-up; no chain may draw meanwhile."""
+        ...
+
+    def values(self, name: str, chains: Sequence[int], draws: int) -> np.ndarray:
+        """The first draws of a variable after warm-up, (chains, draws, ...), of some of the chains."""
         ...
 
     def open_in_task(self) -> OpenInTask:

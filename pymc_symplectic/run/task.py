@@ -46,6 +46,8 @@ class Setup:
     draws: int
     open_ended: bool = False
     """Whether warm-up ends by itself, after `tune` draws at the latest."""
+    thin: int = 1
+    """Of how many transitions after warm-up one is kept."""
 
     @property
     def total(self) -> int:
@@ -59,11 +61,12 @@ class Setup:
 
     def chain(self, state: Mapping[str, Any]) -> Chain:
         """A chain with the generator of this state, which has not begun."""
-        return Chain(self.target, self.settings, generator_of(state["rng"]), self.tune, self.open_ended)
+        return Chain(self.target, self.settings, generator_of(state["rng"]), self.tune, self.open_ended, self.thin)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what is compiled."""
-        return Setup, (self.target, self.settings, self.var_names, self.tune, self.draws, self.open_ended)
+        sizes = self.tune, self.draws, self.open_ended, self.thin
+        return Setup, (self.target, self.settings, self.var_names, *sizes)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Job:
     index: int
     state: Mapping[str, Any]
     """A `Chain.snapshot`, or ``{"rng": ..., "position": ...}`` of a chain that has not begun."""
+    goal: int | None = None
+    """Draws to come to, those of warm-up included; None for all."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def run_chain(
     report: Callable[[Progress], None],
     stopped: Callable[[], bool],
 ) -> Mapping[str, Any]:
-    """Run one chain to its last draw, or until it is stopped.
+    """Run one chain to the goal of its job, or until it is stopped.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def run_chain(
     with guard(setup.target):
         chain = begin(setup, job)
     with sink.writer(job.index, chain) as write:
-        advance_to(chain, setup.total, write, report, stopped)
+        advance_to(chain, setup.total if job.goal is None else job.goal, write, report, stopped)
     return chain.snapshot()
 
 

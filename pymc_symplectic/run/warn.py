@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-__all__ = ["attempt", "warn"]
+__all__ = ["attempt", "collecting", "warn"]
 
 _PACKAGE = str(Path(__file__).parent.parent)
 
 
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
 def warn(message: str) -> None:
-    """Warn, as if where this package was called."""
+    """Warn, as if where this package was called; or where that is in another thread, keep it for later."""
+    if (messages := _collected.get()) is not None:
+        messages.append(message)
+        return
     warnings.warn(message, UserWarning, skip_file_prefixes=(_PACKAGE,))
+
+
+@contextmanager
+def collecting(messages: list[str]) -> Iterator[None]:
+    """Keep what is warned of in this thread, to be warned of in another."""
+    token = _collected.set(messages)
+    try:
+        yield
+    finally:
+        _collected.reset(token)
 
 
 def attempt(what: str, instead: str, function: Callable[..., Any], *arguments: Any) -> Any:

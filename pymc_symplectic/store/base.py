@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import xarray as xr
 
 from .draws import Draws
@@ -57,6 +58,7 @@ class Store:
     def __init__(self, path: Path, description: dict[str, Any]) -> None:
         self.path, self.description = path, description
         self.token = ""
+        self._arrays: dict[str, dict[str, zarr.Array]] = {}
 
     @property
     def chains(self) -> int:
@@ -75,7 +77,12 @@ class Store:
 
     @classmethod
     def create(
-        cls, path: Path, description: dict[str, Any], template: xr.DataTree, states: Sequence[Mapping[str, Any]]
+        cls,
+        path: Path,
+        description: dict[str, Any],
+        template: xr.DataTree,
+        states: Sequence[Mapping[str, Any]],
+        most: int | None = None,
     ) -> Self:
         """Make a store without draws.
 
@@ -89,6 +96,8 @@ class Store:
             The result of a run of any number of draws, from which groups, names, dimensions and dtypes are taken.
         states : sequence of dict
             The state that each chain begins from.
+        most : int, optional
+            How many draws of each chain there may come to be, where that is more than there is to be room for now.
         """
         zarr_module()
         path, folder = path.absolute(), path.absolute() / STATE_FOLDER
@@ -102,7 +111,7 @@ class Store:
                 try:
                     _clear(path)
                     replace_file(folder / _CREATING, json.dumps(list(template.children)).encode())
-                    lay_out(path, store.description, template)
+                    lay_out(path, store.description, template, most or store.draws)
                     for chain, state in enumerate(states):
                         store.save_state(chain, state)
                     store._save_description()  # now it is a store
@@ -254,6 +263,7 @@ class Store:
         StoreError
             When it cannot be written.
         """
+        self._arrays.clear()  # which know how long they were
         try:
             if "extending" in self.description:
                 self._replace(resized(self.path, self.description, self.draws))
@@ -283,9 +293,16 @@ class Store:
 
     def arrays(self, group: str) -> dict[str, zarr.Array]:
         """The arrays of a group, to be written to."""
-        found = open_group(self.path, group).arrays()
-        # a block of zeros is written too, so that one that is gone is not taken for zeros
-        return {name: array.with_config({"write_empty_chunks": True}) for name, array in found}
+        if group not in self._arrays:
+            found = open_group(self.path, group).arrays()
+            # a block of zeros is written too, so that one that is gone is not taken for zeros
+            opened = {name: array.with_config({"write_empty_chunks": True}) for name, array in found}
+            self._arrays[group] = opened
+        return self._arrays[group]
+
+    def values(self, name: str, draws: int) -> np.ndarray:
+        """The first draws of a variable after warm-up, (chains, draws, ...)."""
+        return np.asarray(open_group(self.path, "posterior", mode="r")[name][:, :draws])
 
     # States
 

@@ -39,8 +39,10 @@ def zarr_module() -> Any:
     return zarr
 
 
-def lay_out(path: Path, description: dict[str, Any], template: xr.DataTree) -> None:
+def lay_out(path: Path, description: dict[str, Any], template: xr.DataTree, most: int) -> None:
     """Write all groups, those with draws empty, and add to `description` their names and the digests of their files.
+
+    Blocks are long enough for the `most` draws of each chain that there may come to be.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def lay_out(path: Path, description: dict[str, Any], template: xr.DataTree) -> N
         if name in SAMPLED:
             length = description["tune"] if SAMPLED[name] else description["draws"]
             static = data.coords.to_dataset().drop_vars(["chain", "draw"], errors="ignore").assign_attrs(data.attrs)
-            description["arrays"][name] = {str(key): _block(values, length) for key, values in data.data_vars.items()}
+            longest = length if SAMPLED[name] else max(length, most)
+            description["arrays"][name] = {str(key): _block(values, longest) for key, values in data.data_vars.items()}
         _write(path, name, static)
         if name in SAMPLED:
             _write_arrays(path, description, name, length, data)

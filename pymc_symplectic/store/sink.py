@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -37,9 +37,22 @@ class StoreSink:
         """Whether the result of a run that ended in warm-up has the draws of warm-up."""
         return bool(self._store.description["keep_warmup"])
 
+    def held(self) -> AbstractContextManager[Any]:
+        """A context in which nothing that has been written moves, as nothing on disk does."""
+        return nullcontext()
+
     def counts(self) -> list[int]:
         """Number of draws of each chain that are kept, those of warm-up included."""
         return self._store.counts()
+
+    def reserve(self, draws: int) -> None:
+        """See that there is room for so many draws of each chain after warm-up."""
+        if draws > self._store.draws:
+            self._store.extend(draws)
+
+    def values(self, name: str, chains: Sequence[int], draws: int) -> np.ndarray:
+        """The first draws of a variable after warm-up, (chains, draws, ...), of some of the chains."""
+        return self._store.values(name, draws)[list(chains)]
 
     @contextmanager
     def writer(self, index: int, chain: Chain) -> Iterator[Callable[[np.ndarray, np.ndarray], None]]:

@@ -64,6 +64,8 @@ def check_description(description: Mapping[str, Any]) -> None:
     for name, least in (("chains", 1), ("tune", 0), ("draws", 1)):
         if description[name] < least:
             raise ValueError(f"{name} is {description[name]}")
+    if not _whole(description.get("thin", 1), 1):
+        raise ValueError(f"thin is {_short(description['thin'])}")
     if not _texts(description["var_names"] or []) or not _texts(description["options"].values()):
         raise ValueError("its options are not in words")
     if not all(_number(value) for value in description["start"]):

@@ -640,6 +640,26 @@ def test_jax():
     assert jax.has_started()
 
 
+ENDING = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+from pymc_symplectic.native.python import before_threads_are_joined
+
+stopped = threading.Event()
+ThreadPoolExecutor(1).submit(stopped.wait, 60)
+thread = threading.Thread(target=stopped.wait, args=(60,))
+thread.start()
+before_threads_are_joined(stopped.set)
+before_threads_are_joined(lambda: print(thread.is_alive()))
+"""
+
+
+def test_before_threads_are_joined():
+    """Otherwise a program would wait for all draws of a run in the background."""
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.stdout.strip(), done.stderr) == ("True", ""), "threading._register_atexit has moved"
+
+
 def test_metadata_that_zarr_consolidates(tmp_path):
     """`store.layout` rewrites lengths where they stand: in each array, and once more at the root."""
     zarr = pytest.importorskip("zarr")

@@ -292,7 +292,7 @@ def test_arguments_of_pymc_that_are_none_of_ours(rich_model):
     """Each is distinguished from a mistyped option, and where it can be used."""
     theirs = {name for name in inspect.signature(pm.sample).parameters if name != "kwargs"} | {"nuts"}
     missing = theirs - inspect.signature(ps.sample).parameters.keys()
-    assert {"step", "callback", "mp_ctx", "init", "nuts_sampler", "trace", "n_init"} <= missing
+    assert {"step", "mp_ctx", "init", "nuts_sampler", "trace", "n_init"} <= missing
     for name in missing - {"step"}:
         words = rf"there is no option '{name}' here; .* pm\.sample\(step=ps\.HMC\(\.\.\.\), {name}=\.\.\.\)$"
         with pytest.raises(TypeError, match=words):

@@ -14,8 +14,7 @@ import pytest
 
 import pymc_symplectic as ps
 from pymc_symplectic.recorded import RecordedVariables
-from pymc_symplectic.run import sample as sampling
-from pymc_symplectic.run import task
+from pymc_symplectic.run import opening, request, task
 from pymc_symplectic.store import Store, base, files, layout
 from pymc_symplectic.store.checksums import Checksums, checksum
 from pymc_symplectic.target import LogDensity
@@ -45,7 +44,7 @@ def sample(compiled):
 
     def run(path=None, draws=DRAWS):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sampling, "kept_log_density", lambda *_, **__: target)
+            patch.setattr(opening, "kept_log_density", lambda *_, **__: target)
             patch.setattr(task, "RecordedVariables", lambda *_: variables)
             patch.setattr(layout, "_CHUNK_DRAWS", 8)
             return ps.sample(
@@ -349,10 +348,10 @@ def test_the_first_format_is_read_and_not_gone_on_with(copy, sample, expected):
 
 
 def test_a_store_of_a_later_version_is_not_gone_on_with(copy, sample, monkeypatch, longer):
-    monkeypatch.setattr(sampling, "library_version", lambda: "0.0.9")
+    monkeypatch.setattr(request, "library_version", lambda: "0.0.9")
     with pytest.raises(ps.StoreError, match=r"made by version .* of pymc_symplectic, and this is 0\.0\.9"):
         sample(copy, MORE)
-    monkeypatch.setattr(sampling, "library_version", lambda: "99.1")
+    monkeypatch.setattr(request, "library_version", lambda: "99.1")
     np.testing.assert_array_equal(sample(copy, MORE).posterior["x"], longer.posterior["x"])
     assert Store.open(copy).description["version"] == "99.1"
 

@@ -105,7 +105,7 @@ def test_nonsense_is_refused():
 @pytest.mark.parametrize("quiet", [False, True])
 def test_sample_draws_the_bars_that_it_was_asked_for(kind, quiet, normal_model, monkeypatch):
     import pymc_symplectic as ps
-    from pymc_symplectic.run import sample
+    from pymc_symplectic.run import request
 
     seen = []
 
@@ -114,6 +114,6 @@ def test_sample_draws_the_bars_that_it_was_asked_for(kind, quiet, normal_model, 
             seen.append(progressbar)
             super().__init__(chains, draws, tune, False, *rest)
 
-    monkeypatch.setattr(sample, "Bars", Watched)
+    monkeypatch.setattr(request, "Bars", Watched)
     ps.sample(2, tune=2, chains=1, model=normal_model, progressbar=kind, quiet=quiet, compute_convergence_checks=False)
     assert seen[-1] == (False if quiet else kind)

@@ -1,0 +1,82 @@
+"""A run ready to go: the model compiled, a sink for its draws, and the states that its chains go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from ..precompile import ahead_of_first_start
+from ..starts import positions
+from ..store import Store, StoreSink
+from ..target import kept_log_density, run_with
+from .control import Control
+from .fingerprint import describe_model
+from .in_memory import MemorySink
+from .request import Request
+from .resume import resumed
+from .runner import Runner
+from .sink import Sink
+from .task import Setup
+from .until import Watcher, variables_of
+
+__all__ = ["opening"]
+
+_Opened = AbstractContextManager[tuple[Sink, list[Mapping[str, Any]]]]
+
+
+@contextmanager
+def opening(request: Request, control: Control | None = None) -> Iterator[Runner]:
+    """Compile the model, and hold its data and the store, while chains run.
+
+    Parameters
+    ----------
+    request : Request
+    control : Control, optional
+        By which the run is stopped.
+    """
+    compilation, settings, sizes = request.compilation, request.settings, request.sizes
+    description = request.description()
+    ahead_of_first_start(request.quiet)
+    with run_with(compilation.model, compilation.data):
+        target = kept_log_density(compilation.model, compilation.compile_kwargs, reparametrized=settings.reparametrizes)
+        if target.parametrization is None:  # there is nothing to choose
+            description["options"].pop("parametrization", None)
+        setup = Setup(target, settings, request.names, sizes.tune, sizes.draws, sizes.open_ended, sizes.thin)
+        with _states(setup, request, description) as (sink, states):
+            sink.reserve(request.blocks[0])
+            names = variables_of(compilation.model, request.names)
+            watcher = None if request.until is None else Watcher(request.until, names)
+            runner = Runner(setup, sink, states, control, watcher)
+            if runner.jobs() and not target.kernels_of(settings).compiled:
+                setup.chain(states[0]).compile()
+            yield runner
+
+
+def _states(setup: Setup, request: Request, description: Mapping[str, Any]) -> _Opened:
+    if request.existing is None:
+        return _begun(setup, request, description)
+    return resumed(setup, request.conversion, description, request.existing, held=len(request.blocks) > 1)
+
+
+@contextmanager
+def _begun(
+    setup: Setup, request: Request, description: Mapping[str, Any]
+) -> Iterator[tuple[Sink, list[Mapping[str, Any]]]]:
+    """The sink of a new run, in memory or at a path, and the states that its chains begin from."""
+    seeds, conversion = request.seeds, request.conversion
+    starts = positions(setup.target, request.given["initvals"], seeds.starts)
+    states: list[Mapping[str, Any]] = [
+        {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.chains, starts, strict=True)
+    ]
+    if request.path is None:
+        conversion.check(setup.target, setup.variables, starts[0])
+        sizes = len(states), setup.tune, description["draws"]
+        yield MemorySink(setup.variables, conversion, *sizes, description["keep_warmup"], seeds.values), states
+        return
+    template = conversion.template(setup.variables, starts[0])
+    model = describe_model(setup.target, setup.variables, starts[0])
+    described = {**description, "model": model, "start": starts[0].tolist()}
+    store = Store.create(request.path, described, template, states, most=setup.draws)
+    with store.locked():
+        yield StoreSink(store, setup.variables), states

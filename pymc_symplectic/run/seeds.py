@@ -1,0 +1,49 @@
+"""All randomness of a run, from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from ..native.pymc import get_random_generator
+
+__all__ = ["Seeds"]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """All randomness of a run, chain by chain, as `pymc.sample` makes it from the same seed."""
+
+    chains: list[np.random.Generator]
+    """Generators of all that the chains draw."""
+    starts: list[np.random.Generator]
+    """Generators of the places where the chains begin."""
+    values: list[list[int]]
+    """Seeds of the deterministic variables that are random."""
+
+    @classmethod
+    def spawn(cls, random_seed: Any, chains: int) -> Self:
+        """Make the generators and seeds of so many chains from one seed."""
+        if isinstance(random_seed, int | np.integer) and random_seed < 0:
+            raise ValueError(
+                f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time"
+            )
+        try:
+            generators = get_random_generator(random_seed).spawn(chains)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"random_seed must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got "
+                f"{random_seed!r} ({error})"
+            ) from error
+        # pymc.sample takes one such number from each generator, too
+        starts = [np.random.default_rng(int(rng.integers(2**30))) for rng in generators]
+        return cls(generators, starts, [_value_seed(rng) for rng in generators])
+
+
+def _value_seed(rng: np.random.Generator) -> list[int]:
+    """A seed made from a generator, whose own stream is left as it is."""
+    sequence: Any = rng.bit_generator.seed_seq
+    [child] = sequence.spawn(1)
+    return [int(word) for word in child.generate_state(4)]
