@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to what it needs, when it is asked for
     from . import integrators, kinetic, mechanics, metrics, plots, refreshments, splits, trajectories
     from .densities import density
+    from .diagnosis import diagnose
     from .diagnostics import compare, gradients, min_ess
     from .expressions import kinetic_energy
     from .integrators import ImplicitMidpoint, Integrator
     from .kinetic import check_kinetic
+    from .knowledge import Learned, LearnedChain
     from .metrics import Dense, Diagonal, Identity, LowRank
     from .optimize import Descent, gradient_descent
     from .policy import Policy
     from .refreshments import Full, Partial
     from .run.compiled import CompiledModel, compile
     from .run.handle import Run
+    from .run.learned import learned
     from .run.sample import sample, start
     from .run.until import Until
     from .starts import initial_points
+    from .stein import gradient_tests
     from .step import HMC
     from .store import StoreError, open_run
     from .trajectories import FixedSteps, FixedTime, NoUTurn
@@ -35,6 +39,8 @@ __all__ = [
     "Identity",
     "ImplicitMidpoint",
     "Integrator",
+    "Learned",
+    "LearnedChain",
     "LowRank",
     "NoUTurn",
     "Partial",
@@ -46,12 +52,15 @@ __all__ = [
     "compare",
     "compile",
     "density",
+    "diagnose",
     "gradient_descent",
+    "gradient_tests",
     "gradients",
     "initial_points",
     "integrators",
     "kinetic",
     "kinetic_energy",
+    "learned",
     "mechanics",
     "metrics",
     "min_ess",
@@ -68,19 +77,23 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "densities": ("density",),
+    "diagnosis": ("diagnose",),
     "diagnostics": ("compare", "gradients", "min_ess"),
     "expressions": ("kinetic_energy",),
     "integrators": ("ImplicitMidpoint", "Integrator"),
     "kinetic": ("check_kinetic",),
+    "knowledge": ("Learned", "LearnedChain"),
     "metrics": ("Dense", "Diagonal", "Identity", "LowRank"),
     "optimize": ("Descent", "gradient_descent"),
     "policy": ("Policy",),
     "refreshments": ("Full", "Partial"),
     "run.compiled": ("CompiledModel", "compile"),
     "run.handle": ("Run",),
+    "run.learned": ("learned",),
     "run.sample": ("sample", "start"),
     "run.until": ("Until",),
     "starts": ("initial_points",),
+    "stein": ("gradient_tests",),
     "step": ("HMC",),
     "store": ("StoreError", "open_run"),
     "trajectories": ("FixedSteps", "FixedTime", "NoUTurn"),

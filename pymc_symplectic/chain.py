@@ -196,9 +196,12 @@ class Chain:
             raise SamplingError(message) from self.target.error
 
     def start(self, position: np.ndarray) -> None:
-        """Begin at a position: the first metric, and the first step size."""
+        """Begin at a position: the first metric, and the first step size; or from what another run has learned."""
+        known = None if self.settings.learned is None else self.settings.learned.of(position)
+        if known is not None:
+            self._coordinates.take(known.weights)
         self.move_to(position)
-        plan = self._measured(lambda: self._warmup.begin(self._lab))
+        plan = self._measured(lambda: self._warmup.begin(self._lab, known))
         if self.settings.refreshment.keeps:
             # no metric, and no trajectory that draws momenta of its own, changes what this is a draw from
             draw_momenta(plan.kinetic, self._random, self._state.kept[None])

@@ -40,14 +40,21 @@ class Coordinates:
         self.weights: np.ndarray | None = None
         self.target = log_density.target
         self._left = 0  # changes of the weights that may still be made
-        automatic = settings.parametrization == "auto"
-        if log_density.parametrization is None or not settings.reparametrizes or (automatic and not learns):
+        automatic, known = settings.parametrization == "auto", settings.learned
+        if log_density.parametrization is None or not settings.reparametrizes:
+            return
+        if known.chains[0].weights is None if known is not None else automatic and not learns:
             return
         self._parametrization = log_density.parametrization
         self.weights = self._parametrization.weights_of(settings.parametrization, settings.temperature)
         self.target = log_density.target_by(self.weights)
         if automatic:
             self._left = self._policy.centering_changes
+
+    def take(self, weights: np.ndarray | None) -> None:
+        """Move by these weights (d,), which another run has learned."""
+        if self.weights is not None and weights is not None:
+            self.weights[:-1] = weights
 
     @property
     def learns(self) -> bool:

@@ -116,6 +116,11 @@ class Policy:
     settled_late: float = 0.25
     """and so much after the most no-U-turn draws that are asked for."""
 
+    known_draws: int = 20
+    """Draws by which a chain that begins from what another run has learned sees whether it holds,"""
+    known_accept: float = 0.6
+    """and their mean acceptance below which its path does not."""
+
     # Turning: harmonic paths where points say that the target is nearly normal.
 
     turn_distance: float = 0.4

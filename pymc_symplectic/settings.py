@@ -14,6 +14,8 @@ from . import integrators, kinetic, metrics, refreshments, trajectories
 from .checks import fraction, positive
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
+from .knowledge import Learned
+from .knowledge.options import joined
 from .metrics import Metric
 from .names import choose
 from .policy import Policy
@@ -45,6 +47,7 @@ class Options(TypedDict, total=False):
     temperature: float
     parametrization: str | Mapping[str, float | np.ndarray]
     policy: Policy
+    learned: Learned | None
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,15 @@ class Settings:
     accept_given: bool = False
     parametrization: str | Mapping[str, np.ndarray] = "auto"
     policy: Policy = field(default_factory=Policy)
+    learned: Learned | None = field(default=None, repr=False)
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
         """Look names up in their catalogues and check numbers; see `pymc_symplectic.HMC` for their meaning."""
         check_names(options)
+        learned = _learned(options.pop("learned", None))
+        if learned is not None:
+            options = Options(**joined(learned.options, options))  # type: ignore[typeddict-item]
         scheme = integrators.get(options.get("integrator", "auto"))
         energy = kinetic.get(options.get("kinetic", "gaussian"))
         _check_split(scheme, energy)
@@ -93,6 +100,7 @@ class Settings:
             accept_given=target_accept is not None,
             parametrization=_parametrization(options.get("parametrization", "auto")),
             policy=_policy(options.get("policy", Policy())),
+            learned=learned,
         )
 
     @property
@@ -128,7 +136,7 @@ def unadapted(settings: Settings, tune: int) -> str | None:
         "kinetic energy": settings.kinetic.adapts,
     }
     learned = [name for name, adapts in parts.items() if adapts]
-    if tune >= SHORTEST or not learned:
+    if tune >= SHORTEST or not learned or settings.learned is not None:
         return None
     return (
         f"With tune={tune} nothing is adapted: the {' and the '.join(learned)} will be what the first gradient "
@@ -188,6 +196,15 @@ def _parametrization(given: object) -> str | Mapping[str, np.ndarray]:
 def _policy(given: object) -> Policy:
     if not isinstance(given, Policy):
         raise TypeError(f"policy must be a pymc_symplectic.Policy, got {given!r}; dataclasses.replace makes others")
+    return given
+
+
+def _learned(given: object) -> Learned | None:
+    if given is not None and not isinstance(given, Learned):
+        raise TypeError(
+            f"learned must be a pymc_symplectic.Learned, got a {type(given).__name__}; ps.learned(...) makes one of a "
+            "result or a store, and ps.Learned.load(path) reads one"
+        )
     return given
 
 

@@ -19,13 +19,54 @@ from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
 from .kernels.state import KEPT, SEEN, STRIDE, Trail
 from .kinetic.profile import ProfileEnergy
+from .knowledge import Learned
 from .settings import Settings
+from .target import LogDensity
 
-__all__ = ["check_snapshot", "generator_of", "upgraded"]
+__all__ = ["check_learned", "check_snapshot", "generator_of", "upgraded"]
 
 
 _ROUNDING = 1e-6  # of tables that another machine has made
 _PLACES = {"pos": "key", "buffer_pos": "buffer"}  # fields of bit generators that point into others
+
+
+def check_learned(learned: Learned, settings: Settings, target: LogDensity) -> None:
+    """Raise a ValueError unless chains with these settings, on this log-density, can begin from what was learned.
+
+    Parameters
+    ----------
+    learned : Learned
+    settings : Settings
+    target : LogDensity
+    """
+    ours, theirs = target.layout, dict(learned.variables)
+    found = [f"{name} is not in the model" for name in theirs if name not in ours]
+    found += [f"{name} of the model is new" for name in ours if name not in theirs]
+    found += [
+        f"{name} has shape {ours[name]} in the model, and had {theirs[name]}"
+        for name in ours
+        if name in theirs and ours[name] != theirs[name]
+    ]
+    if not found and list(ours) != list(theirs):
+        found = [f"the variables come in the order {', '.join(ours)}, and came in {', '.join(theirs)}"]
+    if found:
+        raise ValueError(f"learned: what was learned is of another model: {'; '.join(found)}")
+    moved = np.zeros(target.dim, bool)
+    if target.parametrization is not None and settings.reparametrizes:
+        for place in target.parametrization.places.values():
+            moved[place] = True
+    warmup = WarmUp(settings, target.dim, 0)
+    for number, chain in enumerate(learned.chains):
+        if chain.weights is not None and np.any(chain.weights[~moved] != 1):
+            names = ", ".join(target.names_of(~moved & (chain.weights != 1)))
+            raise ValueError(f"learned: chain {number} has moved {names} in coordinates that this model does not have")
+        if (chain.weights is None) != (learned.chains[0].weights is None):
+            raise ValueError("learned: some chains have weights of a parametrization, and others have none")
+        try:
+            warmup.check(chain)
+            _check_kinetic(chain.kinetic, settings, chain.state["energy"], target.dim)
+        except ValueError as error:
+            raise ValueError(f"learned: chain {number} cannot be gone on from: {error}") from error
 
 
 def generator_of(state: Any) -> np.random.Generator:

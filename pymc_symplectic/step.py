@@ -32,6 +32,7 @@ from .native.pymc import (
 )
 from .precompile import ahead_of_first_start
 from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
+from .snapshots import check_learned
 from .statistics import COLUMNS, DTYPES
 from .target import Compilation, check_parametrization, kept_log_density, opened, run_with, value_variables
 
@@ -116,6 +117,11 @@ class HMC(Step, state=HMCState):
         draws is in the model's variables.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
+    learned : Learned, optional
+        What another run of the same model has learned, by `pymc_symplectic.learned`, perhaps with other data.  Without
+        warm-up (``tune=0``) nothing adapts then; with it, chains begin by what was learned, while it holds.  Other
+        options are those of that run: integrator, kinetic energy, metric, trajectory, refreshment, parametrization
+        and temperature.
     model : pymc.Model or CompiledModel, optional
         By default the model of the context.
     rng : optional
@@ -133,7 +139,8 @@ class HMC(Step, state=HMCState):
         When one of `vars` is discrete.
     ValueError
         When a name is not known (the message lists the choices), a number is out of range, one of `vars` is not a free
-        variable of the model, or an integrator or a refreshment does not go with the kinetic energy or the trajectory.
+        variable of the model, an integrator or a refreshment does not go with the kinetic energy or the trajectory, or
+        what was learned is of another model, or of a run with other options.
 
     Notes
     -----
@@ -206,6 +213,8 @@ class HMC(Step, state=HMCState):
                 initial_point=initial_point,
                 reparametrized=self.settings.reparametrizes,
             )
+        if self.settings.learned is not None:
+            check_learned(self.settings.learned, self.settings, self.target)
         self.vars = self.target.vars
         self.blocked = blocked
         self._last_start: bytes | None = None

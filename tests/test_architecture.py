@@ -20,15 +20,17 @@ NAME = PACKAGE.name
 # From the bottom up: a module may import itself, and the modules of the lines above its own.
 LAYERS = [
     ["native"],
-    ["checks", "names", "policy", "threads", "kernels"],
+    ["checks", "files", "names", "policy", "threads", "kernels"],
     ["window"],
     ["kinetic", "metrics"],
     ["splits", "refreshments", "trajectories"],
     ["integrators"],
+    ["knowledge"],
     ["settings"],
     ["adaptation"],
     ["target"],
     ["starts", "coordinates", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
+    ["diagnosis", "stein"],
     ["chain"],
     ["precompile"],
     ["step", "store", "mechanics", "optimize"],

@@ -126,7 +126,7 @@ def test_unknown_options_list_the_options(typo, meant):
 
 
 def test_nothing_is_suggested_when_nothing_is_near():
-    with pytest.raises(TypeError, match=r"policy$"):
+    with pytest.raises(TypeError, match=r"learned$"):
         Settings.choose(xyzzy=1)
 
 

@@ -45,6 +45,8 @@ class Approach:
     def __init__(self, policy: Policy, dim: int) -> None:
         self._policy, self._dim = policy, dim
         self.over = False
+        self.known = False
+        """Whether the metric is one that another run has learned, which has held so far."""
         self.reason = ""
         self.turning = False
         self.fits = 0
@@ -137,6 +139,9 @@ class Approach:
     def settled(self, seen: Seen) -> bool:
         """Whether more points would hardly make the metric better."""
         policy = self._policy
+        if self.known:
+            enough = self._free >= policy.known_draws
+            return enough and seen.before < policy.settled_growth * seen.after + policy.settled_late
         growth, slack = policy.settled_growth, policy.settled_slack[self.turning]
         if self.turning:
             enough = self.settled_by_turns
@@ -156,7 +161,7 @@ class Approach:
         """Everything that it depends on, as numbers."""
         return {
             "over": self.over, "reason": self.reason, "turning": self.turning, "fits": self.fits, "block": self._block,
-            "stride": self.stride,
+            "stride": self.stride, "known": self.known,
             "mark": self._mark, "turned": self._turned, "free": self._free, "drawn": self._drawn,
             "distance": float(self._distance) if np.isfinite(self._distance) else None, "turns": self._turns.tolist(),
             "diverged": self.diverged.tolist(),
@@ -173,9 +178,11 @@ class Approach:
         whole = {name: snapshot[name] for name in ("fits", "stride", "mark", "turned", "free", "drawn")}
         if not all(type(value) is int and value >= 0 for value in whole.values()) or not whole["stride"]:
             raise ValueError(f"of the approach, there are {whole}")
-        if not all(type(snapshot[name]) is bool for name in ("over", "turning")):
+        found = {"known": False, **snapshot}  # which earlier versions did not say
+        if not all(type(found[name]) is bool for name in ("over", "turning", "known")):
             raise ValueError("whether the approach is over, and turns, is true or false")
-        self.over, self.turning, self.reason = snapshot["over"], snapshot["turning"], str(snapshot["reason"])
+        self.over, self.turning, self.known = found["over"], found["turning"], found["known"]
+        self.reason = str(snapshot["reason"])
         self.fits, self.stride, self._mark, self._turned, self._free, self._drawn = whole.values()
         self._block = float(snapshot["block"])
         self._distance = np.inf if snapshot["distance"] is None else float(snapshot["distance"])

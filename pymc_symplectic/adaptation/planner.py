@@ -85,7 +85,8 @@ class Planner:
         `NoUTurn.refine` is for.
         """
         chosen, over = self._tuner.trajectory, self._approach.over
-        if self._tuner.found is not None or (over and self._windows.left(count) <= 1 + self._trial.competes):
+        proving = over and self._windows.left(count) <= 1 + self._trial.competes
+        if self._tuner.found is not None or self._approach.known or proving:
             return chosen
         early = _no_u_turn(chosen)
         if over:

@@ -429,6 +429,11 @@ class Tuner:
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
         }
 
+    def keep_to(self, snapshot: Mapping[str, Any]) -> None:
+        """Begin with what the tuner of another run has come to, as `snapshot` describes it, and try nothing else."""
+        self.restore(snapshot, ())
+        self.active = False
+
     def restore(self, snapshot: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:
         """Become what `snapshot` describes, of a tuner with this history."""
         self.active = snapshot["active"]

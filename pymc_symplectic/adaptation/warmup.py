@@ -12,6 +12,7 @@ from ..kernels.adapt import GAMMA
 from ..kernels.linear import LinearMap, map_of
 from ..kernels.state import NEVER
 from ..kinetic import KineticEnergy
+from ..knowledge import LearnedChain
 from ..settings import SHORTEST, Settings
 from ..splits import FREE
 from ..trajectories import Auto, NoUTurn
@@ -20,6 +21,7 @@ from .approach import Approach, Seen, look
 from .efficiency import fit_of
 from .energy import EnergyTrial
 from .first import first_metric
+from .known import Beginning
 from .lab import Lab
 from .path import size_for
 from .plan import Plan, Restart
@@ -62,6 +64,7 @@ class WarmUp:
         self._tuner, self._trial = Tuner(settings, dim), EnergyTrial(settings, dim)
         self._approach, self._windows = Approach(self._policy, dim), Windows(tune, self._policy, open_ended)
         self._planner = Planner(settings, dim, self._metric, self._approach, self._windows, self._tuner, self._trial)
+        self._beginning = Beginning(settings, dim, self._approach, self._tuner, self._trial)
         learns = (
             self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
@@ -125,7 +128,8 @@ class WarmUp:
 
     def may_begin_anew(self, count: int) -> bool:
         """Whether after `count` draws another approach would still come to its end in time."""
-        return self.approaching and count + self._policy.settled_draws <= self._windows.schedule.approach
+        learns = self.approaching and not self._approach.known
+        return learns and count + self._policy.settled_draws <= self._windows.schedule.approach
 
     @property
     def due(self) -> int:
@@ -158,11 +162,14 @@ class WarmUp:
         """A plan of the right types, before the chain stands anywhere."""
         return self._planner.plan(0, self._metric.start(np.ones(self._dim)), self._trial.record(), None)
 
-    def begin(self, lab: Lab) -> Plan:
+    def begin(self, lab: Lab, known: LearnedChain | None = None) -> Plan:
         """The first plan: the metric that the way down to the typical set and the curvature there suggest.
 
-        Where nothing is learned, the chain stays where it is, and the gradient there suggests the metric.
+        Where nothing is learned, the chain stays where it is, and the gradient there suggests the metric.  With what
+        another run has learned, the plan is that run's, unless the chain is far from its typical set by it.
         """
+        if known is not None and (plan := self._begun_from(known, lab)) is not None:
+            return plan
         kinetic = self._trial.record()
         metric = self._metric.start(lab.gradient)
         if not self._approach.over:
@@ -173,6 +180,20 @@ class WarmUp:
             metric = first_metric(self._metric, lab, step_size, self._policy)
         plan = self._planner.plan(0, metric, kinetic, None)
         return replace(plan, restart=self._planner.searched(plan, lab, 1.0))
+
+    def _begun_from(self, known: LearnedChain, lab: Lab) -> Plan | None:
+        """The plan of a chain of another run; None where there is a warm-up, and the chain needs all of it."""
+        records = self._beginning.take(known, lambda: self._metric.start(lab.gradient))
+        plan = self._planner.plan(0, *records)
+        if self._approach.known and self._planner.is_far(plan, lab):
+            self._beginning.forget()
+            return None
+        again = Restart(known.step_size, 1.0, self._policy.settled_gain)
+        return replace(plan, restart=again if self._settings.adapts_step_size else None)
+
+    def check(self, known: LearnedChain) -> None:
+        """Raise a ValueError unless a chain with these settings can begin from what another one has learned."""
+        self._beginning.check(known)
 
     def after(self, window: Window, plan: Plan, lab: Lab) -> Plan:
         """The next plan, once enough points have been seen, or a window, or warm-up, has ended."""
@@ -212,7 +233,12 @@ class WarmUp:
         seen = look(plan.metric, fitted.metric, block)
         approach.fitted(seen, lab.kept, lab.seen)
         new = self._fallen(fitted, count, lab)
-        if self._transient:
+        if approach.known:
+            if self._transient or not self._beginning.holds(window):
+                self._beginning.forget()
+            elif approach.settled(seen):
+                return self._begun(new, window, lab, "what had been learned holds", turned)
+        elif self._transient:
             self._turn_back("the chain was far from its typical set")
         elif approach.turning and self._astray(new, seen, lab, window):
             self._turn_back("turns were lost")
@@ -276,7 +302,9 @@ class WarmUp:
         """The first plan after the approach, whose latest draws `turned` or were no-U-turn."""
         approach, count, policy = self._approach, window.end, self._policy
         restart = None
-        if self._tuner.found is not None:
+        if approach.known:
+            restart = Restart(window.step_size, 1.0, policy.settled_gain)
+        elif self._tuner.found is not None:
             restart = Restart(self._tuner.found.step_size, 1.0, policy.settled_gain)
         approach.end(reason)
         kinetic = plan.kinetic

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..names import choose
-from .adaptive import Adaptive, Learned
+from .adaptive import Adaptive, Network
 from .base import KineticEnergy
 from .check import KineticReport, check_kinetic
 from .custom import Custom, Profile
@@ -19,7 +19,7 @@ __all__ = [
     "Gaussian",
     "KineticEnergy",
     "KineticReport",
-    "Learned",
+    "Network",
     "Power",
     "Profile",
     "Relativistic",

@@ -13,7 +13,7 @@ from ..kernels.kinetic import Addressed
 from .profile import ProfileEnergy, Shape
 from .shadow import GRID, Geometry, measure, reach
 
-__all__ = ["Adaptive", "Learned"]
+__all__ = ["Adaptive", "Network"]
 
 _FARTHEST = 4.0  # momentum at which the last interval of the network begins, before it is rescaled
 _LEAST_SLOPE = 0.02  # of the velocity, next to its slope at zero: it grows everywhere, so that K is strictly convex
@@ -22,7 +22,7 @@ _LEAST_CHANGE = 0.005  # of the predicted reach: a smaller gain does not pay for
 _CAUTION = 0.01  # what it costs, in log F, to bend the velocity; without, it would level out more than draws can bear
 
 
-class Learned(NamedTuple):
+class Network(NamedTuple):
     """The weights that a network has learned.
 
     Attributes
@@ -155,11 +155,11 @@ class Adaptive(ProfileEnergy):
         """The predicted reach of a gradient over that of the Gaussian energy."""
         return self.learned(record).gain
 
-    def learned(self, record: Any) -> Learned:
+    def learned(self, record: Any) -> Network:
         """The weights in the record of a chain (`Chain.kinetic`)."""
         count, rate = int(record.params[1]), record.params[2]
         table = record.params[3 : 3 + 3 * count].reshape(count, 3)
-        return Learned(
+        return Network(
             np.arange(count) / rate, table[:, 0].copy(), table[:, 1].copy(), float(record.params[3 + 3 * count])
         )
 

@@ -13,6 +13,8 @@ Pictures of motion in phase space, and of what runs cost and gave.
 `trajectory_on_slice`    one trajectory over the log-density of a model
 `acceptance`             acceptance and step size of runs
 `compare`                samplers side by side
+`scales`                 mean and standard deviation of parameters, as a run has learned them
+`correlations`           their correlations
 =======================  ===============================================================================
 
 All need matplotlib (``pip install "pymc-symplectic[plots]"``), which is imported when something is drawn. They return
@@ -22,20 +24,24 @@ background are yours to choose.
 
 from .acceptance import acceptance
 from .compare import compare
+from .correlations import correlations
 from .energy_error import energy_error
 from .integrators_on import integrators_on
 from .kinetic_energies import kinetic_energies
 from .phase_portrait import phase_portrait
+from .scales import scales
 from .trajectory_on_slice import trajectory_on_slice
 from .work_precision import work_precision
 
 __all__ = [
     "acceptance",
     "compare",
+    "correlations",
     "energy_error",
     "integrators_on",
     "kinetic_energies",
     "phase_portrait",
+    "scales",
     "trajectory_on_slice",
     "work_precision",
 ]

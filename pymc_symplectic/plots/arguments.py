@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..kernels import kinetic as kernels
+from ..knowledge import Learned
 from ..mechanics import Method, System, method
 
-__all__ = ["Methods", "chosen_methods", "energies_of", "labelled", "potential_at", "velocities_of"]
+__all__ = ["Methods", "chosen_methods", "energies_of", "labelled", "places_of", "potential_at", "velocities_of"]
 
 type Methods = str | Method | Iterable[str | Method] | Mapping[str, str | Method]
 """One or more methods of integration, or labels and what they stand for."""
@@ -82,3 +83,27 @@ def velocities_of(record: Any, momenta: np.ndarray) -> np.ndarray:
     out = np.empty(np.shape(momenta))
     kernels.velocities(record, np.ascontiguousarray(momenta, dtype=float), out)
     return out
+
+
+def places_of(learned: Learned, var_names: str | Iterable[str] | None) -> np.ndarray:
+    """
+    The places of the parameters of some unconstrained variables, or of all, in what a run has learned.
+
+    Raises
+    ------
+    TypeError
+        When `learned` is not one.
+    ValueError
+        When a variable is not there, or none is named.
+    """
+    if not isinstance(learned, Learned):
+        raise TypeError(f"learned must be a pymc_symplectic.Learned, got a {type(learned).__name__}; see ps.learned")
+    known = learned.variables
+    asked = [var_names] if isinstance(var_names, str) else list(known if var_names is None else var_names)
+    if strangers := [name for name in asked if name not in known]:
+        listed = ", ".join(map(repr, strangers))
+        raise ValueError(f"var_names: nothing was learned of {listed}; unconstrained variables are {', '.join(known)}")
+    if not asked:
+        raise ValueError("var_names is empty: there is nothing to draw")
+    owners = np.repeat(list(known), [int(np.prod(shape, dtype=int)) for shape in known.values()])
+    return np.concatenate([np.flatnonzero(owners == name) for name in asked])

@@ -26,7 +26,7 @@ _TOLERANCE_SINGLE = 1e-4  # of numbers of single precision
 
 def describe_settings(settings: Settings) -> dict[str, str]:
     """Each option in words, the same in every process."""
-    words = {field.name: _text(getattr(settings, field.name)) for field in fields(settings)}
+    words = {field.name: _text(getattr(settings, field.name)) for field in fields(settings) if field.name != "learned"}
     del words["accept_given"]
     # of what runs did not say that were stored before there was a choice, only what is not usual
     del words["policy"]
@@ -34,6 +34,8 @@ def describe_settings(settings: Settings) -> dict[str, str]:
         del words["refreshment"]
     if not settings.reparametrizes:
         del words["parametrization"]
+    if settings.learned is not None:
+        words["learned"] = settings.learned.digest
     usual = Policy()
     for field in fields(Policy):
         if (value := getattr(settings.policy, field.name)) != getattr(usual, field.name):

@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import numpy as np
+
+from ..knowledge.options import of_settings
 from ..precompile import ahead_of_first_start
+from ..snapshots import check_learned
 from ..starts import positions
 from ..store import Store, StoreSink
 from ..target import kept_log_density, run_with
@@ -42,6 +46,8 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
         target = kept_log_density(compilation.model, compilation.compile_kwargs, reparametrized=settings.reparametrizes)
         if target.parametrization is None:  # there is nothing to choose
             description["options"].pop("parametrization", None)
+        if settings.learned is not None:
+            check_learned(settings.learned, settings, target)
         setup = Setup(target, settings, request.names, sizes.tune, sizes.draws, sizes.open_ended, sizes.thin)
         with _states(setup, request, description) as (sink, states):
             sink.reserve(request.blocks[0])
@@ -65,7 +71,7 @@ def _begun(
 ) -> Iterator[tuple[Sink, list[Mapping[str, Any]]]]:
     """The sink of a new run, in memory or at a path, and the states that its chains begin from."""
     seeds, conversion = request.seeds, request.conversion
-    starts = positions(setup.target, request.given["initvals"], seeds.starts)
+    starts = _starts(setup, request)
     states: list[Mapping[str, Any]] = [
         {"rng": rng.bit_generator.state, "position": start} for rng, start in zip(seeds.chains, starts, strict=True)
     ]
@@ -76,7 +82,16 @@ def _begun(
         return
     template = conversion.template(setup.variables, starts[0])
     model = describe_model(setup.target, setup.variables, starts[0])
-    described = {**description, "model": model, "start": starts[0].tolist()}
+    whose = {"variables": setup.target.layout, "options": of_settings(setup.settings)}
+    described = {**description, "model": model, "start": starts[0].tolist(), "learned": whose}
     store = Store.create(request.path, described, template, states, most=setup.draws)
     with store.locked():
         yield StoreSink(store, setup.variables), states
+
+
+def _starts(setup: Setup, request: Request) -> list[np.ndarray]:
+    """Where chains begin (d,): as is said, or at the last draws of another run, or near the model's initial point."""
+    learned, initvals = setup.settings.learned, request.given["initvals"]
+    if learned is None or initvals is not None:
+        return positions(setup.target, initvals, request.seeds.starts)
+    return [learned.start(chain) for chain in range(len(request.seeds.chains))]

@@ -16,6 +16,9 @@ import xarray as xr
 from pymc.exceptions import SamplingError
 
 from ..adaptation.tuner import in_words
+from ..diagnosis import odd_chains
+from ..knowledge import Learned, LearnedChain
+from ..knowledge.options import of_settings
 from ..native.pymc import log_warnings, run_convergence_checks
 from ..recorded import longest, without_skipped
 from ..store import StoreError
@@ -30,6 +33,7 @@ __all__ = ["result_of", "so_far"]
 
 _log = logging.getLogger(__name__)
 _MOST_CHECKED = 2**25  # bytes of draws that convergence checks read
+_MOST_NAMED = 3  # chains of which a warning says what they did
 
 
 def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) -> xr.DataTree:
@@ -57,6 +61,9 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
         idata = without_skipped(idata, max(warmups, default=tune))
     if not in_warmup:  # draws of warm-up have nothing computed of them
         idata = conversion.complete(idata)
+    learned = attempt("What was learned", "the draws are returned without it", _learned, runner, chains)
+    if learned is not None:
+        idata["learned"] = xr.DataTree(learned)
     adapted = attempt("The description of the run", "the draws are returned", _describe, idata, runner, chains)
     if not quiet:
         warmup = f"{min(warmups, default=tune)}"
@@ -73,6 +80,10 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
         found = attempt("The check of convergence", instead, _checked, idata, runner.setup.target.model)
         if not quiet:
             log_warnings(found or [])
+        instead = "the draws are returned; ps.diagnose(idata) has a table of the chains"
+        if odd := attempt("The look at the chains", instead, _odd, idata, runner.setup.target.model):
+            more = f" So do {len(odd) - _MOST_NAMED} more." if len(odd) > _MOST_NAMED else ""
+            warn(f"{' '.join(odd[:_MOST_NAMED])}{more} ps.diagnose(idata) has a table of all chains.")
     return idata
 
 
@@ -142,6 +153,12 @@ def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
     return run_convergence_checks(_thinned(idata), SimpleNamespace(free_RVs=free or derived, deterministics=derived))
 
 
+def _odd(idata: xr.DataTree, model: pm.Model) -> list[str]:
+    """What is said of chains that are elsewhere, by the free variables that are recorded, or by all there are."""
+    free = [rv.name for rv in model.free_RVs if rv.name in idata["posterior"]]
+    return odd_chains(_thinned(idata), free or None)
+
+
 def _thinned(idata: xr.DataTree) -> xr.DataTree:
     """Draws at equal distances, where all of them would not fit into memory several times over."""
     size = sum(variable.nbytes for variable in idata["posterior"].data_vars.values())
@@ -183,6 +200,17 @@ def _reached(reached: Reached | None) -> dict[str, Any]:
     numbers = {"ess": reached.ess, "r_hat": reached.r_hat}
     finite: dict[str, Any] = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
     return {"met": reached.met, "reached": {**finite, "ess_of": reached.ess_of, "r_hat_of": reached.r_hat_of}}
+
+
+def _learned(runner: Runner, chains: Sequence[int]) -> xr.Dataset | None:
+    """What those chains have learned whose warm-up has ended; None where there are none."""
+    ended = {n: runner.snapshots[n] for n in chains if n in runner.snapshots}
+    ended = {n: state for n, state in ended.items() if "count" in state and state["count"] >= state["end"]}
+    if not ended:
+        return None
+    setup = runner.setup
+    found = [LearnedChain.of(state) for state in ended.values()]
+    return Learned(setup.target.layout, of_settings(setup.settings), found).to_dataset(list(ended))
 
 
 def _counted(words: Sequence[str]) -> str:

@@ -68,7 +68,8 @@ def sample(
         Where chains begin, as for `pymc.sample`, by the names of free variables; also what `pymc.find_MAP` returns,
         whose deterministic variables are not looked at.  Variables that are not named begin at the model's initial
         point, moved by a uniform amount up to 1, either way, in unconstrained space.  They are not looked at where a
-        stored run goes on.
+        stored run goes on.  With `learned`, chains begin where those of that run have ended, unless this is given;
+        ``{}`` begins as without it.
     var_names : sequence of str, optional
         Which variables to keep; by default all free and deterministic ones.
     discard_tuned_samples : bool, optional
@@ -103,14 +104,15 @@ def sample(
         By default the model of the context.  What is compiled for a model is kept until the model changes.
     **options
         Those of `HMC`: `integrator`, `kinetic`, `metric`, `trajectory`, `refreshment`, `step_size`, `target_accept`,
-        `max_energy_error`, `temperature`, `parametrization`, `policy`.
+        `max_energy_error`, `temperature`, `parametrization`, `policy`, `learned`.
 
     Returns
     -------
     DataTree
         As `pymc.sample` returns it.  ``attrs["sampler"]`` of the posterior and of the statistics has, as JSON, the
-        options, what each chain has adapted, and why there are no more draws.  From a store, draws are read when they
-        are looked at.
+        options, what each chain has adapted, and why there are no more draws.  The group ``learned``, which
+        `pymc.sample` does not add, is what the function `learned` reads.  From a store, draws are read when they are
+        looked at.
 
     Raises
     ------
@@ -127,7 +129,8 @@ def sample(
         When sampling was interrupted (what has been drawn is returned), or chains have failed; when a result could be
         made only in part; when the goals of `until` are not met, with an estimate of how many draws that would take;
         when warm-up is too short to adapt anything; and when the posterior is improper, has no
-        maximum, or most draws diverge: the warning names the variables to blame.
+        maximum, or most draws diverge: the warning names the variables to blame.  Where convergence is checked, of a
+        chain that is elsewhere than the others, or stuck (see `diagnose`).
 
     Examples
     --------

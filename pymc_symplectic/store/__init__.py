@@ -3,8 +3,9 @@
 from .base import Store, is_free
 from .draws import Draws
 from .errors import StoreError, some
+from .learned import learned_of_store
 from .places import local_path
 from .reading import open_run
 from .sink import StoreSink
 
-__all__ = ["Draws", "Store", "StoreError", "StoreSink", "is_free", "local_path", "open_run", "some"]
+__all__ = ["Draws", "Store", "StoreError", "StoreSink", "is_free", "learned_of_store", "local_path", "open_run", "some"]

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
+from ..files import digest, read_json, read_state, read_tree, replace_file, write_json, write_state
 from .draws import Draws
 from .errors import StoreError
-from .files import digest, read_json, read_state, read_tree, replace_file, write_json, write_state
 from .layout import STATE_FOLDER, lay_out, open_group, resized, zarr_module
 from .places import check_names, local_path
 from .validation import check_count, check_description, check_state, sampled_groups

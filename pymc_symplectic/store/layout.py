@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..files import digest
 from .errors import StoreError
-from .files import digest
 from .places import check_names
 from .validation import SAMPLED, sampled_groups
 

@@ -14,6 +14,7 @@ from ..recorded import longest, without_skipped
 from .base import FORMAT, Store
 from .draws import Draws
 from .errors import Damage, StoreError, some
+from .learned import with_learned
 
 __all__ = ["open_run"]
 
@@ -68,7 +69,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         warnings.warn(f"{store.path} is damaged. {'; '.join(faulty)}", UserWarning, stacklevel=2)
     if open_ended and length > store.tune:
         tree = without_skipped(tree, max((states[n]["end"] for n in chains if n in states), default=store.tune))
-    return tree
+    return with_learned(tree, store, {chain: states[chain] for chain in chains if chain in states})
 
 
 def _opened(path: str | os.PathLike[str]) -> tuple[Store, Draws]:

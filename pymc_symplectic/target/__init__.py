@@ -6,6 +6,7 @@ from .data import OtherData, run_with
 from .density import LogDensity
 from .kept import kept, kept_log_density
 from .parametrization import check_parametrization
+from .unconstrained import unconstraining
 from .values import Values, values_function
 from .variables import value_variables
 
@@ -19,6 +20,7 @@ __all__ = [
     "kept_log_density",
     "opened",
     "run_with",
+    "unconstraining",
     "user_code",
     "value_variables",
     "values_function",

@@ -401,6 +401,11 @@ class LogDensity:
             point[name] = part if self.lossless else part.astype(dtype, copy=False)
         return point
 
+    @property
+    def layout(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each variable that is sampled, unconstrained, by name, in the order of the flat vector."""
+        return {name: shape for name, (shape, _) in self._layout.items()}
+
     def names_of(self, coordinates: np.ndarray) -> list[str]:
         """Names, as the user gave them, of the variables that the given coordinates of the flat vector belong to."""
         owners = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))

@@ -13,9 +13,10 @@ import pymc as pm
 import pytest
 
 import pymc_symplectic as ps
+from pymc_symplectic import files
 from pymc_symplectic.recorded import RecordedVariables
 from pymc_symplectic.run import opening, request, task
-from pymc_symplectic.store import Store, base, files, layout
+from pymc_symplectic.store import Store, base, layout
 from pymc_symplectic.store.checksums import Checksums, checksum
 from pymc_symplectic.target import LogDensity
 

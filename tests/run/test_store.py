@@ -19,9 +19,10 @@ import pytest
 import xarray as xr
 
 import pymc_symplectic as ps
+from pymc_symplectic import files
 from pymc_symplectic.run import task
 from pymc_symplectic.run.runner import Runner
-from pymc_symplectic.store import Store, files, layout
+from pymc_symplectic.store import Store, layout
 
 from . import SHORT, assert_same_draws, run
 from .conftest import new_rich_model

@@ -1,0 +1,6 @@
+"""What a run has learned, as a value: kept with its draws, saved, and given to the next run."""
+
+from .chain import LearnedChain
+from .value import Learned
+
+__all__ = ["Learned", "LearnedChain"]
