@@ -218,10 +218,13 @@ def _levels(found: Mapping[Any, tuple[LocationScale, set[Any]]]) -> dict[Any, in
     """The levels of values, each after those that it is made from, without those on chains of too many."""
     of = {value: its & found.keys() for value, (_, its) in found.items()}
     above: dict[Any, int] = {}
-    while len(above) < len(of):  # as a model's variables are made one from another, there is always one more
+    more = True
+    while more:  # what is made in a circle never is one more
+        more = False
         for value, its in of.items():
             if value not in above and its <= above.keys():
                 above[value] = 1 + max((above[parent] for parent in its), default=0)
+                more = True
     below = dict.fromkeys(above, 0)
     for value in reversed(above):
         for parent in of[value]:

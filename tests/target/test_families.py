@@ -47,6 +47,11 @@ def standardised_by_hand(m, s):
     pm.Normal("seen", m + s * x, 1.0, observed=np.zeros(3))
 
 
+def standardised_and_masked(m, s):
+    x = pm.Normal("x", shape=3)
+    pm.Normal("seen", m + np.array([1.0, 0.0, 1.0]) * s * x, 1.0, observed=np.zeros(3))
+
+
 def standardised_and_indexed(m, s):
     x = pm.StudentT("x", nu=4, shape=3)
     pm.Normal(
@@ -71,6 +76,7 @@ ROTATED = {
     ),
     "by hand": standardised_by_hand,
     "by hand, indexed": standardised_and_indexed,
+    "by hand, masked": standardised_and_masked,
 }
 """Those of which elements have to do with one another, or with more than their distribution."""
 
@@ -198,6 +204,25 @@ def test_of_two_in_one_sum_one_is_the_location_of_the_other():
         pm.Normal("seen", s * pm.Normal("x", shape=3) + t * pm.Normal("z", shape=3), 1.0, observed=np.zeros(3))
     found = standardised_of(model)
     assert [(name, one.level) for name, one in found.items()] == [("z", 1), ("x", 2)]
+
+
+@pytest.mark.parametrize("shape", [(), 3])
+def test_of_two_in_one_product_neither_has_a_scale(shape):
+    """As in a model of factors; what depends on the product is found all the same."""
+    with pm.Model() as model:
+        s = pm.LogNormal("s")
+        loading, factor = pm.Normal("loading", shape=shape), pm.StudentT("factor", nu=4, shape=shape)
+        pm.Normal("child", s * (loading * factor), s)
+    assert names_found(model) == ["child"]
+
+
+def test_what_is_made_in_a_circle_is_left_alone(monkeypatch):
+    with pm.Model() as model:
+        a, b = pm.Normal("a"), pm.Normal("b")
+        pm.Normal("beside", a, pt.exp(b))
+    circle = [(a, pt.zeros(()), b), (b, pt.zeros(()), a)]
+    monkeypatch.setattr("pymc_symplectic.target.families.standardised", lambda _: circle)
+    assert "a" not in names_found(model) and "b" not in names_found(model)
 
 
 def test_levels_by_hand():

@@ -199,6 +199,20 @@ def test_of_a_scale_of_0_the_density_is_what_it_is_in_the_model():
     assert target(q)[0] == plain(q)[0] == -np.inf
 
 
+def test_a_factor_of_0_leaves_gradients_finite():
+    """Of what is non-centered by hand: chains may start there."""
+    with pm.Model() as model:
+        t = pm.Normal("t")
+        pm.Normal("seen", t * pm.Normal("z", shape=2), 1.0, observed=np.ones(2))
+    target = kept_log_density(model, {"mode": "FAST_COMPILE"}, reparametrized=True)
+    q = np.array([0.0, 0.3, -0.2])
+    for weight in (0.0, 0.6):
+        value, gradient, _ = inside(chain_of(model, {"z": weight}, target), q)
+        assert value == pytest.approx(target(q)[0], rel=1e-12)
+        np.testing.assert_allclose(gradient, target(q)[1], rtol=1e-12)
+    assert np.isfinite(gradient).all()
+
+
 def test_variables_without_elements_are_left_alone():
     with pm.Model() as model:
         t = pm.HalfNormal("t")
