@@ -235,6 +235,17 @@ def test_graphs_are_shared():
     assert sum(variable.owner is not None for variable in ancestors([graph])) < 600
 
 
+def test_graphs_of_vectors_under_vectors_are_shared():
+    """Each of a vector's sweeps leaves what is above it as it is."""
+    with pm.Model() as model:
+        scale, above = pm.HalfNormal("scale"), np.zeros(6)
+        for i in range(4):
+            above = pm.MvNormal(f"x{i}", above, cov=scale * np.eye(6), shape=6)
+        layout = {value.name: (value.type.shape, value.dtype) for value in model.value_vars}
+        graph = Parametrization(model, model.value_vars, layout).density(model.logp())
+    assert sum(variable.owner is not None for variable in ancestors([graph])) < 1500
+
+
 def test_models_without_hierarchies_are_compiled_as_ever():
     with pm.Model() as model:
         pm.Normal("x", 0, 2, shape=3)
