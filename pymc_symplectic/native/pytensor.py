@@ -63,6 +63,7 @@ __all__ = [
     "shared_storage",
     "step_of",
     "storage_of",
+    "with_replaced",
     "within_blocks",
 ]
 
@@ -216,6 +217,19 @@ def let_numba_call(kind: type) -> None:
             return generate_fallback_impl(op, node, **rest)
 
     numba_funcify.register(kind)(called)
+
+
+# Graphs
+
+
+def with_replaced(graph: Any, old: Any, new: Any) -> Any:
+    """A graph in which a variable is replaced by another; what does not depend on it is shared with the old one.
+
+    Touches ``graph_replace``; ``clone_replace``, which has a page in PyTensor's manual, copies everything.
+    """
+    with needed("pytensor"):
+        from pytensor.graph.replace import graph_replace
+    return graph_replace(graph, {old: new}, strict=False)
 
 
 # Operations

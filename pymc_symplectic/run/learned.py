@@ -10,20 +10,21 @@ import xarray as xr
 
 from ..knowledge import Learned
 from ..store import learned_of_store
+from .handle import Run
 
 __all__ = ["learned"]
 
 _GROUP = "learned"
 
 
-def learned(source: xr.DataTree | str | os.PathLike[str]) -> Learned:
+def learned(source: xr.DataTree | Run | str | os.PathLike[str]) -> Learned:
     """What the warm-up of a run has learned, and where its chains have come to.
 
     Parameters
     ----------
-    source : DataTree or path
-        What `sample` has returned, also after it was written to a file and read again; the store of a run, finished or
-        not; or a file that `Learned.save` has written.
+    source : DataTree, Run or path
+        What `sample` has returned, also after it was written to a file and read again; a `Run`, between its blocks of
+        draws; the store of a run, finished or not; or a file that `Learned.save` has written.
 
     Returns
     -------
@@ -35,7 +36,9 @@ def learned(source: xr.DataTree | str | os.PathLike[str]) -> Learned:
     FileNotFoundError
         When there is nothing at the path.
     TypeError
-        When `source` is neither.
+        When `source` is none of these.
+    RuntimeError
+        When a `Run` has no draws yet.
     ValueError
         When a result has no group ``learned``, as those of `pymc.sample` have none, or no chain has ended its warm-up.
     StoreError
@@ -50,6 +53,8 @@ def learned(source: xr.DataTree | str | os.PathLike[str]) -> Learned:
     >>> ps.learned(idata).table.loc["pooled", "integrator"]
     'harmonic_leapfrog'
     """
+    if isinstance(source, Run):
+        source = source.draws()
     if isinstance(source, xr.DataTree):
         if _GROUP not in source.children:
             made = source["posterior"].attrs.get("inference_library") if "posterior" in source.children else None

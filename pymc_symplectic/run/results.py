@@ -106,7 +106,11 @@ def so_far(runner: Runner) -> xr.DataTree:
     if length <= tune:
         return idata
     ends = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
-    return without_skipped(idata, max(ends, default=tune))
+    idata = without_skipped(idata, max(ends, default=tune))
+    learned = _learned(runner, chains)
+    if learned is not None:
+        idata["learned"] = xr.DataTree(learned)
+    return idata
 
 
 def _raise_or_warn(runner: Runner) -> None:

@@ -35,8 +35,8 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.basic import clone_get_equiv
-from pytensor.graph.replace import graph_replace
 
+from ..native.pytensor import with_replaced
 from .families import LocationScale, location_scales
 from .variables import value_variables
 
@@ -114,7 +114,7 @@ class Parametrization:
             stretch = pt.exp(power)
             found = _like(value * stretch + location * (one.weight - weight * stretch), value)
             for _ in range(one.sweeps - 1):  # of elements of y, more and more become those of q
-                again = graph_replace(location, {value: found}, strict=False)
+                again = with_replaced(location, value, found)
                 found = _like(value * stretch + again * (one.weight - weight * stretch), value)
             made[value] = found
             log_jacobian += power.sum()

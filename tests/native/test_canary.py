@@ -27,7 +27,7 @@ from filelock import FileLock
 from numba.core.errors import TypingError
 from numba.extending import overload
 from operations import Quadratic
-from pytensor.graph.traversal import io_toposort
+from pytensor.graph.traversal import ancestors, io_toposort
 
 from pymc_symplectic.native import inlining, jax, versions
 from pymc_symplectic.native import numba as of_numba
@@ -413,6 +413,14 @@ def test_steps():
     assert [of_pytensor.step_of(one.owner) for one in made] == expected
     with pm.Model():
         assert of_pytensor.step_of(pm.Deterministic("d", vector * 2.0).owner) == "view"
+
+
+def test_replaced_graphs_share_the_rest():
+    vector, other = pt.dvector("vector"), pt.dvector("other")
+    rest = pt.exp(vector)
+    graph = of_pytensor.with_replaced(other * 2.0 + rest, other, vector)
+    assert other not in ancestors([graph]) and rest in ancestors([graph])
+    assert of_pytensor.with_replaced(rest, other, vector) is rest
 
 
 def test_lags():

@@ -14,7 +14,7 @@ from scipy import stats
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels.linear import DiagonalMap
-from pymc_symplectic.run import runner
+from pymc_symplectic.run.control import Control
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.store import Store, StoreError
 from pymc_symplectic.target import kept_log_density
@@ -325,8 +325,8 @@ def test_a_metric_of_ones_own_has_to_be_given_again(normal_model):
 def test_a_store_of_an_earlier_version_is_opened_without_it(normal_model, tmp_path, monkeypatch):
     create = Store.create
 
-    def without(path, description, template, states):
-        return create(path, {name: value for name, value in description.items() if name != "learned"}, template, states)
+    def without(path, description, *rest, **sizes):
+        return create(path, {name: value for name, value in description.items() if name != "learned"}, *rest, **sizes)
 
     monkeypatch.setattr(Store, "create", without)
     run(normal_model, chains=2, store=tmp_path / "r")
@@ -347,13 +347,14 @@ def test_a_start_that_is_outside_by_new_data():
 
 
 def test_a_run_that_ended_in_warm_up_has_learned_nothing(normal_model, tmp_path, monkeypatch):
-    whole = runner.run_chain
+    calls = count()
 
-    def cut(setup, job, sink, report, stopped):
-        calls = count()
-        return whole(setup, job, sink, report, lambda: next(calls) > 2 or stopped())
+    def halted(self):
+        if next(calls) > 3:
+            self.stop()
+        return self.stopped
 
-    monkeypatch.setattr(runner, "run_chain", cut)
+    monkeypatch.setattr(Control, "halted", property(halted))
     idata = run(normal_model, tune=400, chains=2, store=tmp_path / "r", discard_tuned_samples=False)
     assert "learned" not in idata.children
     with pytest.raises(ValueError, match=r"no chain of .* has ended its warm-up yet"):
@@ -364,3 +365,14 @@ def test_how_warm_up_ended_is_logged(model, learned, caplog):
     with caplog.at_level(logging.INFO):
         run(model, tune=None, learned=learned, quiet=False)
     assert any("what had been learned holds (4 of 4 chains)" in record.getMessage() for record in caplog.records)
+
+
+def test_of_a_run_that_goes_on(normal_model):
+    """By a callback: of all that its chains have learned when they have come to the end of a block."""
+    seen = []
+
+    def look(going):
+        seen.append(ps.learned(going))
+
+    idata = run(normal_model, draws=150, chains=2, callback=look)
+    assert len(seen) == 2 and seen[-1].digest == ps.learned(idata).digest
