@@ -183,7 +183,7 @@ class Coordinates:
     def centered(self) -> dict[str, Any]:
         """The weight of each variable that is reparametrised, by name; a list of those of its elements if they differ.
 
-        0 is non-centered, and 1 as in the model.
+        0 is non-centered, and 1 centered.
         """
         if self.weights is None:
             return {}

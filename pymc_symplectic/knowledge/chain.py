@@ -34,7 +34,7 @@ class LearnedChain:
     kinetic : ndarray
         Parameters of the kinetic energy, as kernels take them.
     weights : ndarray of shape (d,) or None
-        How far each coordinate is centered: 1 as in the model, 0 not at all.  None where all are those of the model.
+        How far each coordinate is centered: 1 altogether, 0 not at all.  None where all are those of the model.
     choice : dict
         Integrator, trajectory, momenta and metric in words and numbers, as in the attribute ``sampler`` of a result.
     state : dict

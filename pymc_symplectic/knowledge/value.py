@@ -136,7 +136,7 @@ class Learned:
         """A row for each unconstrained parameter: mean and standard deviation, pooled or by chain, and its weight.
 
         Mean and standard deviation are those of the metric, in the coordinates that chains move in; `weight` says
-        which: 1 as in the model, 0 non-centered.
+        which: 1 centered, 0 non-centered.
         """
         if self.pooled is not None:
             return _scales(self.pooled, self.labels)
