@@ -187,7 +187,7 @@ def _parametrization(given: object) -> str | Mapping[str, np.ndarray]:
             raise TypeError(f"parametrization: the weights of {name} must be numbers, got {weight!r}") from None
         if not np.all((weights[name] >= 0) & (weights[name] <= 1)):
             raise ValueError(
-                f"parametrization: the weights of {name} must lie between 0 (non-centered) and 1 (as in the model), "
+                f"parametrization: the weights of {name} must lie between 0 (non-centered) and 1 (centered), "
                 f"got {weight!r}"
             )
     return weights

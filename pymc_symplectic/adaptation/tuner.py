@@ -92,7 +92,7 @@ def _centered(weights: Mapping[str, Any]) -> str:
         f"{name} {np.min(weight):.2g}" + (f" to {np.max(weight):.2g}" if np.ndim(weight) else "")
         for name, weight in weights.items()
     ]
-    return f"; centered by (0 not at all, 1 as in the model) {', '.join(parts)}"
+    return f"; centered by (0 not at all, 1 altogether) {', '.join(parts)}"
 
 
 class Tuner:
