@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .adaptation.efficiency import longest_stay
 from .adaptation.tuner import in_words
 
 __all__ = ["diagnose", "odd_chains"]
@@ -229,10 +230,7 @@ def _by_variables(told: Sequence[str], labels: Any) -> list[str]:
 
 def _longest_rest(draws: np.ndarray) -> int:
     """The most successive draws (n, labels) that are the same."""
-    if not draws.size:
-        return 0
-    changes = np.flatnonzero((np.diff(draws, axis=0) != 0).any(axis=1)) + 1
-    return int(np.diff([0, *changes, len(draws)]).max())
+    return longest_stay(draws) + 1 if draws.size else 0
 
 
 def _divergences(chains: _Chains) -> np.ndarray:

@@ -17,6 +17,7 @@ from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Run
 from benchmarks.scores import Record, least_ess, score
 from benchmarks.studies.cold_start import prepares
+from pymc_symplectic.adaptation.efficiency import longest_stay
 
 RESULTS = study.RESULTS / "hierarchies"
 SETS = ("hierarchies", "hierarchies-apart")
@@ -27,13 +28,8 @@ R_HAT, REST = 1.01, 30
 
 def longest_rest(draws: Mapping[str, np.ndarray]) -> int:
     """The most draws in a row, of any chain, that are one point."""
-    values = [part.reshape(*part.shape[:2], -1) for part in draws.values()]
-    rests = np.all([(part[:, 1:] == part[:, :-1]).all(axis=-1) for part in values], axis=0)
-    longest = 0
-    for chain in rests:
-        moves = np.flatnonzero(~np.concatenate([[False], chain, [False]]))
-        longest = max(longest, int(np.diff(moves).max()))
-    return longest
+    together = [values.reshape(*values.shape[:2], -1) for values in draws.values()]
+    return 1 + max(map(longest_stay, np.concatenate(together, axis=-1)))
 
 
 def measure(run: Run, posterior: Posterior) -> Record:
