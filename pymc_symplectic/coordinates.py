@@ -40,6 +40,7 @@ class Coordinates:
         self.weights: np.ndarray | None = None
         self.target = log_density.target
         self._left = 0  # changes of the weights that may still be made
+        self._rich: list[str] | None = None  # variables of which data say much; None until that has been asked
         automatic, known = settings.parametrization == "auto", settings.learned
         if log_density.parametrization is None or not settings.reparametrizes:
             return
@@ -111,12 +112,18 @@ class Coordinates:
             return False
         count = len(points.draws)
         placed = self._placed(points)
-        found = better_weights(placed, count, policy)
+        if self._rich is None:
+            ratios = {
+                name: self._evidence(name, one, points, density)[0] for name, one in placed.items() if not one.now.any()
+            }
+            self._rich = [name for name, ratio in ratios.items() if ratio > policy.centering_rich]
+        found = better_weights(placed, count, policy, self._rich)
         if found is None:
             return False
         narrow = {name for name in found if self._may_be_narrow(name, placed[name], found[name], points, density)}
         if narrow:
-            found = better_weights({name: one for name, one in placed.items() if name not in narrow}, count, policy)
+            others = {name: one for name, one in placed.items() if name not in narrow}
+            found = better_weights(others, count, policy, self._rich)
             if found is None:
                 return False
         for name, weights in found.items():
@@ -146,15 +153,25 @@ class Coordinates:
     def _may_be_narrow(
         self, name: str, placed: Placed, wanted: np.ndarray, points: Window, density: Callable[[np.ndarray], float]
     ) -> bool:
-        """Whether a variable that is non-centered has to stay so, as data allow for a scale that is next to nothing.
+        """Whether a variable that is non-centered has to stay so, as data allow for a scale that is next to nothing."""
+        if placed.now.any() or not wanted.any():
+            return False
+        policy = self._policy
+        _, clearly = self._evidence(name, placed, points, density)
+        return clearly < policy.centering_evidence + policy.centering_early / len(points.draws)
 
-        Its effects are taken away at some points; what the density loses tells.
+    def _evidence(
+        self, name: str, placed: Placed, points: Window, density: Callable[[np.ndarray], float]
+    ) -> tuple[float, float]:
+        """The least `evidence` of the effects of a non-centered variable at some points; none of a scale that is known.
+
+        The effects are taken away there; what the density loses tells.
         """
         varies = np.ptp(placed.log_scales, axis=0) > 0
-        if placed.now.any() or not wanted.any() or not varies.any():
-            return False
+        if not varies.any():
+            return 0.0, np.inf
         places = np.flatnonzero(varies) + self._parametrization.places[name].start
-        least, last = np.inf, len(points.draws) - 1
+        found, last = [], len(points.draws) - 1
         for i in np.linspace(last // 2, last, self._policy.centering_tests).astype(int):
             without = points.draws[i].copy()
             effects, without[places] = without[places], 0.0
@@ -162,8 +179,8 @@ class Coordinates:
                 effects = np.diff(effects.reshape(len(varies) // placed.length, -1), prepend=0.0)
             loss = points.log_density[i] - density(without)
             loss += np.minimum(0.5 * effects**2, _LARGEST_EFFECT).sum()
-            least = min(least, evidence(loss, len(places)))
-        return least < self._policy.centering_evidence + self._policy.centering_early / len(points.draws)
+            found.append(evidence(loss, len(places)))
+        return min(found)
 
     def _before(self, values: np.ndarray, place: slice, size: int) -> np.ndarray:
         """Slopes of the locations of vectors in their elements (n, m, m), at vectors of the model (n, d).
@@ -200,12 +217,13 @@ class Coordinates:
         """Weights, and where a chain is in these coordinates: it comes back from the model's by rounding alone."""
         if self.weights is None:
             return None
-        return {"weights": self.weights.copy(), "position": coordinates.copy(), "left": self._left}
+        weights, position = self.weights.copy(), coordinates.copy()
+        return {"weights": weights, "position": position, "left": self._left, "rich": self._rich}
 
     def restore(self, snapshot: Mapping[str, Any] | None, position: np.ndarray) -> np.ndarray:
         """Take the weights of a snapshot; returns the coordinates (d,) of the chain, at `position` in the model's."""
         if self.weights is None or snapshot is None:
             return self.inward(position)
         self.weights[:] = snapshot["weights"]
-        self._left = snapshot["left"]
+        self._left, self._rich = snapshot["left"], snapshot.get("rich")
         return np.asarray(snapshot["position"])

@@ -19,7 +19,7 @@ that one of them is not: one by one, from a few dozen points of trajectories, we
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -97,7 +97,9 @@ class Placed(NamedTuple):
         return stretch * (np.eye(size) - self.before[:, None]) + weight * self.before[:, None]
 
 
-def better_weights(placed: Mapping[str, Placed], count: int, policy: Policy) -> dict[str, np.ndarray] | None:
+def better_weights(
+    placed: Mapping[str, Placed], count: int, policy: Policy, rich: Collection[str] = ()
+) -> dict[str, np.ndarray] | None:
     """The weights (k,) of variables that are best by some points, if clearly better than those in use; else None.
 
     Parameters
@@ -107,29 +109,34 @@ def better_weights(placed: Mapping[str, Placed], count: int, policy: Policy) -> 
     count : int
         The number of points of which these are some.
     policy : Policy
+    rich : collection of str
+        Names of those of which data say so much that they are centered, unless the points clearly say otherwise: where
+        they depend on others besides, products are large by any weight, and tell little.
     """
-    clear = max(policy.centering_own_least, policy.centering_own / count)
-    found, gain = {}, 0.0
+    found, gain, certain = {}, 0.0, False
     with np.errstate(all="ignore"):
         for name, one in placed.items():
+            slack = policy.centering_slack if name in rich else 0.0
+            clear = slack + max(policy.centering_own_least, policy.centering_own / count)
             products = np.array([one.log_product(weight) for weight in _GRID])
-            common = products.mean(axis=1).argmin()
+            means = products.mean(axis=1)
+            common = len(_GRID) - 1 if means[-1] < means.min() + slack else means.argmin()
             best = np.full(len(one.now), _GRID[common])
             if not one.alike:
                 alone = products[common] - products.min(axis=0) > clear
                 best[alone] = _GRID[products.argmin(axis=0)][alone]
             best[best < policy.centering_least] = 0.0  # a little centering leaves a neck where there is one
             gain += float((one.log_product(one.now) - one.log_product(best)).sum())
+            certain = certain or (name in rich and not one.now.any() and bool(best.any()))
             found[name] = best
-    return found if gain > policy.centering_gain + policy.centering_doubt / count else None
+    return found if certain or gain > policy.centering_gain + policy.centering_doubt / count else None
 
 
-def evidence(loss: float, count: int) -> float:
-    r"""How clearly data say that effects have a scale at all: the logarithm of a Bayes factor against a scale of 0.
+def evidence(loss: float, count: int) -> tuple[float, float]:
+    r"""How much data say of effects, and how clearly they say that these have a scale at all.
 
     Of normal effects θ with data of precision :math:`1/s^2` each, :math:`\theta = \mu` costs
-    :math:`J\tau^2 / 2s^2` nats of the likelihood on average, wherever warm-up is with τ: with
-    :math:`k = \tau^2 / s^2`, the factor is :math:`\tfrac J2 (k - \log(1 + k))`.
+    :math:`J\tau^2 / 2s^2` nats of the likelihood on average, wherever warm-up is with τ.
 
     Parameters
     ----------
@@ -137,6 +144,13 @@ def evidence(loss: float, count: int) -> float:
         Nats of the likelihood that are lost without the effects.
     count : int
         J, their number.
+
+    Returns
+    -------
+    ratio : float
+        :math:`k = \tau^2 / s^2`, 0 at least.
+    log_factor : float
+        The logarithm of a Bayes factor against a scale of 0, :math:`\tfrac J2 (k - \log(1 + k))`.
     """
     ratio = max(0.0, 2 * loss / count)
-    return 0.5 * count * (ratio - math.log1p(ratio)) if math.isfinite(ratio) else math.inf
+    return ratio, 0.5 * count * (ratio - math.log1p(ratio)) if math.isfinite(ratio) else math.inf

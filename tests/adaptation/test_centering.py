@@ -146,9 +146,26 @@ def test_evidence_of_a_scale(ratio):
     for scale in (tau, 2 * tau):
         shrunk = scale**2 / (1 + scale**2)
         theta = shrunk * y + shrunk**0.5 * rng.normal(size=count)
-        found = evidence(0.5 * (y**2 - (y - theta) ** 2).sum(), count)
-        assert found == pytest.approx(exact, rel=0.25, abs=15)
+        found, factor = evidence(0.5 * (y**2 - (y - theta) ** 2).sum(), count)
+        assert found == pytest.approx(ratio, rel=0.2, abs=0.2)
+        assert factor == pytest.approx(exact, rel=0.25, abs=15)
 
 
 def test_evidence_without_numbers():
-    assert evidence(np.inf, 3) == np.inf and evidence(-5.0, 3) == 0.0
+    assert evidence(np.inf, 3) == (np.inf, np.inf) and evidence(-5.0, 3) == (0.0, 0.0)
+
+
+def test_where_data_are_rich_products_may_not_tell():
+    """As where all groups move with another variable, and slopes and spreads are large by any weight."""
+    rng = np.random.default_rng(8)
+    placed = points_of(np.full(6, 300.0), np.zeros(6), count=60)
+    together = 5.0 * rng.normal(size=(60, 1))
+    hidden = placed._replace(
+        deviations=placed.deviations + together, slopes=placed.slopes + 30.0 * rng.normal(size=(60, 6))
+    )
+    (best,) = better_weights({"x": hidden}, 60, POLICY, ["x"]).values()
+    assert set(best) == {1.0}
+    by_products = better_weights({"x": hidden}, 60, POLICY)
+    assert by_products is None or by_products["x"].min() < 1.0
+    poor = points_of(np.full(20, 0.01), np.zeros(20))
+    assert better_weights({"x": poor}, 400, POLICY, ["x"]) is None  # whatever was thought of it
