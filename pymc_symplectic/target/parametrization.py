@@ -69,7 +69,7 @@ class Parametrization:
     as_written : ndarray (d,)
         The weights b by which y is q.
     weights : shared variable
-        One weight for each coordinate (d,), 1 where nothing is reparametrised; and, last, the temperature, by which the
+        One weight for each coordinate (d,), at first as written; and, last, the temperature, by which the
         Jacobian is multiplied, as what is sampled is the density of the model to the power of its inverse.
     """
 
@@ -84,10 +84,11 @@ class Parametrization:
         self.names = {model.values_to_rvs[one.value].name: one.value.name for one in found}
         self.shapes = {name: layout[name][0] for name in self.places}
         self.dim = ends[-1]
-        self.weights = pytensor.shared(np.ones(self.dim + 1), "weights of the parametrization", shape=(self.dim + 1,))
         self.as_written = np.ones(self.dim)
         for one in found:
             self.as_written[slices[one.value.name]] = one.weight
+        first = np.append(self.as_written, 1.0)  # so that by itself the density is that of the model
+        self.weights = pytensor.shared(first, "weights of the parametrization", shape=first.shape)
         self.found = {one.value.name: one._replace(**self._broadcast(one)) for one in found}
         by_level: dict[int, int] = {}
         for one in found:

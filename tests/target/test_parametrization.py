@@ -107,6 +107,19 @@ def test_with_weights_of_one_it_is_the_models_own():
     np.testing.assert_allclose(target(q)[1], slope, rtol=1e-10)  # of the model, whatever chains move in
 
 
+@pytest.mark.parametrize("family", ["by hand", "by hand, indexed", "vector", "walk"])
+def test_by_itself_it_is_the_density_of_the_model(family):
+    """As starts are looked at, and errors are blamed: whatever chains move in, also of what is non-centered by hand."""
+    model = model_of(family)
+    q = np.array([0.4, -0.6, 0.3, -0.2, 1.1])
+    options = {"mode": "FAST_COMPILE"}
+    (value, slope), (expected, slopes) = (
+        kept_log_density(model, options, reparametrized=reparametrized)(q) for reparametrized in (True, False)
+    )
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(slope, slopes, rtol=1e-10)
+
+
 def test_chains_have_weights_of_their_own():
     """Side by side, on one compiled density."""
     model = model_of("normal")
