@@ -31,7 +31,7 @@ from scipy.stats import chisquare
 
 import pymc_symplectic as ps
 from benchmarks import study
-from pymc_symplectic.run import sample as sampling
+from pymc_symplectic.run import session
 from pymc_symplectic.run.runner import Runner
 
 ONE_CORE = {"chains": 4, "cores": 1}
@@ -166,13 +166,13 @@ class _Within:
 
     def __enter__(self) -> "_Within":
         self.seconds = 0.0
-        self._were = Runner.on_threads, sampling.result_of
+        self._were = Runner.on_threads, session.result_of
         Runner.on_threads = self._timed(Runner.on_threads)  # type: ignore[method-assign]
-        sampling.result_of = self._timed(sampling.result_of)  # type: ignore[attr-defined]
+        session.result_of = self._timed(session.result_of)  # type: ignore[attr-defined]
         return self
 
     def __exit__(self, *_: object) -> None:
-        Runner.on_threads, sampling.result_of = self._were  # type: ignore[method-assign, attr-defined]
+        Runner.on_threads, session.result_of = self._were  # type: ignore[method-assign, attr-defined]
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
