@@ -13,7 +13,7 @@ to hang on it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -363,6 +363,10 @@ class Policy:
     def most_lost(self, split: str) -> float:
         """The fraction of trajectories that may come to nothing."""
         return self.most_lost_harmonic if split == "harmonic" else self.most_lost_free
+
+    def __repr__(self) -> str:
+        changed = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Policy({', '.join(changed)})"
 
     def __post_init__(self) -> None:
         if not (0 <= self.final_fraction < 1 and math.isfinite(self.transient_gradient)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from .policy import Policy
 from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
 
-__all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted"]
+__all__ = ["DEFAULTS", "OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted", "with_options"]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
 
@@ -50,6 +51,42 @@ class Options(TypedDict, total=False):
     learned: Learned | None
 
 
+DEFAULTS = Options(
+    integrator="auto",
+    kinetic="gaussian",
+    metric="auto",
+    trajectory="auto",
+    refreshment=None,
+    step_size=None,
+    target_accept=None,
+    max_energy_error=1000.0,
+    temperature=1.0,
+    parametrization="auto",
+    policy=Policy(),
+    learned=None,
+)
+"""What each option is where it is not given."""
+
+
+def with_options(signature: inspect.Signature) -> inspect.Signature:
+    """A signature in which the options stand by name, with their defaults, in place of ``**options``.
+
+    Parameters
+    ----------
+    signature : inspect.Signature
+
+    Returns
+    -------
+    inspect.Signature
+    """
+    named = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=kind.__forward_arg__)
+        for (name, value), kind in zip(DEFAULTS.items(), Options.__annotations__.values(), strict=True)
+    ]
+    others = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    return signature.replace(parameters=[*others, *named])
+
+
 @dataclass(frozen=True)
 class Settings:
     """One configuration of the sampler.
@@ -67,10 +104,10 @@ class Settings:
     target_accept: float
     max_energy_error: float
     temperature: float
-    accept_given: bool = False
-    parametrization: str | Mapping[str, np.ndarray] = "auto"
-    policy: Policy = field(default_factory=Policy)
-    learned: Learned | None = field(default=None, repr=False)
+    accept_given: bool
+    parametrization: str | Mapping[str, np.ndarray]
+    policy: Policy
+    learned: Learned | None = field(repr=False)
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
@@ -79,27 +116,27 @@ class Settings:
         learned = _learned(options.pop("learned", None))
         if learned is not None:
             options = Options(**joined(learned.options, options))  # type: ignore[typeddict-item]
-        scheme = integrators.get(options.get("integrator", "auto"))
-        energy = kinetic.get(options.get("kinetic", "gaussian"))
+        options = Options(**{**DEFAULTS, **options})
+        scheme, energy = integrators.get(options["integrator"]), kinetic.get(options["kinetic"])
         _check_split(scheme, energy)
-        refreshment = refreshments.get(options.get("refreshment"))
-        trajectory = _trajectory_for(refreshment, trajectories.get(options.get("trajectory", "auto")), energy)
-        step_size, target_accept = options.get("step_size"), options.get("target_accept")
-        limit = positive("max_energy_error", options.get("max_energy_error", 1000.0))
+        refreshment = refreshments.get(options["refreshment"])
+        trajectory = _trajectory_for(refreshment, trajectories.get(options["trajectory"]), energy)
+        step_size, target_accept = options["step_size"], options["target_accept"]
+        limit = positive("max_energy_error", options["max_energy_error"])
         _check_limit(trajectory, limit)
         return cls(
             integrator=scheme,
             kinetic=energy,
-            metric=metrics.get(options.get("metric", "auto")),
+            metric=metrics.get(options["metric"]),
             trajectory=trajectory,
             refreshment=refreshment,
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else fraction("target_accept", target_accept),
             max_energy_error=limit,
-            temperature=positive("temperature", options.get("temperature", 1.0)),
+            temperature=positive("temperature", options["temperature"]),
             accept_given=target_accept is not None,
-            parametrization=_parametrization(options.get("parametrization", "auto")),
-            policy=_policy(options.get("policy", Policy())),
+            parametrization=_parametrization(options["parametrization"]),
+            policy=_policy(options["policy"]),
             learned=learned,
         )
 

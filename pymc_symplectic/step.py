@@ -31,7 +31,7 @@ from .native.pymc import (
     in_second_worker,
 )
 from .precompile import ahead_of_first_start
-from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted
+from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted, with_options
 from .snapshots import check_learned
 from .statistics import COLUMNS, DTYPES
 from .target import Compilation, check_parametrization, kept_log_density, opened, run_with, value_variables
@@ -223,7 +223,8 @@ class HMC(Step, state=HMCState):
         self.setup_chain(get_random_generator(rng), 0, 0)
         self._chain.compile(all_foreseen=True)
 
-    __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what help() shows
+    # what help() shows
+    __new__.__signature__ = __init__.__signature__ = with_options(inspect.signature(__init__))  # type: ignore[attr-defined]
 
     def setup_chain(self, rng: RandomGenerator, tune: int, draws: int) -> None:
         """Begin a new chain; PyMC calls it once per chain."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -113,9 +114,25 @@ class CompiledModel(Compilation):
         return _unpickled, (cloudpickle.dumps((self.model, self.compile_kwargs, self.data)),)
 
 
+_HAS_ALREADY = ("model", "compile_kwargs")
+"""Arguments of `sample` that a compiled model has by itself."""
+
+
+def _shown(method: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """Let a method be seen to take what the function does that it calls."""
+    own, theirs = inspect.signature(method), inspect.signature(function)
+    taken = [parameter for name, parameter in theirs.parameters.items() if name not in _HAS_ALREADY]
+    shown = theirs.replace(parameters=[own.parameters["self"], *taken])
+    method.__signature__ = shown  # type: ignore[attr-defined]
+
+
+_shown(CompiledModel.sample, sample)
+_shown(CompiledModel.start, start)
+
+
 def _check_own(arguments: Mapping[str, Any]) -> None:
     """Raise a TypeError where arguments are given that a compiled model has already."""
-    if wrong := [name for name in ("model", "compile_kwargs") if name in arguments]:
+    if wrong := [name for name in _HAS_ALREADY if name in arguments]:
         raise TypeError(f"{wrong[0]}: this is of one model, and compiled; ps.sample({wrong[0]}=...) takes others")
 
 
