@@ -86,7 +86,9 @@ def check_output(block, page, printed):
     shown, lines = block.output.splitlines(), printed.splitlines()
     last = lines[-len(shown) :]
     if len(last) != len(shown) or not all(alike(*pair, block.within) for pair in zip(shown, last, strict=True)):
-        raise SystemExit(f"{page}, line {block.line + 1}: the page shows\n{block.output}and printed is\n" + "\n".join(last))
+        raise SystemExit(
+            f"{page}, line {block.line + 1}: the page shows\n{block.output}and printed is\n" + "\n".join(last)
+        )
 
 
 def run_examples(block, page, names):
