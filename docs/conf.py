@@ -39,6 +39,7 @@ templates_path = ["_templates"]
 default_role = "py:obj"
 
 # Prose
+highlight_language = "none"  # what is printed is not Python
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
