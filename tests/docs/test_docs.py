@@ -13,6 +13,7 @@ import pytest
 
 import pymc_symplectic as ps
 import pymc_symplectic.optimize
+from pymc_symplectic.statistics import DTYPES, RENAMED
 
 ROOT = Path(__file__).parents[2]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -197,6 +198,17 @@ def unseen():
 def test_docstrings_show_what_happens(module, unseen):
     result = doctest.testmod(importlib.import_module(module))
     assert not result.failed
+
+
+# Statistics
+
+
+def test_every_statistic_is_described():
+    page = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| statistic \|.*\n\| --- .*\n((?:\|.*\n)+)", page, re.M)
+    described = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert len(described) == len(set(described))
+    assert set(described) == {RENAMED.get(name, name) for name in DTYPES}
 
 
 # Troubleshooting
