@@ -49,6 +49,7 @@ autosummary_filename_map = {  # where file names know no capitals
     "pymc_symplectic.mechanics.System": "pymc_symplectic.mechanics.System-class"
 }
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # the page says whose they are
 autodoc_typehints = "none"  # numpydoc's sections say more
 numpydoc_show_class_members = False  # autodoc lists them
 
