@@ -145,6 +145,6 @@ for ax in (left, middle):
     ax.set(xlabel="position q", ylabel="momentum p", aspect="equal", xlim=(-2.4, 2.4), ylim=(-2.4, 2.4))
 right.axhline(true_energy(*begin), color="black", lw=1, ls="--", label="exact")
 right.set(title="True energy along these motions", xlabel="time", ylabel="H", xlim=(0, 200), ylim=(1.0, 1.5))
-for ax in (left, right):
-    ax.legend(frameon=ax is left, framealpha=0.9, edgecolor="none", loc="upper right" if ax is left else "lower left")
+left.legend(frameon=False, loc="upper center", ncols=2)
+right.legend(frameon=False, loc="lower left")
 plt.show()
