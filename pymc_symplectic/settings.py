@@ -10,8 +10,9 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
-from . import integrators, kinetic, metrics, refreshments, trajectories
+from . import differences, integrators, kinetic, metrics, refreshments, trajectories
 from .checks import fraction, positive
+from .differences import Differences
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .knowledge import Learned
@@ -46,6 +47,7 @@ class Options(TypedDict, total=False):
     max_energy_error: float
     temperature: float
     parametrization: str | Mapping[str, float | np.ndarray]
+    gradient: str | Differences
     policy: Policy
     learned: Learned | None
 
@@ -55,7 +57,8 @@ class Settings:
     """One configuration of the sampler.
 
     Made by `Settings.choose`, from names or objects.  `accept_given` says whether the target acceptance was asked for,
-    and not left to the integrator; only then is it kept to, whatever warm-up chooses.
+    and not left to the integrator; only then is it kept to, whatever warm-up chooses.  A `gradient` that is None is the
+    model's own.
     """
 
     integrator: AnyIntegrator
@@ -69,6 +72,7 @@ class Settings:
     temperature: float
     accept_given: bool = False
     parametrization: str | Mapping[str, np.ndarray] = "auto"
+    gradient: Differences | None = None
     policy: Policy = field(default_factory=Policy)
     learned: Learned | None = field(default=None, repr=False)
 
@@ -99,6 +103,7 @@ class Settings:
             temperature=positive("temperature", options.get("temperature", 1.0)),
             accept_given=target_accept is not None,
             parametrization=_parametrization(options.get("parametrization", "auto")),
+            gradient=differences.get(options.get("gradient", "exact")),
             policy=_policy(options.get("policy", Policy())),
             learned=learned,
         )
