@@ -108,6 +108,9 @@ class Policy:
     """unless products are larger by so many nats then.  Six groups of 250 beside a level that moves with all of them:
     without, products of 4 to 5 nats by any weight decide, one of three runs ends with an R-hat of 1.08, and a gradient
     is worth a fourth as much."""
+    centering_rise: float = 2.0
+    """Of the log-density from one quarter of points to the next, over the root of the number of parameters, above which
+    nothing is chosen, as the chain is on its way."""
     centering_changes: int = 3
     """How often warm-up begins anew, at most."""
     settled_draws: int = 40
