@@ -101,8 +101,7 @@ class LogDensity:
         reparametrized: bool = False,
         differences: Differences | None = None,
     ) -> None:
-        self._given = differences
-        self.model = pm.modelcontext(model)
+        self.model, self.differences = pm.modelcontext(model), differences
         self.vars = value_variables(vars, self.model)
         point = dict(initial_point or {})
         if any(var.name not in point for var in self.model.value_vars):
@@ -148,7 +147,7 @@ class LogDensity:
             if of_dims:
                 indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
             (cost,) = guarded([plain], values)
-            self.differences = self._given or differences_of(cost)
+            self.differences = self.differences or differences_of(cost)
             held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
 
             def joined(outputs: list[Any]) -> tuple[Any, list[Any]]:
@@ -214,10 +213,7 @@ class LogDensity:
 
     @property
     def values(self) -> Target:
-        """The log-density without its gradient, whose memory is left as it is: nobody may read it.
-
-        It is compiled when it is first asked for, and what `target` is in all else.
-        """
+        """What `target` is, compiled when first asked for, but for the gradient: nobody may read what is in its memory."""
         return self.values_by(None)
 
     def values_by(self, weights: np.ndarray | None) -> Target:
