@@ -213,7 +213,7 @@ class LogDensity:
 
     @property
     def values(self) -> Target:
-        """What `target` is, compiled when first asked for, but for the gradient: nobody may read what is in its memory."""
+        """`target` without its gradient, whose memory nobody may read; compiled when it is first asked for."""
         return self.values_by(None)
 
     def values_by(self, weights: np.ndarray | None) -> Target:
