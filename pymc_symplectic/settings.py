@@ -11,8 +11,9 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
-from . import integrators, kinetic, metrics, refreshments, trajectories
+from . import differences, integrators, kinetic, metrics, refreshments, trajectories
 from .checks import fraction, positive
+from .differences import Differences
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .knowledge import Learned
@@ -47,6 +48,7 @@ class Options(TypedDict, total=False):
     max_energy_error: float
     temperature: float
     parametrization: str | Mapping[str, float | np.ndarray]
+    gradient: str | Differences
     policy: Policy
     learned: Learned | None
 
@@ -62,6 +64,7 @@ DEFAULTS = Options(
     max_energy_error=1000.0,
     temperature=1.0,
     parametrization="auto",
+    gradient="exact",
     policy=Policy(),
     learned=None,
 )
@@ -92,7 +95,8 @@ class Settings:
     """One configuration of the sampler.
 
     Made by `Settings.choose`, from names or objects.  `accept_given` says whether the target acceptance was asked for,
-    and not left to the integrator; only then is it kept to, whatever warm-up chooses.
+    and not left to the integrator; only then is it kept to, whatever warm-up chooses.  A `gradient` that is None is the
+    model's own.
     """
 
     integrator: AnyIntegrator
@@ -106,6 +110,7 @@ class Settings:
     temperature: float
     accept_given: bool
     parametrization: str | Mapping[str, np.ndarray]
+    gradient: Differences | None
     policy: Policy
     learned: Learned | None = field(repr=False)
 
@@ -136,6 +141,7 @@ class Settings:
             temperature=positive("temperature", options["temperature"]),
             accept_given=target_accept is not None,
             parametrization=_parametrization(options["parametrization"]),
+            gradient=differences.get(options["gradient"]),
             policy=_policy(options["policy"]),
             learned=learned,
         )

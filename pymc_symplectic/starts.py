@@ -92,7 +92,7 @@ def initial_points(
 
     starts = []
     with run_with(of, compilation.data):
-        target = kept_log_density(of, compilation.compile_kwargs)
+        target = kept_log_density(of, compilation.compile_kwargs, differences=compilation.differences)
         constrained = target.once("constrained", compiled)
         first, _ = usual_start(target)
         for chain in range(chains):

@@ -115,6 +115,10 @@ class HMC(Step, state=HMCState):
         given, or without warm-up, it is ``"model"``, as the model is written.  ``"noncentered"`` is 0 for all, and a
         dictionary has weights by names of variables, numbers or arrays; others are as written.  All that is seen of
         draws is in the model's variables.
+    gradient : str or Differences, optional
+        ``"exact"``, the default, is that of the model.  ``"differences"``, or a `Differences` with a step of one's own,
+        takes it by finite differences of the log-density, for models of up to 12 parameters that have no gradient, as
+        simulators, or a dear one.  Draws are from the density itself whatever their error.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
     learned : Learned, optional
@@ -151,7 +155,8 @@ class HMC(Step, state=HMCState):
     Statistics describe the draw that is stored: ``energy`` and ``energy_error`` (0 where the proposal was refused),
     ``max_energy_error`` of the whole trajectory, ``model_logp``, ``mean_tree_accept`` (the acceptance probability,
     which ArviZ calls acceptance_rate), ``step_size``, ``step_size_bar``, ``tree_size`` (integrator steps, which ArviZ
-    calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
+    calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``n_values``
+    (evaluations of the log-density without its gradient, of which most samplers need none), ``diverging``,
     ``divergences`` (so far, without warm-up's), ``velocity_norm`` (of the momentum that was drawn, in whitened
     coordinates) and ``speed_limit`` (what it cannot exceed, infinite for most kinetic energies),
     ``kinetic_gain`` (what a learned kinetic energy expects of a gradient, over what the Gaussian one makes of it),
@@ -212,6 +217,7 @@ class HMC(Step, state=HMCState):
                 vars=vars,
                 initial_point=initial_point,
                 reparametrized=self.settings.reparametrizes,
+                differences=self.settings.gradient or compilation.differences,
             )
         if self.settings.learned is not None:
             check_learned(self.settings.learned, self.settings, self.target)
