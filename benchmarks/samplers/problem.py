@@ -40,6 +40,8 @@ class Run:
         Processor time of what is compiled for a problem, and of calling the sampler at all.
     chosen : tuple of str
         What warm-up has chosen, where it had a choice: one text for each chain.
+    values : tuple of int
+        Log-densities that were evaluated without a gradient, in warm-up and in sampling.
     """
 
     draws: dict[str, np.ndarray]
@@ -49,6 +51,7 @@ class Run:
     step_size: np.ndarray
     compile_seconds: float
     chosen: tuple[str, ...] = ()
+    values: tuple[int, int] = (0, 0)
 
 
 class Sample(Protocol):
