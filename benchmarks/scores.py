@@ -10,16 +10,18 @@
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import arviz_base
 import arviz_stats
+import numpy as np
 
 import pymc_symplectic as ps
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Run
 
-__all__ = ["Record", "in_a_line", "least_ess", "score"]
+__all__ = ["Record", "geometric_mean", "in_a_line", "least_ess", "score"]
 
 Record = dict[str, Any]
 """A record of results, which is written to a file as JSON."""
@@ -51,6 +53,12 @@ def least_ess(record: Record) -> float:
     """The least effective sample size of a record, NaN where one is not known."""
     values = [math.nan if value is None else value for value in record["ess"].values()]
     return math.nan if any(map(math.isnan, values)) else min(values)
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The geometric mean of those that are positive, NaN where none is."""
+    known = [value for value in values if value > 0]
+    return math.exp(float(np.log(known).mean())) if known else math.nan
 
 
 def in_a_line(record: Record) -> str:

@@ -20,6 +20,7 @@ from pymc_symplectic.adaptation.tuner import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.settings import Options, Settings
+from pymc_symplectic.statistics import COLUMNS
 
 __all__ = ["Part", "advance", "options_of", "prepare"]
 
@@ -82,6 +83,12 @@ class Part(NamedTuple):
         """How many were evaluated."""
         return int(self.rows[:, column.N_GRADIENTS].sum())
 
+    @property
+    def values(self) -> int:
+        """How many log-densities were evaluated without a gradient."""
+        place, _ = COLUMNS.get("n_values", (None, int))
+        return 0 if place is None else int(self.rows[:, place].sum())
+
 
 def advance(
     problem: Problem, settings: Settings, draws: int, tune: int | None, chains: int, seed: int
@@ -112,9 +119,10 @@ def prepare(problem: Problem, options: Options) -> Sample:
     @threadpool_limits.wrap(1)  # as in pymc_symplectic.sample: what is waited for by other threads is no work
     def sample(draws: int, tune: int | None, chains: int, seed: int) -> Run:
         positions, diverging, steps, chosen = [], [], [], []
-        gradients, seconds = np.zeros(2, int), np.zeros(2)
+        gradients, values, seconds = np.zeros(2, int), np.zeros(2, int), np.zeros(2)
         for chain, *parts in advance(problem, settings, draws, tune, chains, seed):
             gradients += [part.gradients for part in parts]
+            values += [part.values for part in parts]
             seconds += [part.seconds for part in parts]
             positions.append(parts[1].positions)
             diverging.append(parts[1].rows[:, column.DIVERGING] > 0)
@@ -128,6 +136,7 @@ def prepare(problem: Problem, options: Options) -> Sample:
             np.array(steps),
             compile_seconds,
             tuple(chosen),
+            (int(values[0]), int(values[1])),
         )
 
     return sample

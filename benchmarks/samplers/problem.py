@@ -42,6 +42,8 @@ class Run:
         What warm-up has chosen, where it had a choice: one text for each chain.
     call_seconds : float
         Processor time of calling the sampler at all, which is left out of `seconds`.
+    values : tuple of int
+        Log-densities that were evaluated without a gradient, in warm-up and in sampling.
     """
 
     draws: dict[str, np.ndarray]
@@ -52,6 +54,7 @@ class Run:
     compile_seconds: float
     chosen: tuple[str, ...] = ()
     call_seconds: float = 0.0
+    values: tuple[int, int] = (0, 0)
 
 
 class Sample(Protocol):

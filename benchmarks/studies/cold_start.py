@@ -168,8 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         posteriordb=None,
     )  # fmt: skip
     parser.add_argument(
-        "--set", choices=("tuning", *models.SETS, *models.HIERARCHIES), default="tuning", help="default: %(default)s"
-    )
+        "--set", choices=("tuning", *models.SETS, *models.HIERARCHIES, *models.EXPENSIVE), default="tuning",
+        help="default: %(default)s",
+    )  # fmt: skip
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="of the set; default: all")
     chosen = parser.parse_args(arguments)
     names, load = models.of_set(chosen.set, chosen.posteriordb)

@@ -15,7 +15,7 @@ from benchmarks import models, report, study
 from benchmarks.models import hierarchies
 from benchmarks.models.posterior import Posterior
 from benchmarks.samplers import Run
-from benchmarks.scores import Record, least_ess, score
+from benchmarks.scores import Record, geometric_mean, least_ess, score
 from benchmarks.studies.cold_start import prepares
 from pymc_symplectic.adaptation.efficiency import longest_stay
 
@@ -52,12 +52,7 @@ def line(record: Record) -> str:
 
 def is_sound(record: Record) -> bool:
     """Whether its draws can be used."""
-    return bool(record["r_hat"] <= R_HAT and record["rest"] < REST)
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if value > 0]
-    return math.exp(float(np.log(known).mean())) if known else math.nan
+    return bool(record["r_hat"] is not None and record["r_hat"] <= R_HAT and record["rest"] < REST)
 
 
 def table(records: Sequence[Record], names: Sequence[str]) -> str:
@@ -68,7 +63,7 @@ def table(records: Sequence[Record], names: Sequence[str]) -> str:
 
     def best(name: str) -> float:
         means = [
-            _mean([efficiency(record) for record in its])
+            geometric_mean([efficiency(record) for record in its])
             for (posterior, sampler), its in runs.items()
             if posterior == name and sampler.startswith("nutpie")
         ]
@@ -79,7 +74,7 @@ def table(records: Sequence[Record], names: Sequence[str]) -> str:
         ours, plain = runs.get((name, OURS), []), runs.get((name, AS_WRITTEN), [])
         if not ours:
             continue
-        mine, written = (_mean([efficiency(record) for record in its]) for its in (ours, plain))
+        mine, written = (geometric_mean([efficiency(record) for record in its]) for its in (ours, plain))
         nutpie, by_hand = best(name), best(f"{name}-by_hand")
         better = max((value for value in (nutpie, by_hand) if value > 0), default=math.nan)
         ratios.append([mine / written, mine / nutpie, mine / better])
@@ -88,7 +83,7 @@ def table(records: Sequence[Record], names: Sequence[str]) -> str:
         cells = [f"{value:.3g}" for value in (mine, written, nutpie, by_hand)]
         rows.append([name, *cells, *(f"{ratio:.2f}" for ratio in ratios[-1]), sound, lost])
     if rows:
-        means = [f"{_mean(column):.2f} ({np.nanmin(column):.2f})" for column in np.array(ratios).T]
+        means = [f"{geometric_mean(column):.2f} ({np.nanmin(column):.2f})" for column in np.array(ratios).T]
         rows.append(["geometric mean (least)", "", "", "", "", *means, "", ""])
     head = [
         "posterior", "ours", '"model"', "nutpie", "by hand", 'ours / "model"', "ours / nutpie", "ours / the better",
