@@ -164,6 +164,37 @@ class Policy:
     least_turn_accept: float = 0.75
     """of those accepted so often at least."""
 
+    # A surrogate of the log-density, where one is asked for.
+
+    surrogate_dim: int = 20
+    """Parameters, at most: features of degree 3 are d³/6 in number, and points of warm-up are hundreds."""
+    surrogate_degrees: tuple[int, ...] = (2, 3, 4, 5, 6)
+    """Of polynomials that are tried,"""
+    surrogate_ridges: int = 300
+    """and ridges beside the one of the first degree."""
+    surrogate_features: int = 1500
+    """That are tried at most, as each fit takes the cube of their number,"""
+    surrogate_equations: float = 1.5
+    """and for each of them, the numbers that values and gradients give to fit to."""
+    surrogate_numbers: int = 12_000
+    """Values and gradients that are fitted to, at most: the latest."""
+    surrogate_ridge: tuple[float, ...] = (1e-8, 1e-5, 1e-3)
+    """Added to the diagonal of normal equations that are scaled to have ones there; of these, held-out points choose."""
+    surrogate_tests: int = 10
+    """Draws that are held out to choose by, at least."""
+    surrogate_price: float = 2e-5
+    """Of a feature, in acceptance."""
+    surrogate_enough: float = 0.97
+    """Predicted acceptance beyond which no more features are tried."""
+    surrogate_far: float = 1.5
+    """Times |z|² of the farthest draw: points beyond are left out,"""
+    surrogate_depth: float = 5.0
+    """and those that are lower than the lowest draw by so many nats, and a quarter of one for each parameter."""
+    surrogate_radius: float = 1.02
+    """Times |z| of the farthest point: beyond, what is learned stays as it is along rays;"""
+    surrogate_slack: float = 0.3
+    """and it is never beyond its values at points by more than so many nats."""
+
     # Windows after the approach: of no-U-turn draws, by which a tuner chooses.
 
     latest_draws: int = 60

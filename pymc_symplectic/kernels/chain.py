@@ -19,6 +19,7 @@ from .adapt import (
     update_step_size,
 )
 from .compile import kernel, specialise
+from .delayed import SurrogateRule, delayed_transition, longest_of_inner
 from .flow import evaluate, longest_of
 from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
@@ -36,6 +37,7 @@ _TRANSITIONS = {
     FixedStepsRule: metropolis_transition,
     FixedTimeRule: metropolis_transition,
     NoUTurnRule: no_u_turn_transition,
+    SurrogateRule: delayed_transition,
 }
 
 
@@ -46,7 +48,7 @@ def transition(
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 
 
-_LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn}
+_LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn, SurrogateRule: longest_of_inner}
 
 
 def longest_step(rule: Any, longest: float) -> float:
