@@ -179,7 +179,7 @@ class Policy:
     surrogate_numbers: int = 12_000
     """Values and gradients that are fitted to, at most: the latest."""
     surrogate_ridge: tuple[float, ...] = (1e-8, 1e-5, 1e-3)
-    """Added to the diagonal of normal equations that are scaled to have ones there; of these, held-out points choose."""
+    """Added to the diagonal of normal equations, which are scaled to have ones there; held-out points choose which."""
     surrogate_tests: int = 10
     """Draws that are held out to choose by, at least."""
     surrogate_price: float = 2e-5
@@ -194,6 +194,28 @@ class Policy:
     """Times |z| of the farthest point: beyond, what is learned stays as it is along rays;"""
     surrogate_slack: float = 0.3
     """and it is never beyond its values at points by more than so many nats."""
+    surrogate_step: float = 0.4
+    """Of steps on a surrogate, which cost nothing of the truth."""
+    surrogate_rounds: tuple[int, ...] = (50, 100, 100)
+    """Draws by a surrogate that is fitted anew after each round, with the true gradient at their ends,"""
+    surrogate_round: int = 150
+    """and of each further round, while draws do not go as predicted,"""
+    surrogate_most: int = 700
+    """until there have been so many."""
+    surrogate_kept: float = 0.05
+    """By which acceptance may be less than what was predicted,"""
+    surrogate_rest: int = 6
+    """and the draws in a row that may stay at one place."""
+    surrogate_least: float = 0.5
+    """Acceptance that has to be predicted, at least, for a surrogate to be drawn by."""
+    surrogate_chain: int = 400
+    """Draws of the surrogate's own chain, by which it is seen how soon it forgets where it began:"""
+    surrogate_repeats: int = 10
+    """after so many transitions at most,"""
+    surrogate_memory: float = 0.1
+    """when no coordinate, nor its square, has a larger autocorrelation than this."""
+    surrogate_proof: int = 60
+    """Draws by values alone, with as many transitions to each, by which it is proved."""
 
     # Windows after the approach: of no-U-turn draws, by which a tuner chooses.
 

@@ -22,7 +22,7 @@ from .policy import Policy
 from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
 
-__all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted"]
+__all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "refuse_unlearned", "unadapted"]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
 
@@ -83,8 +83,11 @@ class Settings:
         energy = kinetic.get(options.get("kinetic", "gaussian"))
         _check_split(scheme, energy)
         refreshment = refreshments.get(options.get("refreshment"))
-        trajectory = _trajectory_for(refreshment, trajectories.get(options.get("trajectory", "auto")), energy)
+        trajectory = trajectories.get(options.get("trajectory", "auto"))
         step_size, target_accept = options.get("step_size"), options.get("target_accept")
+        if isinstance(trajectory, trajectories.Surrogate):
+            _check_surrogate(scheme, energy, refreshment, {"step_size": step_size, "target_accept": target_accept})
+        trajectory = _trajectory_for(refreshment, trajectory, energy)
         limit = positive("max_energy_error", options.get("max_energy_error", 1000.0))
         _check_limit(trajectory, limit)
         return cls(
@@ -119,6 +122,22 @@ class Settings:
     def refreshment_of(self, trajectory: TrajectoryRule) -> Refreshment:
         """The refreshment of the momentum that a trajectory begins with."""
         return self.refreshment if trajectory.persistent else Full()
+
+
+def refuse_unlearned(settings: Settings, tune: int) -> None:
+    """Raise a ValueError where a surrogate is asked for that nobody could have learned.
+
+    Parameters
+    ----------
+    settings : Settings
+    tune : int
+        Draws of warm-up.
+    """
+    if isinstance(settings.trajectory, trajectories.Surrogate) and settings.learned is None and tune < SHORTEST:
+        raise ValueError(
+            f"trajectory: a surrogate is learned in warm-up, and tune={tune} leaves it no draws; give tune=500 or more, "
+            "or learned=... of an earlier run"
+        )
 
 
 def unadapted(settings: Settings, tune: int) -> str | None:
@@ -218,6 +237,33 @@ def _check_split(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
             else "an integrator with the free drift, such as 'leapfrog'"
         )
         raise ValueError(scheme.split.refusal(f"integrator={scheme.name!r}", energy.name, other))
+
+
+def _check_surrogate(
+    scheme: AnyIntegrator, energy: KineticEnergy, refreshment: Refreshment, numbers: Mapping[str, float | None]
+) -> None:
+    """Raise where something does not go with trajectories on a surrogate."""
+    if not energy.quadratic:
+        raise ValueError(
+            f"trajectory='surrogate' goes with the Gaussian kinetic energy alone, got kinetic={energy.name!r}; choose "
+            "kinetic='gaussian' with it, or leave trajectory out"
+        )
+    if isinstance(scheme, integrators.ImplicitMidpoint):
+        raise ValueError(
+            f"trajectory='surrogate' takes explicit steps, got integrator={scheme.name!r}; leave integrator out, or "
+            "choose an explicit one such as 'leapfrog'"
+        )
+    if refreshment.keeps:
+        raise ValueError(
+            f"trajectory='surrogate' draws all of the momentum anew, as a test of several trajectories together asks "
+            f"for, got refreshment={refreshment!r}; leave refreshment out"
+        )
+    for name, given in numbers.items():
+        if given is not None:
+            raise ValueError(
+                f"trajectory='surrogate' takes steps on what it has learned, which cost nothing, so {name}={given!r} "
+                f"would mean nothing; leave {name} out"
+            )
 
 
 def _check_limit(trajectory: TrajectoryRule, max_energy_error: float) -> None:

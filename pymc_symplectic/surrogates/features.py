@@ -18,7 +18,7 @@ def number_of_monomials(dim: int, degree: int) -> int:
 
 @cache
 def monomials(dim: int, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each monomial up to a degree, the constant first, its parent and the coordinate that it has once more (t + 1,).
+    """Of each monomial, the constant first, its parent and the coordinate that it has once more, (t + 1,) both.
 
     Parents come before their children, and lower degrees before higher ones, so those of a lower degree are the first.
     """

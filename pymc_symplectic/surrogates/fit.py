@@ -55,6 +55,15 @@ def acceptance(errors: np.ndarray) -> float:
     return float(weights @ (2 * np.arange(len(weights), 0, -1) - 1)) / len(weights) ** 2
 
 
+class _Choice(NamedTuple):
+    """Features, the ridge that they are fitted with, and what is predicted of them, which is also scored."""
+
+    score: float
+    features: Features
+    ridge: float
+    predicted: float
+
+
 class _Whitened(NamedTuple):
     """Points in whitened coordinates (n, d), the jets of what is left to learn (n, d + 1), and which are draws (n,)."""
 
@@ -86,7 +95,7 @@ def fit(
     test = held & known.drawn
     if test.sum() < policy.surrogate_tests:
         return None
-    best: tuple[float, Features, np.ndarray, float] | None = None
+    best: _Choice | None = None
     sums = _Sums(known, held)
     for features in candidates(dim, policy, degree):
         if features.count * policy.surrogate_equations > (~held).sum() * (dim + 1):
@@ -94,22 +103,19 @@ def fit(
         jets_of_test = features.jets(known.white[test])[:, :, 0]
         for ridge, coefficients in sums.solutions(features, policy.surrogate_ridge, of_all=False):
             predicted = acceptance(known.jets[test, 0] - coefficients @ jets_of_test)
-            score = predicted - policy.surrogate_price * features.count
-            if best is None or score > best[0]:
-                best = score, features, ridge, predicted
-        if best is not None and best[3] > policy.surrogate_enough:
+            found = _Choice(predicted - policy.surrogate_price * features.count, features, ridge, predicted)
+            if best is None or found.score > best.score:
+                best = found
+        if best is not None and best.predicted > policy.surrogate_enough:
             break
     if best is None:
         return None
-    _, features, ridge, predicted = best
-    ((_, coefficients),) = sums.solutions(features, (ridge,), of_all=True)
-    heights = coefficients[1:] @ features.jets(known.white)[1:, :, 0]
-    slack = policy.surrogate_slack
+    ((_, coefficients),) = sums.solutions(best.features, (best.ridge,), of_all=True)
+    heights = coefficients[1:] @ best.features.jets(known.white)[1:, :, 0]
     radius = policy.surrogate_radius * np.sqrt((known.white**2).sum(axis=1).max())
-    limits = np.array([radius, heights.min() - slack, heights.max() + slack])
-    if not (np.all(np.isfinite(coefficients)) and np.all(np.isfinite(limits))):
-        return None
-    return Fitted(LearnedDensity(features, mean.copy(), factor, coefficients, limits), predicted, len(known.white))
+    limits = np.array([radius, heights.min() - policy.surrogate_slack, heights.max() + policy.surrogate_slack])
+    density = LearnedDensity(best.features, mean.copy(), factor, coefficients, limits)
+    return Fitted(density, best.predicted, len(known.white))
 
 
 def _whitened(points: Window, draws: Window, factor: np.ndarray, mean: np.ndarray, policy: Policy) -> _Whitened:
