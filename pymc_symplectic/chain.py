@@ -29,7 +29,7 @@ from .kernels.compile import bind, layouts
 from .kernels.delayed import SurrogateRule
 from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
-from .kernels.state import DUE, GRADIENTS, KEPT, SEEN, STRIDE, new_state
+from .kernels.state import DUE, GRADIENTS, KEPT, SEEN, STRIDE, VALUES, new_state
 from .kernels.status import Status
 from .propriety import Watch
 from .settings import Settings, unadapted
@@ -281,7 +281,7 @@ class Chain:
     def _draw_thinned(self, draws: np.ndarray, rows: np.ndarray) -> int:
         """Make draws of several transitions each, which learn nothing.
 
-        Gradients and failures are those of all these transitions, and so are divergences, so that none is left out.
+        Evaluations and failures are those of all these transitions, and so are divergences, so that none is left out.
         """
         thin = self._thin
         every = np.empty((thin * len(draws), draws.shape[1])), np.zeros((thin * len(draws), column.N_COLUMNS))
@@ -289,7 +289,7 @@ class Chain:
         self._watch.after_draws(every[1], self._system, self._state)
         draws[:], rows[:] = (array[thin - 1 :: thin] for array in every)
         grouped = every[1].reshape(-1, thin, column.N_COLUMNS)
-        for place in (column.N_GRADIENTS, column.SOLVER_FAILURES):
+        for place in (column.N_GRADIENTS, column.N_VALUES, column.SOLVER_FAILURES):
             rows[:, place] = grouped[:, :, place].sum(axis=1)
         rows[:, column.DIVERGING] = grouped[:, :, column.DIVERGING].max(axis=1)
         self.count += len(draws)
@@ -374,6 +374,7 @@ class Chain:
             "trail": _copy(self._state.trail) if self._warmup.remembers else None,
             "skipped": self._warmup.end < self.count <= self.tune,
             "pending_gradients": int(self._state.counters[GRADIENTS]),
+            "pending_values": int(self._state.counters[VALUES]),
             "rng": self.rng.bit_generator.state,
             "choice": self.choice,
             **self._warmup.snapshot(),
@@ -412,6 +413,7 @@ class Chain:
         if self.settings.refreshment.keeps:
             self._state.kept[:] = snapshot["momentum"]
         self._state.counters[GRADIENTS] = snapshot["pending_gradients"]
+        self._state.counters[VALUES] = snapshot["pending_values"]
         self.rng.bit_generator.state = snapshot["rng"]
 
 

@@ -47,6 +47,8 @@ def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] 
 
         - ``chains``, ``draws``: chains, and draws of each after warm-up.
         - ``gradients``, ``warmup_gradients``: evaluations of the gradient by all chains, see `gradients`.
+        - ``values``, ``warmup_values``: evaluations of the log-density without its gradient, ``n_values``; where no run
+          has any, these columns are left out.
         - ``divergences``: after warm-up.
         - ``max_r_hat``: the largest rank-normalized split R-hat [1]_.
         - ``min_bfmi``: the smallest E-BFMI of a chain [2]_.
@@ -92,7 +94,9 @@ def compare(samplers: Mapping[Any, xr.DataTree], var_names: str | Sequence[str] 
         if more := set(run.variables) - common:
             run.notes.append(f"not every posterior has {_some(more)}: give var_names")
         row["notes"] = "; ".join(run.notes)
-    return pd.DataFrame(rows, index=pd.Index(list(samplers), name="sampler"))
+    table = pd.DataFrame(rows, index=pd.Index(list(samplers), name="sampler"))
+    alone = ["values", "warmup_values"]
+    return table if table[alone].to_numpy().any() else table.drop(columns=alone)
 
 
 def min_ess(idata: xr.DataTree, var_names: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -194,6 +198,8 @@ def _row(run: _Run, var_names: str | Sequence[str] | None) -> dict[str, Any]:
         "draws": run.posterior.sizes.get("draw", 0),
         "gradients": sampling,
         "warmup_gradients": warmup,
+        "values": _values(run.stats),
+        "warmup_values": _values(run.warmup),
         "divergences": run.unknown("no divergences recorded") if divergences is None else int(divergences.sum()),
         "max_r_hat": scores["r_hat"].max(),
         "min_bfmi": _min_bfmi(run),
@@ -282,6 +288,11 @@ def _count(run: _Run, stats: xr.Dataset) -> float:
     if (np.diff(stats["draw"]) != 1).any() or not np.isfinite(stats[name]).all():
         return run.unknown(f"gradients are not known, for {name} lacks draws (thinned?) or values")
     return int((stats[name] + (0 if name == "n_gradients" else _BESIDE_STEPS[run.library])).sum())
+
+
+def _values(stats: xr.Dataset) -> int:
+    """The log-densities without a gradient of one group of statistics."""
+    return int(stats["n_values"].sum()) if "n_values" in stats else 0
 
 
 def _min_bfmi(run: _Run) -> float:

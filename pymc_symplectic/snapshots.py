@@ -120,6 +120,8 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
     step = snapshot["learning"]["step"]
     if np.shape(step) == (N_STEP - 1,):  # the step size was always moved by this gain
         snapshot = {**snapshot, "learning": {**snapshot["learning"], "step": np.append(step, GAMMA)}}
+    if "pending_values" not in snapshot:  # there was nothing that evaluates them
+        snapshot = {**snapshot, "pending_values": 0}
     if "coordinates" not in snapshot:
         snapshot = {**snapshot, "coordinates": None}
     if "approach" not in snapshot:
@@ -183,7 +185,7 @@ def check_snapshot(
     _check_array("position", snapshot["position"], (dim,), float)
     if not np.all(np.isfinite(snapshot["position"])):
         raise ValueError("position is not finite")
-    for name in ("count", "pending_gradients"):
+    for name in ("count", "pending_gradients", "pending_values"):
         if not _whole(snapshot[name]):
             raise ValueError(f"{name} is {snapshot[name]!r}, and must be an integer of at least 0")
     if not isinstance(snapshot["far"], bool):

@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, tuple[int, Any]] = MappingProxyType(
         "step_size_bar": (column.STEP_SIZE_BAR, np.float64),
         "tree_size": (column.TREE_SIZE, np.float64),
         "n_gradients": (column.N_GRADIENTS, int),
+        "n_values": (column.N_VALUES, int),
         "diverging": (column.DIVERGING, bool),
         "depth": (column.DEPTH, np.int64),
         "reached_max_treedepth": (column.REACHED_MAX_TREEDEPTH, bool),

@@ -151,7 +151,8 @@ class HMC(Step, state=HMCState):
     Statistics describe the draw that is stored: ``energy`` and ``energy_error`` (0 where the proposal was refused),
     ``max_energy_error`` of the whole trajectory, ``model_logp``, ``mean_tree_accept`` (the acceptance probability,
     which ArviZ calls acceptance_rate), ``step_size``, ``step_size_bar``, ``tree_size`` (integrator steps, which ArviZ
-    calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``diverging``,
+    calls n_steps), ``n_gradients`` (evaluations of the gradient, those of step-size searches too), ``n_values``
+    (evaluations of the log-density without its gradient, of which most samplers need none), ``diverging``,
     ``divergences`` (so far, without warm-up's), ``velocity_norm`` (of the momentum that was drawn, in whitened
     coordinates) and ``speed_limit`` (what it cannot exceed, infinite for most kinetic energies),
     ``kinetic_gain`` (what a learned kinetic energy expects of a gradient, over what the Gaussian one makes of it),

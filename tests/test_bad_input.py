@@ -78,7 +78,7 @@ def test_error_at_the_start_is_named(normal_model):
     step = through_python(normal_model)
     with normal_model:
         pm.set_data({"data": np.zeros((2, 3))[0]})
-    step.target._function = lambda position: (_ for _ in ()).throw(np.linalg.LinAlgError("singular"))
+    step.target._full.function = lambda position: (_ for _ in ()).throw(np.linalg.LinAlgError("singular"))
     step.setup_chain(np.random.default_rng(1), 10, 10)
     with pytest.raises(SamplingError, match=r"not finite at the start.*LinAlgError: singular"):
         step.step(normal_model.initial_point())
@@ -106,7 +106,7 @@ def test_undefined_region_on_the_way(sample):
 
 def test_error_for_all_time_ends_sampling(normal_model):
     step = through_python(normal_model)
-    step.target._function = lambda position: (_ for _ in ()).throw(TypeError("no such thing"))
+    step.target._full.function = lambda position: (_ for _ in ()).throw(TypeError("no such thing"))
     step.setup_chain(np.random.default_rng(1), 10, 10)
     with pytest.raises(SamplingError, match="log-density raised TypeError: no such thing") as info:
         step.step(normal_model.initial_point())

@@ -256,6 +256,15 @@ def full_run(**kwargs):
     return tree(stats=stats, warmup={"n_gradients": 50}, sampling_time=400.0, tuning_steps=TUNE, **kwargs)
 
 
+def test_values_have_columns_where_there_are_any():
+    plain = full_run()
+    counted = tree(stats={"n_gradients": 10, "n_values": 2}, warmup={"n_gradients": 50, "n_values": 1})
+    assert not {"values", "warmup_values"} & set(compare({"plain": plain}))
+    table = compare({"plain": plain, "counted": counted})
+    assert table["values"].tolist() == [0, CHAINS * DRAWS * 2]
+    assert table["warmup_values"].tolist() == [0, CHAINS * TUNE]
+
+
 def test_a_full_row():
     found = row(full_run())
     worst = found["min_ess"]

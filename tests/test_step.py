@@ -238,7 +238,7 @@ def test_set_data_needs_no_compilation(sample, normal_model, normal_step, monkey
             n = len(data)
             assert_agrees(idata, {"x": (np.sum(data) / (n + 1), (n + 1) ** -0.5)})
     assert [len(kernel.signatures) for kernel in (kernels.advance, kernels.evaluate_start)] == signatures
-    assert len(normal_step.target._function.vm.jit_fn.signatures) == 1
+    assert len(normal_step.target._full.function.vm.jit_fn.signatures) == 1
 
 
 def test_changed_dimension_asks_for_a_new_step(sample):

@@ -25,7 +25,7 @@ from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
 from .nouturn import NoUTurnRule, longest_of_no_u_turn, no_u_turn_transition
 from .random import generator_at
-from .state import DUE, FAILURES, GRADIENTS, KEPT, HamiltonianSystem, State, Target
+from .state import DUE, FAILURES, GRADIENTS, KEPT, VALUES, HamiltonianSystem, State, Target
 from .status import Status
 from .vectors import assign, fill
 
@@ -93,8 +93,10 @@ def advance(
         row[column.STEP_SIZE] = eps
         row[column.STEP_SIZE_BAR] = math.exp(averaging[LOG_MEAN_STEP])
         row[column.N_GRADIENTS] = state.counters[GRADIENTS]
+        row[column.N_VALUES] = state.counters[VALUES]
         row[column.SOLVER_FAILURES] = state.counters[FAILURES]
         state.counters[GRADIENTS] = 0
+        state.counters[VALUES] = 0
         state.counters[FAILURES] = 0
         assign(draws[i], state.current.position)
         if state.trail.counters[KEPT] >= state.trail.counters[DUE]:

@@ -5,11 +5,11 @@ import numpy as np
 from .address import logp_at
 from .compile import helper
 from .kinetic import kinetic_energy
-from .state import GRADIENTS, HamiltonianSystem, Point, Target
+from .state import GRADIENTS, VALUES, HamiltonianSystem, Point, Target
 from .status import Status
 from .vectors import assign
 
-__all__ = ["copy_point", "evaluate", "start_from", "total_energy"]
+__all__ = ["copy_point", "evaluate", "evaluate_value", "start_from", "total_energy"]
 
 _OK = int(Status.OK)
 
@@ -31,6 +31,23 @@ def evaluate(target: Target, point: Point, counters: np.ndarray) -> int:
     finite = abs(point.value[0]) < np.inf
     for j in range(point.gradient.size):  # no branch, so that the loop is vectorised
         finite &= (abs(point.gradient[j]) < np.inf) & (abs(point.position[j]) < np.inf)
+    if status != _OK or not finite:
+        point.value[0] = -np.inf
+    return status
+
+
+@helper
+def evaluate_value(target: Target, point: Point, counters: np.ndarray) -> int:
+    """Log-density alone at a point, divided by T, in place; the gradient stays that of another point.
+
+    It becomes -inf where it is not finite, and where the position is not.
+    """
+    counters[VALUES] += 1
+    status = logp_at(target.address)(target.data, point.position, point.gradient, point.value)
+    point.value[0] *= target.inverse_temperature
+    finite = abs(point.value[0]) < np.inf
+    for j in range(point.position.size):
+        finite &= abs(point.position[j]) < np.inf
     if status != _OK or not finite:
         point.value[0] = -np.inf
     return status

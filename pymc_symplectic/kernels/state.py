@@ -18,6 +18,7 @@ __all__ = [
     "NEVER",
     "SEEN",
     "STRIDE",
+    "VALUES",
     "HamiltonianSystem",
     "Point",
     "State",
@@ -84,17 +85,18 @@ class Trail(NamedTuple):
     counters: np.ndarray
 
 
-GRADIENTS, FAILURES = range(2)  # of `State.counters`
-N_COUNTERS = 2
+GRADIENTS, FAILURES, VALUES = range(3)  # of `State.counters`
+N_COUNTERS = 3
 
 
 class State(NamedTuple):
     """One chain between transitions, and the working memory of a transition.
 
-    `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; `counters` (2,)
-    say how many gradients were evaluated, and how many implicit steps have failed, since the last draw, at the places
-    `GRADIENTS` and `FAILURES`; `kept` (d,) is what there is of the momentum between draws, with a refreshment that
-    keeps some of it; `trail` remembers where trajectories have been.
+    `current` is the draw; `moving` travels; `momentum` (d,) is whitened; `velocity` (d,) is scratch; `counters` (3,)
+    say how many gradients were evaluated, how many implicit steps have failed, and how many log-densities were
+    evaluated without a gradient, since the last draw, at the places `GRADIENTS`, `FAILURES` and `VALUES`; `kept` (d,)
+    is what there is of the momentum between draws, with a refreshment that keeps some of it; `trail` remembers where
+    trajectories have been.
     """
 
     current: Point

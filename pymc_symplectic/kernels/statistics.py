@@ -18,5 +18,6 @@ VELOCITY_NORM = 14
 SPEED_LIMIT = 15
 KINETIC_GAIN = 16
 SIZE_TAKEN = 17  # of the last steps: a fixed time is divided evenly, into steps that are shorter than the step size
+N_VALUES = 18  # log-densities without their gradient
 
-N_COLUMNS = 18
+N_COLUMNS = 19

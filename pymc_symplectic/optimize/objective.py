@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -24,9 +23,11 @@ __all__ = ["Objective", "check_model", "describe", "kept_objective", "start_of"]
 class Objective(LogDensity):
     """The negative log-density, split into a smooth part and the Laplace priors that a proximal step treats exactly.
 
-    Of `LogDensity` it keeps the layout of the vector, the compilation, and the words for what went wrong; the two
-    methods that say what is compiled, and for whom, it replaces.
+    Of `LogDensity` it keeps the layout of the vector, the compilation, and the words for what went wrong; what is
+    compiled, and for whom, it replaces.
     """
+
+    called_by_kernels = False
 
     def __init__(
         self, model: pm.Model, point: Mapping[str, Any], *, jacobian: bool, proximal: bool, compile_kwargs: Any
@@ -38,7 +39,7 @@ class Objective(LogDensity):
         self._terms = [v for v in (*model.basic_RVs, *model.potentials) if v.name not in laplace]
         super().__init__(model=model, initial_point=point, compile_kwargs=compile_kwargs)
         self.count = 0
-        self.stochastic = any(isinstance(cell[0], np.random.Generator) for cell in self._cells)
+        self.stochastic = any(isinstance(cell[0], np.random.Generator) for cell in self._full.cells)
         """Whether each evaluation draws a mini-batch."""
         self.keepable = lasting and not self.stochastic  # the streams of a generator belong to one descent
         where = {v.name: laplace.get(model.values_to_rvs[v].name, (0.0, np.inf)) for v in self.vars}
@@ -47,14 +48,10 @@ class Objective(LogDensity):
         self._location, self._scale = self.to_vector(location), self.to_vector(scale)
         self._constant = float(np.log(2 * self._scale[np.isfinite(self._scale)]).sum())
 
-    # Replaced: of the graph, which terms there are, and whether the Jacobian of the transforms is one of them;
-    # of the address by which kernels call, all of it.
+    # Replaced: of the graph, which terms there are, and whether the Jacobian of the transforms is one of them.
 
     def _log_density(self) -> Any:
         return self.model.logp(self._terms, jacobian=self._jacobian)
-
-    def _make_addressed(self, *_: Any) -> tuple[Any, bool]:
-        return SimpleNamespace(address=0), False  # no compiled code calls it, so none of the seconds that takes
 
     def again(self, model: pm.Model, point: Mapping[str, np.ndarray]) -> Self:
         """The same, which has evaluated nothing yet."""

@@ -17,7 +17,7 @@ _MOST_BARS = 16  # a terminal shows no more rows: beyond, all chains share one
 _COLUMNS = (
     ("divergences", "Divergences", ""),
     ("step_size", "Step size", ":0.3f"),
-    ("n_gradients", "Grad evals", ":0.1f"),
+    ("n_gradients", "Grad evals", ""),
 )
 
 
@@ -33,6 +33,13 @@ class Progress:
     """Of the latest draw."""
     gradients: float = 0.0
     """Evaluations for each draw of the block, on average."""
+    values: float = 0.0
+    """The same of values alone."""
+
+    @property
+    def evaluations(self) -> str:
+        """Both in words; values where there are any."""
+        return f"{self.gradients:.1f}" + (f" + {self.values:.1f} values" if self.values else "")
 
 
 class Bars(BarManager):
@@ -90,7 +97,7 @@ class Bars(BarManager):
             stats |= {
                 "divergences": shown.divergences,
                 "step_size": shown.step_size,
-                "n_gradients": shown.gradients,
+                "n_gradients": shown.evaluations,
             }
         self.show(
             task_id=bar,
@@ -105,11 +112,8 @@ class Bars(BarManager):
 def _summary(chains: list[Progress]) -> Progress:
     """The progress of all chains together: sums of counts, and means over those chains that have begun."""
     begun = [progress for progress in chains if progress.count]
-    mean_step = sum(progress.step_size for progress in begun) / max(len(begun), 1)
-    mean_gradients = sum(progress.gradients for progress in begun) / max(len(begun), 1)
-    return Progress(
-        sum(progress.count for progress in begun),
-        sum(progress.divergences for progress in begun),
-        mean_step,
-        mean_gradients,
+    means = (
+        sum(getattr(progress, name) for progress in begun) / max(len(begun), 1)
+        for name in ("step_size", "gradients", "values")
     )
+    return Progress(sum(progress.count for progress in begun), sum(progress.divergences for progress in begun), *means)

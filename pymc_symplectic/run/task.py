@@ -155,8 +155,8 @@ def advance_to(
         taken = time.perf_counter() - began
         write(draws, rows)
         divergences += 0 if tuning else int(rows[:, column.DIVERGING].sum())
-        gradients = float(rows[:, column.N_GRADIENTS].mean())
-        report(Progress(chain.count, divergences, float(rows[-1, column.STEP_SIZE]), gradients))
+        gradients, values = rows[:, [column.N_GRADIENTS, column.N_VALUES]].mean(axis=0).tolist()
+        report(Progress(chain.count, divergences, float(rows[-1, column.STEP_SIZE]), gradients, values))
         length = max(1, min(int(length * _BLOCK_SECONDS / max(taken, 1e-9)), _GROWTH * length, most))
 
 

@@ -65,10 +65,11 @@ def alone(raw: Any, prime: Callable[[Any], Any]) -> Iterator[Any]:
     yield raw  # there is no disk cache, and what any process compiles is the same
 
 
-def native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -> tuple[Any, bool]:
+def native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int], slopes: bool = True) -> tuple[Any, bool]:
     """A Python function of signature `LOGP` that reads shared data from the record and calls `raw`.
 
-    And whether numba has a place on disk for it, beside that of `raw`.
+    And whether numba has a place on disk for it, beside that of `raw`, which returns the log-density, with `slopes` its
+    gradient too.
     """
     meanings: dict[str, Any] = {status.name: int(status) for status in Status}
     shared = []
@@ -77,15 +78,17 @@ def native(raw: Any, dtype: str, types: Sequence[Any], offsets: Sequence[int]) -
         shape = ", ".join(f"data[{offset + 1 + axis}]" for axis in range(typ.ndim))
         shared.append(f"array_at(data[{offset}], ({shape}{',' if typ.ndim == 1 else ''}), dtype{i})")
     position = "position" if dtype == "float64" else f"position.astype('{dtype}')"
+    copied = """
+        slope = found[1]
+        if slope.size != gradient.size:
+            return BROKEN
+        for j in range(gradient.size):  # a slice would test for overlap, at several times the price
+            gradient[j] = slope[j]"""
     source = f"""# {meanings}
 def logp(data, position, gradient, value):
     try:
-        result, slope = raw({", ".join([position, *shared])})
-        if slope.size != gradient.size:
-            return BROKEN
-        value[0] = result.item()
-        for j in range(gradient.size):  # a slice would test for overlap, at several times the price
-            gradient[j] = slope[j]
+        found = raw({", ".join([position, *shared])}){copied if slopes else ""}
+        value[0] = found[0].item()
         return OK
     except Exception:
         return FAILED

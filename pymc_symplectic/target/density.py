@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, Self
 
-import cloudpickle
 import numpy as np
 import pymc as pm
 import pytensor
@@ -16,28 +12,21 @@ import pytensor.tensor as pt
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs
-from pytensor.graph.traversal import ancestors
-from pytensor.tensor.type import TensorType
 
-from ..kernels.address import LOGP, AddressedFunction
 from ..kernels.state import Target
-from ..kernels.status import Status
-from ..native.numba import NumbaError, compile_for
 from ..native.pymc import rewrite_pregrad
-from ..native.pytensor import interprets, linker_of, machine_code, shared_storage, storage_of
+from .addressed import CompiledGraph, wrong_length
+from .blame import infinite_terms, unpicklable_part
 from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
-from .compiled import alone, array_type, mode_for, native, through_python, user_code
+from .compiled import mode_for, user_code
 from .indices import IndexCheck, guarded, has_dims
+from .layout import Layout
 from .parametrization import Parametrization
-from .records import SharedData, offsets_of, with_weights_of
-from .sharing import ARITHMETIC, Errors, Kernels, Memo, curable
+from .records import SharedData
+from .sharing import Errors, Kernels, Memo, curable
 from .variables import value_variables
 
 __all__ = ["LogDensity"]
-
-_log = logging.getLogger(__name__)
-_SHAREABLE = "biuf"  # kinds of NumPy dtypes that a compiled function can read through a pointer
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)
 
 
 class LogDensity:
@@ -59,8 +48,6 @@ class LogDensity:
 
     Attributes
     ----------
-    dim : int
-        Number of unconstrained parameters, `d`.
     native : bool
         Whether kernels call machine code.  Where PyTensor compiles with another backend than numba (or with an
         operation that numba lacks), they call back into Python instead: slower, with the same numbers.
@@ -100,9 +87,7 @@ class LogDensity:
         point = dict(initial_point or {})
         if any(var.name not in point for var in self.model.value_vars):
             point = {**self.model.initial_point(), **point}
-        self._layout = {var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars}
-        self.sizes = {name: int(np.prod(shape, dtype=int)) for name, (shape, _) in self._layout.items()}
-        self.dim = sum(self.sizes.values())
+        self._layout = Layout({var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars})
         self._held = {
             var.name: pytensor.shared(
                 np.array(point[var.name], dtype=var.dtype), f"{var.name}_held", shape=np.shape(point[var.name])
@@ -112,7 +97,7 @@ class LogDensity:
         }
         self._compile_kwargs = dict(compile_kwargs or {})
         self._placing: tuple[Any, list[Any]] | None = None
-        found = Parametrization(self.model, self.vars, self._layout) if reparametrized else None
+        found = Parametrization(self.model, self.vars, self._layout.variables) if reparametrized else None
         self.parametrization = found or None
         """The change of variables, where there is one to make."""
         self._example = [np.asarray(point[var.name], dtype=var.dtype) for var in self.model.value_vars]
@@ -159,40 +144,44 @@ class LogDensity:
                 self._placing = joined(guarded(placing, values))
             return joined([cost, pt.concatenate(flat)]), indices
 
+    called_by_kernels = True
+    """Whether compiled code calls it; otherwise none of the time is spent that an address takes."""
+
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
-        self._errors = Errors()
-        self._memo = Memo()
-        joined, outputs = self._graph
-        options = {**self._compile_kwargs, "mode": mode_for(outputs[:1], self._compile_kwargs.get("mode"))}
-        self._function = pm_compile([joined], outputs, **options)
+        self._errors, self._memo = Errors(), Memo()
+        self._full = self._compiled(self._graph[1], self.called_by_kernels)
         if self._placing is not None:
             vector, parts = self._placing
-            options["mode"] = mode_for(parts, self._compile_kwargs.get("mode"))
+            options = {**self._compile_kwargs, "mode": mode_for(parts, self._compile_kwargs.get("mode"))}
             self._place = pm_compile([vector], parts, on_unused_input="ignore", trust_input=True, **options)
         # what PyMC computes of each draw is evaluated in the same processes
-        self._fork = Fork([*outputs, *self.model.deterministics], linker_of(self._function))
-        self._function.trust_input = True
-        self._dtype = joined.dtype
-        types, self._cells = shared_storage(self._function, given=1)
-        self._offsets = offsets_of(types)
-        weights = None if self.parametrization is None else storage_of(self.parametrization.weights)
-        self._weights_at = next((i for i, cell in enumerate(self._cells) if cell is weights), None)
-        self._addressed, self.native = self._make_addressed(types)
+        self._fork = Fork([*self._graph[1], *self.model.deterministics], self._full.linker)
+        self.native = self._full.native
         self._read_data()
-        self._names = tuple(self._layout)
-        ends = np.cumsum(list(self.sizes.values())).tolist()
-        self._slices = [
-            (name, end - self.sizes[name], end, None if len(shape) == 1 else shape, dtype)
-            for end, (name, (shape, dtype)) in zip(ends, self._layout.items(), strict=True)
-        ]
-        self.lossless = all(dtype == "float64" for _, dtype in self._layout.values())
-        """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
+
+    def _compiled(self, outputs: Sequence[Any], called_by_kernels: bool = True) -> CompiledGraph:
+        weights = None if self.parametrization is None else self.parametrization.weights
+        return CompiledGraph(
+            self._graph[0],
+            outputs,
+            self.dim,
+            self._compile_kwargs,
+            self._errors,
+            weights=weights,
+            called_by_kernels=called_by_kernels,
+        )
+
+    def _compiled_values(self) -> CompiledGraph:
+        """The log-density alone; with its gradient, where only that can be had as machine code, which has no errors."""
+        alone = self._compiled(self._graph[1][:1])
+        return self._full if self.native and not alone.native else alone
 
     def _read_data(self) -> None:
         """Make a record of the shared data, by which compiled code finds them, and fill it."""
-        self._shared = SharedData(self._cells, self._offsets, self.native, self._weights_at)
-        self.target = Target(self._addressed.address, self._shared.record)
+        self._shared = self._full.shared_data()
+        self._alone: SharedData | None = None  # of the function of values alone
+        self.target = Target(self._full.address, self._shared.record)
         self.refresh()
 
     def target_by(self, weights: np.ndarray) -> Target:
@@ -200,7 +189,24 @@ class LogDensity:
 
         They are read where they are at every call, and have to live as long.
         """
-        return Target(self._addressed.address, self._shared.record_with(weights))
+        return Target(self._full.address, self._shared.record_with(weights))
+
+    @property
+    def values(self) -> Target:
+        """The log-density without its gradient, whose memory is left as it is: nobody may read it.
+
+        It is compiled when it is first asked for, and what `target` is in all else.
+        """
+        return self.values_by(None)
+
+    def values_by(self, weights: np.ndarray | None) -> Target:
+        """The same in the coordinates that weights (d + 1,) lead to, as of `target_by`; None stands for the model's."""
+        with user_code:  # threads that ask at once would all compile it
+            compiled = self.once("values", self._compiled_values)
+            if self._alone is None:
+                self._alone = compiled.shared_data()
+            record = self._alone.record if weights is None else self._alone.record_with(weights)
+            return Target(compiled.address, record)
 
     def place(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Locations and logarithms of scales (d,) at an unconstrained vector of the model.
@@ -208,16 +214,16 @@ class LogDensity:
         They are those of `Parametrization.placing`.
         """
         with user_code:
-            location, log_scale = self._place(np.array(position, dtype=self._dtype))
+            location, log_scale = self._place(np.array(position, dtype=self._graph[0].dtype))
             return np.array(location), np.array(log_scale)  # a PyTensor function may have one storage for its results
 
     def fits(self, point: Mapping[str, np.ndarray]) -> bool:
         """Whether the variables of `point` have the shapes that this was compiled for."""
-        return all(np.shape(point[name]) == shape for name, (shape, _) in self._layout.items())
+        return self._layout.fits(point)
 
     def forget_model(self) -> None:
         """Let go of the model, and of its data: this is kept to make others by `again`."""
-        del self.model, self._shared
+        del self.model, self._shared, self._alone
 
     def again(self, model: pm.Model, point: Mapping[str, np.ndarray]) -> Self:
         """The same log-density of its model, with nothing compiled: it reads data, and keeps errors, by itself.
@@ -263,7 +269,7 @@ class LogDensity:
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
-        kept = ["model", "vars", "sizes", "dim", "default_start", "_layout", "_held", "_graph", "_compile_kwargs"]
+        kept = ["model", "vars", "default_start", "_layout", "_held", "_graph", "_compile_kwargs"]
         kept += ["_example", "_indices", "parametrization", "_placing"]
         return {name: self.__dict__[name] for name in kept}
 
@@ -271,53 +277,10 @@ class LogDensity:
         self.__dict__.update(state)
         self._compile()
 
-    def _make_addressed(self, types: Sequence[Any]) -> tuple[AddressedFunction, bool]:
-        raw = machine_code(self._function)
-        shareable = all(isinstance(t, TensorType) and np.dtype(t.dtype).kind in _SHAREABLE for t in types)
-        # What an operation raises in the interpreter would stay pending, unseen, while compiled code went on.
-        if raw is not None and shareable and not interprets(raw):
-            try:
-                arguments = array_type(self._dtype, 1), *(array_type(t.dtype, t.ndim) for t in types)
-                with alone(raw, lambda function: compile_for(function, arguments)) as raw:
-                    function, placed = native(raw, self._dtype, types, self._offsets)
-                    return AddressedFunction(function, LOGP, placed=placed), True
-            except NumbaError as error:
-                _log.info("The log-density is called through Python, because numba could not compile it: %s", error)
-        self._doubles = ctypes.c_double * self.dim
-        self._callback = _CALLBACK(self._call_back)
-        return AddressedFunction(through_python(self._callback), LOGP), False
-
-    def _call_back(self, data: int, position: int, gradient: int, value: int) -> int:
-        with user_code:
-            try:
-                at = np.frombuffer(self._doubles.from_address(position))
-                with np.errstate(all="ignore"), self._weights_of(data):  # what comes of it shows in the values
-                    result, slope = self(at)
-                if slope.shape != (self.dim,):
-                    raise TypeError(_wrong_length(self.dim, slope.shape))
-                np.frombuffer(self._doubles.from_address(gradient))[:] = slope
-                ctypes.c_double.from_address(value).value = result
-            except BaseException as error:  # interrupts too: nothing may unwind through compiled code
-                self.error = error
-                if not curable(error):
-                    return Status.BROKEN
-                if not isinstance(error, ARITHMETIC):
-                    self._errors.note(error)
-                return Status.FAILED
-            if self.error is not None and curable(self.error):
-                self.error = None  # of another point; an error that broke a chain stays until the chain has raised it
-            return Status.OK
-
-    def _weights_of(self, record: int) -> AbstractContextManager[None]:
-        if self._weights_at is None:
-            return nullcontext()
-        at = self._weights_at
-        return with_weights_of(record, self._cells[at], self._offsets[at], self.dim + 1)
-
     def take_error(self) -> BaseException:
         """The error that has broken a chain; it is forgotten here."""
         error, self.error = self.error, None
-        return error or TypeError(_wrong_length(self.dim))  # the one thing that breaks compiled code
+        return error or TypeError(wrong_length(self.dim))  # the one thing that breaks compiled code
 
     def raise_error(self) -> NoReturn:
         """Raise what has broken a chain: a `SamplingError` of it, or itself where it is no error of the model's.
@@ -338,9 +301,8 @@ class LogDensity:
     def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient (d,) at an unconstrained `position` (d,), through PyTensor's own function."""
         self.check_process()
-        with user_code:
-            value, gradient = self._function(np.array(position, dtype=self._dtype))
-            return float(value), np.asarray(gradient, dtype=float)
+        value, gradient = self._full(position)
+        return float(value), gradient
 
     def check_process(self) -> None:
         """Raise a ForkError where the model calls JAX in a process that was forked from one that had done so."""
@@ -373,6 +335,8 @@ class LogDensity:
             When data that index an array are out of its range now.
         """
         changed = self._shared.refresh()
+        if self._alone is not None:
+            self._alone.refresh()
         with user_code:
             for check in self._indices:
                 check(self._example)
@@ -380,8 +344,7 @@ class LogDensity:
 
     def check(self, point: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless every variable of `point` has the shape that it was compiled for."""
-        shapes = {name: shape for name, (shape, _) in self._layout.items()}
-        shapes |= {name: shared.type.shape for name, shared in self._held.items()}
+        shapes = self._layout.shapes | {name: shared.type.shape for name, shared in self._held.items()}
         for name, shape in shapes.items():
             if np.shape(point[name]) != shape:
                 raise ValueError(
@@ -389,40 +352,41 @@ class LogDensity:
                     "change of dimensions make a new step"
                 )
 
-    def to_vector(self, point: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The sampled variables of `point`, raveled and joined, as floats (d,)."""
-        return np.concatenate([point[name] for name in self._names], axis=None, dtype=float)
+    @property
+    def dim(self) -> int:
+        """Number of unconstrained parameters, `d`."""
+        return self._layout.dim
 
-    def to_point(self, vector: np.ndarray) -> dict[str, np.ndarray]:
-        """The inverse of `to_vector`: arrays of each variable's shape and dtype; views of `vector`, where possible."""
-        point = {}
-        for name, start, stop, shape, dtype in self._slices:
-            part = vector[start:stop] if shape is None else vector[start:stop].reshape(shape)
-            point[name] = part if self.lossless else part.astype(dtype, copy=False)
-        return point
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of elements of each variable that is sampled, by name."""
+        return self._layout.sizes
 
     @property
     def layout(self) -> dict[str, tuple[int, ...]]:
         """The shape of each variable that is sampled, unconstrained, by name, in the order of the flat vector."""
-        return {name: shape for name, (shape, _) in self._layout.items()}
+        return self._layout.shapes
+
+    @property
+    def lossless(self) -> bool:
+        """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
+        return self._layout.lossless
+
+    def to_vector(self, point: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The sampled variables of `point`, raveled and joined, as floats (d,)."""
+        return self._layout.to_vector(point)
+
+    def to_point(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """The inverse of `to_vector`: arrays of each variable's shape and dtype; views of `vector`, where possible."""
+        return self._layout.to_point(vector)
 
     def names_of(self, coordinates: np.ndarray) -> list[str]:
         """Names, as the user gave them, of the variables that the given coordinates of the flat vector belong to."""
-        owners = np.repeat(np.arange(len(self.sizes)), list(self.sizes.values()))
-        names = [self.model.values_to_rvs[value].name for value in self.vars]
-        return [names[i] for i in np.unique(owners[coordinates])]
+        return [self.model.values_to_rvs[self.vars[i]].name for i in self._layout.owners(coordinates)]
 
     def unpicklable(self) -> str:
         """Say which part of the model cannot be pickled."""
-        graphs = {f"variable {name}": [variable] for name, variable in self.model.named_vars.items()}
-        for where, outputs in {**graphs, "the gradient": self._graph[1]}.items():
-            for variable in ancestors(outputs):
-                part = getattr(variable.owner, "op", variable)
-                try:
-                    cloudpickle.dumps(part)
-                except Exception:
-                    return f"{part} in {where}"
-        return "the model, or an argument of the step,"
+        return unpicklable_part(self.model, self._graph[1])
 
     def blame(self, position: np.ndarray) -> str:
         """Say which variables make the log-density at `position` infinite or undefined."""
@@ -437,17 +401,4 @@ class LogDensity:
                 f"the gradient with respect to {names} is not finite, where the log-density itself is; start elsewhere "
                 "(initvals), or look for a derivative that is 0/0 there"
             )
-        try:
-            with user_code:
-                terms = self.model.point_logps(point, round_vals=10)
-        except Exception as error:
-            return f"evaluating the model's terms raised {type(error).__name__}: {error}"
-        bad = {name: float(value) for name, value in terms.items() if not np.isfinite(value)}
-        if bad:
-            return "; ".join(f"{name} has log-density {value}" for name, value in bad.items())
-        return f"no single variable stands out; the model's terms are {terms}"
-
-
-def _wrong_length(dim: int, shape: tuple[int, ...] | None = None) -> str:
-    found = "another one" if shape is None else str(shape)
-    return f"the gradient must have shape ({dim},), and has {found}; look at the gradients of operations of your own"
+        return infinite_terms(self.model, point)

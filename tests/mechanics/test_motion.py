@@ -315,12 +315,12 @@ def test_model_without_anything_to_move():
 
 def test_potential_that_raises(model_system):
     broken = mechanics.System("broken", 2, model_system.density)
-    before = broken.density._function
+    before = broken.density._full.function
     try:
-        broken.density._function = lambda position: (_ for _ in ()).throw(KeyError("lost"))
+        broken.density._full.function = lambda position: (_ for _ in ()).throw(KeyError("lost"))
         with pytest.raises(RuntimeError, match="the potential of broken raised KeyError: 'lost'"):
             broken.evaluate(np.zeros(2))
-        broken.density._function = lambda position: (_ for _ in ()).throw(ZeroDivisionError)
+        broken.density._full.function = lambda position: (_ for _ in ()).throw(ZeroDivisionError)
         assert np.isnan(broken.evaluate(np.zeros(2))[0])
     finally:
-        broken.density._function = before
+        broken.density._full.function = before

@@ -278,7 +278,7 @@ def test_arguments_of_the_compiler_are_its_own(model):
     quick = ps.compile(model, compile_kwargs={"mode": "FAST_COMPILE"})
     assert quick.compile_kwargs == {"mode": "FAST_COMPILE"}
     step = ps.HMC(model=quick)
-    assert step.target._function is kept_log_density(model, {"mode": "FAST_COMPILE"})._function
+    assert step.target._full.function is kept_log_density(model, {"mode": "FAST_COMPILE"})._full.function
 
 
 def test_a_store_goes_on_with_the_same_data_alone(compiled, tmp_path):

@@ -20,8 +20,9 @@ import xarray as xr
 
 import pymc_symplectic as ps
 from pymc_symplectic import files
-from pymc_symplectic.run import task
+from pymc_symplectic.run import conversion, in_memory, task
 from pymc_symplectic.run.runner import Runner
+from pymc_symplectic.statistics import DTYPES
 from pymc_symplectic.store import Store, layout
 
 from . import SHORT, assert_same_draws, run
@@ -82,6 +83,25 @@ def test_more_draws_are_those_of_a_longer_run(seed, rich_model, arguments, copy)
     longer = run(rich_model, store=copy, **{**arguments, "draws": 60, "random_seed": seed})
     assert_same_draws(longer, run(rich_model, **{**arguments, "draws": 60}))
     assert longer.posterior["draw"].values.tolist() == list(range(60))
+
+
+def test_a_store_of_a_version_without_one_of_the_statistics(rich_model, arguments, expected, tmp_path, monkeypatch):
+    """It is read, and gone on with, as it was laid out: what it has no room for is left out."""
+    store, name = tmp_path / "r", "n_values"
+    with monkeypatch.context() as before:
+        for where in (conversion, in_memory):
+            before.setattr(where, "DTYPES", {key: dtype for key, dtype in DTYPES.items() if key != name})
+        first = run(rich_model, store=store, **{**arguments, "draws": 10})
+    assert name not in first["sample_stats"]
+    for chain in range(4):
+        file = Store.open(store).state_file(chain)
+        state = files.read_state(file)
+        del state["pending_values"]
+        files.write_state(file, state)
+    whole = run(rich_model, store=store, **arguments)
+    assert_same_draws(whole, expected, ignoring=[name])
+    assert name not in ps.open_run(store)["sample_stats"]
+    assert ps.compare({"run": whole}).loc["run", "gradients"] == int(expected["sample_stats"]["n_gradients"].sum())
 
 
 def test_extending_gives_no_warnings(rich_model, arguments, copy):

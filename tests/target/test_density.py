@@ -18,7 +18,7 @@ from pymc_symplectic.kernels.status import Status
 from pymc_symplectic.native.numba import from_cache
 from pymc_symplectic.native.pytensor import machine_code
 from pymc_symplectic.target import LogDensity, value_variables
-from pymc_symplectic.target import density as room
+from pymc_symplectic.target import addressed as room
 
 
 @kernel
@@ -213,7 +213,7 @@ class Failing:
     "error", [FloatingPointError("f"), ZeroDivisionError(), ValueError("v"), np.linalg.LinAlgError("l")]
 )
 def test_errors_of_arithmetic_are_a_status(error, interpreted, monkeypatch, position):
-    monkeypatch.setattr(interpreted, "_function", Failing(error))
+    monkeypatch.setattr(interpreted._full, "function", Failing(error))
     assert through_address(interpreted, position)[0] == Status.FAILED
     assert interpreted.error is error
     monkeypatch.undo()
@@ -223,7 +223,7 @@ def test_errors_of_arithmetic_are_a_status(error, interpreted, monkeypatch, posi
 
 @pytest.mark.parametrize("error", [TypeError("t"), KeyError("k"), MemoryError(), KeyboardInterrupt(), SystemExit()])
 def test_other_errors_are_another_status(error, interpreted, monkeypatch, position, capfd):
-    monkeypatch.setattr(interpreted, "_function", Failing(error))
+    monkeypatch.setattr(interpreted._full, "function", Failing(error))
     assert through_address(interpreted, position)[0] == Status.BROKEN
     monkeypatch.undo()
     # another chain, on another thread, goes on in the meantime
@@ -382,7 +382,7 @@ def test_what_calls_machine_code_is_kept_beside_it():
 
     make()
     again = make()
-    assert again._addressed._compiled.cache_hits == 1
+    assert again._full._addressed._compiled.cache_hits == 1
     at = np.array([0.1, -0.4, 2.0, 0.3])
     status, value, gradient = through_address(again, at)
     assert status == Status.OK and value == again(at)[0]
@@ -393,5 +393,5 @@ def test_what_pytensor_does_not_keep_is_not_kept():
     with pytensor.config.change_flags(numba__cache=False), pm.Model() as model:
         pm.Normal("x")
         target = LogDensity(model=model)
-    assert target.native and target._addressed._compiled.cache_hits == 0
+    assert target.native and target._full._addressed._compiled.cache_hits == 0
     assert through_address(target, [0.5])[1] == target(np.array([0.5]))[0]

@@ -64,7 +64,7 @@ def model():
 
 
 def is_same(a, b):
-    return a._function is b._function
+    return a._full is b._full
 
 
 def numbers(target):

@@ -1,0 +1,41 @@
+"""Which part of a model it is that stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pymc as pm
+from pytensor.graph.traversal import ancestors
+
+from .compiled import user_code
+
+__all__ = ["infinite_terms", "unpicklable_part"]
+
+
+def infinite_terms(model: pm.Model, point: Mapping[str, np.ndarray]) -> str:
+    """Say which terms of a model are infinite or undefined at a point."""
+    try:
+        with user_code:
+            terms = model.point_logps(dict(point), round_vals=10)
+    except Exception as error:
+        return f"evaluating the model's terms raised {type(error).__name__}: {error}"
+    bad = {name: float(value) for name, value in terms.items() if not np.isfinite(value)}
+    if bad:
+        return "; ".join(f"{name} has log-density {value}" for name, value in bad.items())
+    return f"no single variable stands out; the model's terms are {terms}"
+
+
+def unpicklable_part(model: pm.Model, gradient: Sequence[Any]) -> str:
+    """Say which part of a model, or of the graphs of its gradient, cannot be pickled."""
+    graphs = {f"variable {name}": [variable] for name, variable in model.named_vars.items()}
+    for where, outputs in {**graphs, "the gradient": gradient}.items():
+        for variable in ancestors(outputs):
+            part = getattr(variable.owner, "op", variable)
+            try:
+                cloudpickle.dumps(part)
+            except Exception:
+                return f"{part} in {where}"
+    return "the model, or an argument of the step,"
