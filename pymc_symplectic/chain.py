@@ -113,7 +113,7 @@ class Chain:
         """
         rule = self._plan.rule
         if isinstance(rule, SurrogateRule) and not rule.exact:
-            kernels.evaluate_start(rule.values, self._state)
+            kernels.value_alone(rule.values, self._state)
 
     def _with_values(self, plan: Plan) -> Plan:
         """The same plan, and where it draws by values of the log-density, with these, and that of the current draw."""

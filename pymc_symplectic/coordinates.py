@@ -61,7 +61,7 @@ class Coordinates:
     @property
     def values(self) -> Target:
         """The log-density of y without its gradient, compiled when it is first asked for."""
-        return self.target
+        return self._of.values if self.weights is None else self._of.values_by(self.weights)
 
     @property
     def learns(self) -> bool:

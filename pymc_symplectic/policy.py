@@ -206,6 +206,10 @@ class Policy:
     """By which acceptance may be less than what was predicted,"""
     surrogate_rest: int = 6
     """and the draws in a row that may stay at one place."""
+    surrogate_begin: float = 0.8
+    """Acceptance that has to be predicted for the approach to end before the metric is known,"""
+    surrogate_early: int = 40
+    """after so many draws at least; a poorer surrogate than that learns little from its draws."""
     surrogate_least: float = 0.5
     """Acceptance that has to be predicted, at least, for a surrogate to be drawn by."""
     surrogate_chain: int = 400

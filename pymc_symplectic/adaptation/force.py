@@ -85,8 +85,8 @@ class SurrogateTrial:
         most, dim, degree = self._policy.surrogate_dim, self._dim, self._trajectory.degree
         if dim > most:
             raise ValueError(
-                f"trajectory: a surrogate can be learned of up to {most} unconstrained parameters, and there are {dim}:"
-                f" a polynomial of degree 3 has {number_of_monomials(dim, 3)} terms then, and warm-up sees some hundred "
+                f"trajectory: a surrogate can be learned of up to {most} unconstrained parameters, and there are "
+                f"{dim}: a polynomial of degree 3 has {number_of_monomials(dim, 3)} terms then, and warm-up sees some hundred "
                 "points; leave trajectory out"
             )
         if degree is not None and (count := number_of_monomials(dim, degree)) > self._policy.surrogate_features:
@@ -156,6 +156,17 @@ class SurrogateTrial:
         elif self._fitted(window, points, metric):
             self._learn(window.end, room)
         return self.in_use
+
+    def begin_early(self, window: Window, points: Window, metric: LinearMap, room: int) -> bool:
+        """The same where the approach has not ended, if what can be learned is good already."""
+        policy = self._policy
+        if not self.waits or window.end < policy.surrogate_early or not self._room_for_more(room):
+            return False
+        if not self._fitted(window, points, metric) or self._predicted < policy.surrogate_begin:
+            self._state, self.reason, self.density = WAITS, _UNSEEN, None
+            return False
+        self._learn(window.end, room)
+        return True
 
     def after(self, window: Window, points: Window, metric: LinearMap, lab: Lab, room: int) -> None:
         """Judge a round, or the proof, that has ended, and fit anew where anything is still to be learned.
@@ -305,7 +316,7 @@ class SurrogateTrial:
             raise ValueError(f"of a surrogate, there are {whole}")
         if not 0 <= snapshot["predicted"] <= 1:
             raise ValueError(f"of a surrogate, acceptance was predicted to be {snapshot['predicted']}")
-        self._rounds = [Round(int(draws), *map(float, rest[:2]), int(rest[2])) for draws, *rest in snapshot["rounds"]]
+        self._rounds = [Round(int(one[0]), float(one[1]), float(one[2]), int(one[3])) for one in snapshot["rounds"]]
         self._state, self.reason, self._predicted = state, str(snapshot["reason"]), float(snapshot["predicted"])
         self.due, self._begun, self._repeats, self._points = whole.values()
         self.density = None if params is None else LearnedDensity.of_params(params)

@@ -130,7 +130,7 @@ class Lab:
         return momenta
 
     def drawn(self, system: HamiltonianSystem, rule: Any, step_size: float, count: int) -> np.ndarray:
-        """Draws (count, d) of another chain, from where this one stands, on the target of `system`, whatever that is."""
+        """Draws (count, d) of another chain from where this one stands, on the target of `system`, whatever that is."""
         state, learning = new_state(self.dim), new_learning(self.dim, 0, step_size, 0.5)
         state.current.position[:] = self._state.current.position
         draws, rows = np.empty((count, self.dim)), np.empty((count, N_COLUMNS))

@@ -254,6 +254,10 @@ class WarmUp:
         seen = look(plan.metric, fitted.metric, block)
         approach.fitted(seen, lab.kept, lab.seen)
         new = self._fallen(fitted, count, lab)
+        room = self._windows.schedule.last - count
+        if not self._transient and self._force.begin_early(window, points, new.metric, room):
+            approach.end("a surrogate was good enough")
+            return self._by_surrogate(count, new, new.metric, goes_on=True)
         if approach.known:
             if self._transient or not self._beginning.holds(window):
                 self._beginning.forget()

@@ -24,7 +24,7 @@ import numpy as np
 
 from . import statistics as column
 from .compile import helper
-from .energy import copy_point, evaluate
+from .energy import copy_point, evaluate, evaluate_value
 from .metropolis import FixedTimeRule, metropolis_transition
 from .state import HamiltonianSystem, Point, State, Target
 from .status import Status
@@ -70,7 +70,7 @@ def _evaluate_end(rule: SurrogateRule, system: HamiltonianSystem, state: State) 
         if status != _BROKEN and point.value[0] > -np.inf:
             remember(state.trail, point, 0.0)
         return status
-    status = evaluate(rule.values, point, state.counters)
+    status = evaluate_value(rule.values, point, state.counters)
     fill(point.gradient, np.nan)
     return status
 

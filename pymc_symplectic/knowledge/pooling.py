@@ -68,8 +68,8 @@ def together(chains: Sequence[LearnedChain]) -> LearnedChain:
 
     Covariances and means are averaged.  Of metrics that are not matrices, nor diagonals, that is taken whose variances
     are nearest to the average.  The path is that of most chains, and the no-U-turn one where there are as many of
-    another; step sizes and times of travel are averaged, geometrically, over the chains that have chosen it.  Where that is
-    a surrogate, which cannot be averaged, all is as one of its chains has it.
+    another; step sizes and times of travel are averaged, geometrically, over the chains that have chosen it.  Where
+    that is a surrogate, which cannot be averaged, all is as one of its chains has it.
     """
     if len(chains) == 1:
         return chains[0]

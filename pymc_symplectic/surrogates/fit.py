@@ -93,6 +93,8 @@ def fit(
     known = _whitened(points, draws, factor, mean, policy)
     held = (np.arange(len(known.white)) // _STRETCH) % _OF == _OF - 1
     test = held & known.drawn
+    if test.sum() < policy.surrogate_tests:  # points of trajectories are spread much as draws are
+        test = held
     if test.sum() < policy.surrogate_tests:
         return None
     best: _Choice | None = None
