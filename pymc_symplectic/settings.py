@@ -135,7 +135,7 @@ def refuse_unlearned(settings: Settings, tune: int) -> None:
     """
     if isinstance(settings.trajectory, trajectories.Surrogate) and settings.learned is None and tune < SHORTEST:
         raise ValueError(
-            f"trajectory: a surrogate is learned in warm-up, to which tune={tune} leaves no draws; give tune=500 or more, "
+            f"trajectory: a surrogate is learned in warm-up, to which tune={tune} leaves no draws; give tune=500, "
             "or learned=... of an earlier run"
         )
 

@@ -86,8 +86,8 @@ class SurrogateTrial:
         if dim > most:
             raise ValueError(
                 f"trajectory: a surrogate can be learned of up to {most} unconstrained parameters, and there are "
-                f"{dim}: a polynomial of degree 3 has {number_of_monomials(dim, 3)} terms then, and warm-up sees some hundred "
-                "points; leave trajectory out"
+                f"{dim}: a polynomial of degree 3 has {number_of_monomials(dim, 3)} terms then, and warm-up sees some "
+                "hundred points; leave trajectory out"
             )
         if degree is not None and (count := number_of_monomials(dim, degree)) > self._policy.surrogate_features:
             raise ValueError(

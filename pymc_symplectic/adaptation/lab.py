@@ -94,6 +94,11 @@ class Lab:
         known = np.isfinite(value) and np.all(np.isfinite(point.gradient))
         return Place(point.position.copy(), value if known else -np.inf, point.gradient.copy())
 
+    def renew(self) -> None:
+        """Evaluate the log-density where the chain stands with its gradient, which draws by values have left unknown."""
+        if kernels.evaluate_start(self.target, self._state) == Status.BROKEN:
+            raise BrokenError
+
     def normals(self, *shape: int) -> np.ndarray:
         """Standard normal numbers."""
         return self._rng.standard_normal(shape)

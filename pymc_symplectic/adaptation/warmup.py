@@ -371,6 +371,8 @@ class WarmUp:
         force, count, points = self._force, window.end, lab.points(0, window)
         metric = self._metric.fit(plan.metric, points) if plan.rule.exact else plan.metric
         force.after(window, points, metric, lab, self._windows.schedule.last - count)
+        if not plan.rule.exact and not force.holds:
+            lab.renew()
         if not force.in_use:
             fallen_back = self._planner.plan(count, metric, plan.kinetic, plan.mean)
             return self._begun(fallen_back, window, lab, self._approach.reason, True)
