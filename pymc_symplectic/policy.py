@@ -191,9 +191,11 @@ class Policy:
     surrogate_depth: float = 5.0
     """and those that are lower than the lowest draw by so many nats, and a quarter of one for each parameter."""
     surrogate_radius: float = 1.02
-    """Times |z| of the farthest point: beyond, what is learned stays as it is along rays;"""
+    """Times |z| of the farthest point: beyond, what is learned stays as it is along rays,"""
+    surrogate_tail: float = 1.0
+    """the density of |z| falls by so much a unit, for tails that are heavier than those of a Gaussian,"""
     surrogate_slack: float = 0.3
-    """and it is never beyond its values at points by more than so many nats."""
+    """and what is learned is never beyond its values at points by more than so many nats."""
     surrogate_step: float = 0.4
     """Of steps on a surrogate, which cost nothing of the truth."""
     surrogate_rounds: tuple[int, ...] = (50, 100, 100)
@@ -205,7 +207,9 @@ class Policy:
     surrogate_kept: float = 0.05
     """By which acceptance may be less than what was predicted,"""
     surrogate_rest: int = 6
-    """and the draws in a row that may stay at one place."""
+    """and the draws in a row that may stay at one place; otherwise more is learned."""
+    surrogate_good: float = 0.8
+    """Acceptance that is good enough where no draws are left to learn more by."""
     surrogate_begin: float = 0.8
     """Acceptance that has to be predicted for the approach to end before the metric is known,"""
     surrogate_early: int = 40

@@ -192,6 +192,9 @@ class SurrogateTrial:
         tried = sum(one.draws for one in self._rounds) >= policy.surrogate_most
         more = self._room_for_more(room) and not (learned or tried)
         if self._state == PROVES and not more:
+            if drawn.accepted >= policy.surrogate_good and drawn.rest <= policy.surrogate_rest:
+                self._state, self.reason = HOLDS, ""
+                return
             accepted = f"{drawn.accepted:.2f} of its ends were accepted, where {drawn.predicted:.2f} had been predicted"
             self.refuse(f"{accepted}, and a draw stayed for {drawn.rest}")
         elif self._state == PROVES:  # there are no more points to fit to than there were

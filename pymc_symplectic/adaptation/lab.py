@@ -95,7 +95,7 @@ class Lab:
         return Place(point.position.copy(), value if known else -np.inf, point.gradient.copy())
 
     def renew(self) -> None:
-        """Evaluate the log-density where the chain stands with its gradient, which draws by values have left unknown."""
+        """Evaluate the log-density where the chain stands, with the gradient that draws by values have left unknown."""
         if kernels.evaluate_start(self.target, self._state) == Status.BROKEN:
             raise BrokenError
 

@@ -2,11 +2,13 @@
 
 In whitened coordinates z = L⁻¹(q - μ) it is a Gaussian and what has been learned beside it,
 
-    log π̂(q) = c - ½|z|² + f(z),    f(z) = Σ_k c_k m_k(z) + Σ_k a_k tanh(w_k · z + b_k),
+    log π̂(q) = c - E(|z|) + f(z),    f(z) = Σ_k c_k m_k(z) + Σ_k a_k tanh(w_k · z + b_k),
 
 where each monomial m_k is another one, its parent, times one coordinate.  The gradient of the first sum comes from one
 sweep back through the parents.  f is learned where points have been, and polynomials run away elsewhere: beyond the
-radius of these points f stays as it is along rays from the origin, and it never leaves the range that it has had there.
+radius R of these points f stays as it is along rays from the origin, and it never leaves the range that it has had
+there.  E(r) is ½r² up to R, and grows by a slope s < R from there on, as the tails of π may be heavier than those of a
+Gaussian, and a draw that π̂ does not reach would be missed: what π̂ promises too much of is refused, and costs little.
 So π̂ can be normalised whatever has been learned.
 
 All of it stands in the one record that the function reads, numbers and working memory as well: a `Target` with it is
@@ -29,7 +31,7 @@ class Expansion(NamedTuple):
 
     Of `parents` and `variables` (t + 1,), and of `coefficients` (t + 1,), the first are of the constant.  `mean` (d,)
     and `factor` (d, d), lower triangular, whiten; `directions` (k, d), `offsets` (k,) and `amplitudes` (k,) are w, b
-    and a; `limits` (3,) are the radius, and the least and the largest f.  `white`, `slope` (d,), `monomials` and
+    and a; `limits` (4,) are R, s, and the least and the largest f.  `white`, `slope` (d,), `monomials` and
     `adjoints` (t + 1,) are scratch.
     """
 
@@ -53,7 +55,7 @@ _HEADER = 3  # d, t and k
 
 def room_for(dim: int, terms: int, ridges: int) -> int:
     """Entries of the record of such an expansion."""
-    return _HEADER + 5 * (terms + 1) + dim * (dim + 3) + ridges * (dim + 2) + 3
+    return _HEADER + 5 * (terms + 1) + dim * (dim + 3) + ridges * (dim + 2) + 4
 
 
 @helper
@@ -68,7 +70,7 @@ def expansion_of(data: np.ndarray) -> Expansion:
     offsets = directions + ridges * dim
     amplitudes = offsets + ridges
     limits = amplitudes + ridges
-    white = limits + 3
+    white = limits + 4
     slope = white + dim
     monomials = slope + dim
     adjoints = monomials + terms
@@ -153,9 +155,14 @@ def surrogate_log_density(data: np.ndarray, position: np.ndarray, gradient: np.n
     """Log π̂ and its gradient, as `LOGP` has it; always finite at a position that is."""
     learned = expansion_of(data)
     white, slope, factor = learned.white, learned.slope, learned.factor
-    radius, least, most = learned.limits[0], learned.limits[1], learned.limits[2]
+    radius, fall, least, most = learned.limits[0], learned.limits[1], learned.limits[2], learned.limits[3]
     squares = _whiten(learned, position)
-    shrink = 1.0 if squares <= radius * radius else radius / math.sqrt(squares)
+    shrink, energy, pull = 1.0, 0.5 * squares, 1.0
+    if squares > radius * radius:
+        distance = math.sqrt(squares)
+        shrink = radius / distance
+        energy = 0.5 * radius * radius + fall * (distance - radius)
+        pull = fall / distance
     for j in range(slope.size):
         slope[j] = 0.0
     height = _polynomial(learned, shrink) + _ridges(learned, shrink)
@@ -165,9 +172,9 @@ def surrogate_log_density(data: np.ndarray, position: np.ndarray, gradient: np.n
         height = min(max(height, least), most)
         for j in range(slope.size):
             slope[j] = 0.0
-    value[0] = learned.coefficients[0] - 0.5 * squares + height
-    for i in range(slope.size - 1, -1, -1):  # L⁻ᵀ (∇f - z)
-        total = slope[i] - white[i]
+    value[0] = learned.coefficients[0] - energy + height
+    for i in range(slope.size - 1, -1, -1):  # L⁻ᵀ (∇f - E' z / |z|)
+        total = slope[i] - pull * white[i]
         for j in range(i + 1, slope.size):
             total -= factor[j, i] * gradient[j]
         gradient[i] = total / factor[i, i]

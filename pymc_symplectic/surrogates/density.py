@@ -18,7 +18,7 @@ _WHOLE = 2**31  # no count of anything is larger
 
 @dataclass(frozen=True, eq=False)
 class LearnedDensity:
-    r"""A learned log-density log π̂(q) = c - ½|z|² + f(z), with z = L⁻¹(q - μ).
+    r"""A learned log-density log π̂(q) = c - E(|z|) + f(z), with z = L⁻¹(q - μ).
 
     Attributes
     ----------
@@ -30,8 +30,9 @@ class LearnedDensity:
         L, lower triangular.
     coefficients : ndarray of shape (features.count + 1,)
         c, then those of the features.
-    limits : ndarray of shape (3,)
-        The |z| beyond which f is the same along rays, and the least and the largest f.
+    limits : ndarray of shape (4,)
+        The |z| beyond which f is the same along rays, the slope by which E = ½|z|² goes on from there, and the least
+        and the largest f.
 
     Raises
     ------
@@ -47,14 +48,14 @@ class LearnedDensity:
 
     def __post_init__(self) -> None:
         dim = self.features.dim
-        shapes = {"mean": (dim,), "factor": (dim, dim), "coefficients": (self.features.count + 1,), "limits": (3,)}
+        shapes = {"mean": (dim,), "factor": (dim, dim), "coefficients": (self.features.count + 1,), "limits": (4,)}
         for name, shape in shapes.items():
             array = getattr(self, name)
             if np.shape(array) != shape or not np.all(np.isfinite(array)):
                 raise ValueError(f"the {name} of a surrogate must be {shape} finite numbers, got {np.shape(array)}")
         if np.any(np.triu(self.factor, 1)) or not np.all(np.diag(self.factor) > 0):
             raise ValueError("the factor of a surrogate must be lower triangular, with a positive diagonal")
-        if not (self.limits[0] > 0 and self.limits[1] <= self.limits[2]):
+        if not (np.all(self.limits[:2] > 0) and self.limits[2] <= self.limits[3]):
             raise ValueError(f"the limits of a surrogate are {self.limits}")
 
     @property
@@ -106,7 +107,7 @@ class LearnedDensity:
             raise ValueError("these are no parameters of a surrogate")
         features = Features(dim, degree, ridges)
         sizes = np.cumsum([3, dim, dim * dim, features.count + 1])
-        if vector.size != sizes[-1] + 3:
-            raise ValueError(f"a surrogate by a {features} has {sizes[-1] + 3} parameters, got {vector.size}")
+        if vector.size != sizes[-1] + 4:
+            raise ValueError(f"a surrogate by a {features} has {sizes[-1] + 4} parameters, got {vector.size}")
         _, mean, factor, coefficients, limits = np.split(vector, sizes)
         return cls(features, mean, factor.reshape(dim, dim), coefficients, limits)

@@ -115,7 +115,8 @@ def fit(
     ((_, coefficients),) = sums.solutions(best.features, (best.ridge,), of_all=True)
     heights = coefficients[1:] @ best.features.jets(known.white)[1:, :, 0]
     radius = policy.surrogate_radius * np.sqrt((known.white**2).sum(axis=1).max())
-    limits = np.array([radius, heights.min() - policy.surrogate_slack, heights.max() + policy.surrogate_slack])
+    slope = min(radius, (dim - 1) / radius + policy.surrogate_tail)  # of r ↦ r^(d-1) exp(-E(r)), the radial density
+    limits = np.array([radius, slope, heights.min() - policy.surrogate_slack, heights.max() + policy.surrogate_slack])
     density = LearnedDensity(best.features, mean.copy(), factor, coefficients, limits)
     return Fitted(density, best.predicted, len(known.white))
 

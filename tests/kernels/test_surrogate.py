@@ -23,7 +23,7 @@ RNG = np.random.default_rng(8)
 FACTOR = np.array([[0.7, 0.0, 0.0], [-0.4, 0.9, 0.0], [0.3, 0.2, 1.4]])
 
 
-def some_density(features, limits=(2.0, -1.0, 1.5)):
+def some_density(features, limits=(2.0, 1.3, -1.0, 1.5)):
     coefficients = 0.3 * np.random.default_rng(2).standard_normal(features.count + 1) / np.sqrt(features.count)
     return LearnedDensity(features, np.array([0.4, 0.1, -0.3]), FACTOR, coefficients, np.array(limits))
 
@@ -32,14 +32,20 @@ def by_hand(density, position):
     """log π̂ as its equation says."""
     features = density.features
     z = np.linalg.solve(density.factor, position - density.mean)
-    inside = z * min(1.0, density.limits[0] / np.linalg.norm(z))
+    radius, fall, least, most = density.limits
+    distance = np.linalg.norm(z)
+    inside = z * min(1.0, radius / distance)
     values = [1.0]
     for parent, variable in list(zip(*monomials(features.dim, features.degree), strict=True))[1:]:
         values.append(values[parent] * inside[variable])
     directions, offsets = some_ridges(features.dim, features.ridges)
     values += np.tanh(directions @ inside + offsets).tolist()
     learned = density.coefficients[1:] @ np.array(values[1:])
-    return density.coefficients[0] - 0.5 * z @ z + np.clip(learned, *density.limits[1:])
+    return density.coefficients[0] - energy_of(distance, radius, fall) + np.clip(learned, least, most)
+
+
+def energy_of(distance, radius, fall):
+    return 0.5 * distance**2 if distance <= radius else 0.5 * radius**2 + fall * (distance - radius)
 
 
 def compiled(density, position):
@@ -66,17 +72,20 @@ def test_value_and_gradient_are_those_of_the_equation(features):
     assert 10 < beyond < 55
 
 
-@pytest.mark.parametrize("limits", [(50.0, -0.05, 0.05), (0.5, -0.02, 0.01)])
+@pytest.mark.parametrize("limits", [(50.0, 1.0, -0.05, 0.05), (0.5, 0.3, -0.02, 0.01)])
 def test_beyond_the_range_that_was_seen_only_the_gaussian_is_left(limits):
     density, clamped = some_density(Features(3, 3), limits), 0
     for position in density.mean + RNG.standard_normal((40, DIM)) @ FACTOR.T:
         z = np.linalg.solve(FACTOR, position - density.mean)
         value, gradient = compiled(density, position)
-        learned = value - density.coefficients[0] + 0.5 * z @ z
-        assert limits[1] - 1e-12 <= learned <= limits[2] + 1e-12
-        if min(learned - limits[1], limits[2] - learned) < 1e-12:
+        radius, fall, least, most = limits
+        distance = np.linalg.norm(z)
+        learned = value - density.coefficients[0] + energy_of(distance, radius, fall)
+        assert least - 1e-12 <= learned <= most + 1e-12
+        if min(learned - least, most - learned) < 1e-12:
             clamped += 1
-            np.testing.assert_allclose(gradient, -np.linalg.solve(FACTOR.T, z), rtol=1e-10)
+            pull = 1.0 if distance <= radius else fall / distance
+            np.testing.assert_allclose(gradient, -pull * np.linalg.solve(FACTOR.T, z), rtol=1e-10)
     assert clamped > 5
 
 
@@ -104,8 +113,8 @@ def test_a_density_comes_back_from_its_parameters():
         ([], "no parameters"), ([3.0, np.nan, 0.0], "no parameters"), ([3.5, 2.0, 0.0], "no parameters"),
         ([2e9, 1.0, 0.0], "no parameters"), (np.zeros(30), "no parameters"),
         (some_density(Features(3, 2)).params[:-1], "parameters, got"),
-        (np.where(np.arange(28) == 7, 1.0, some_density(Features(3, 2)).params), "lower triangular"),
-        (np.where(np.arange(28) == 4, np.inf, some_density(Features(3, 2)).params), "mean"),
+        (np.where(np.arange(29) == 7, 1.0, some_density(Features(3, 2)).params), "lower triangular"),
+        (np.where(np.arange(29) == 4, np.inf, some_density(Features(3, 2)).params), "mean"),
     ],
 )  # fmt: skip
 def test_what_are_no_parameters_is_refused(params, message):

@@ -36,7 +36,7 @@ def surrogate(population, kind):
         factor = np.array([[0.7, 0.0, 0.0], [-0.4, 0.9, 0.0], [0.3, 0.2, 1.4]])
         coefficients = np.array([3.0, 0.4, -0.3, 0.2, -0.3, 0.2, 0.1, 0.2, -0.2, -0.3])
         mean = np.array([0.4, 0.1, -0.3])
-        return LearnedDensity(Features(DIM, 2), mean, factor, coefficients, np.array([2.0, -1.5, 0.8]))
+        return LearnedDensity(Features(DIM, 2), mean, factor, coefficients, np.array([2.0, 1.6, -1.5, 0.8]))
     return fitted(population, {"good": 5, "crude": 2}[kind]).density
 
 

@@ -63,7 +63,7 @@ def test_steps_on_a_surrogate_are_retraced_across_all_its_limits():
         np.zeros(DIM),
         np.eye(DIM),
         surrogate("gumbel", "wrong").coefficients,
-        np.array([1.2, -0.2, 0.3]),
+        np.array([1.2, 0.9, -0.2, 0.3]),
     )
     moving = system_on("gumbel", density)._replace(target=density.target)
     rng, state, beyond = np.random.default_rng(3), new_state(DIM), 0
