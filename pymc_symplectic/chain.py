@@ -109,10 +109,10 @@ class Chain:
     def _take_value(self) -> None:
         """Where draws go by values, take that of the current one, which differs from that with a gradient by rounding.
 
-        So a chain that is restored goes on with the same number.
+        So a chain that is restored goes on with the same number.  Where draws have gone so, the gradient is NaN.
         """
         rule = self._plan.rule
-        if isinstance(rule, SurrogateRule) and not rule.exact:
+        if isinstance(rule, SurrogateRule) and not rule.exact and not np.isnan(self._state.current.gradient).all():
             kernels.value_alone(rule.values, self._state)
 
     def _with_values(self, plan: Plan) -> Plan:

@@ -172,11 +172,11 @@ class Policy:
     """Of polynomials that are tried,"""
     surrogate_ridges: int = 300
     """and ridges beside the one of the first degree."""
-    surrogate_features: int = 1500
+    surrogate_features: int = 800
     """That are tried at most, as each fit takes the cube of their number,"""
     surrogate_equations: float = 1.5
     """and for each of them, the numbers that values and gradients give to fit to."""
-    surrogate_numbers: int = 12_000
+    surrogate_numbers: int = 6_000
     """Values and gradients that are fitted to, at most: the latest."""
     surrogate_ridge: tuple[float, ...] = (1e-8, 1e-5, 1e-3)
     """Added to the diagonal of normal equations, which are scaled to have ones there; held-out points choose which."""

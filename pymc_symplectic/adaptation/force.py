@@ -184,17 +184,16 @@ class SurrogateTrial:
             Draws that are left.
         """
         policy, drawn = self._policy, self._judged(window)
-        goes_well = drawn.accepted >= drawn.predicted - policy.surrogate_kept and drawn.rest <= policy.surrogate_rest
+        tried = sum(one.draws for one in self._rounds) >= policy.surrogate_most
+        more = self._room_for_more(room) and not tried
+        asked = drawn.predicted - policy.surrogate_kept
+        if not (more and len(points.draws)):  # another fit would be the same
+            asked = min(asked, policy.surrogate_good)
+        goes_well = drawn.accepted >= asked and drawn.rest <= policy.surrogate_rest
+        more = more and not (self._state == LEARNS and goes_well and len(self._rounds) >= len(policy.surrogate_rounds))
         if self._state == PROVES and goes_well:
             self._state, self.reason = HOLDS, ""
-            return
-        learned = len(self._rounds) >= len(policy.surrogate_rounds) and goes_well and self._state == LEARNS
-        tried = sum(one.draws for one in self._rounds) >= policy.surrogate_most
-        more = self._room_for_more(room) and not (learned or tried)
-        if self._state == PROVES and not more:
-            if drawn.accepted >= policy.surrogate_good and drawn.rest <= policy.surrogate_rest:
-                self._state, self.reason = HOLDS, ""
-                return
+        elif self._state == PROVES and not more:
             accepted = f"{drawn.accepted:.2f} of its ends were accepted, where {drawn.predicted:.2f} had been predicted"
             self.refuse(f"{accepted}, and a draw stayed for {drawn.rest}")
         elif self._state == PROVES:  # there are no more points to fit to than there were
