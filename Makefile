@@ -103,10 +103,11 @@ install: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python examples/regression.py $(ARGS)
 
-# A file's tests stay in one process, so that they share what they compile.
+# A file's tests stay in one process, so that they share what they compile; and files in their order, in which many short
+# ones are last, not few long tests, for which one process would work while the others have nothing to do.
 .PHONY: test
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Tools that only the documentation needs.
 $(DOCS_STAMP): $(STAMP)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import zlib
 from importlib import import_module
 from pathlib import Path
 
@@ -23,10 +24,12 @@ logging.getLogger("pymc").setLevel(logging.ERROR)  # now that PyMC is imported, 
 extensions = [
     "myst_parser",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "matplotlib.sphinxext.plot_directive",
     "catalogues",
     "plain_docstrings",
     "short_names",
@@ -36,6 +39,7 @@ templates_path = ["_templates"]
 default_role = "py:obj"
 
 # Prose
+highlight_language = "none"  # what is printed is not Python
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
@@ -45,8 +49,33 @@ autosummary_filename_map = {  # where file names know no capitals
     "pymc_symplectic.mechanics.System": "pymc_symplectic.mechanics.System-class"
 }
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # the page says whose they are
 autodoc_typehints = "none"  # numpydoc's sections say more
 numpydoc_show_class_members = False  # autodoc lists them
+
+# Figures that pages show; functions of _extensions/ draw them
+plot_formats = [("png", 160)]
+plot_html_show_formats = plot_html_show_source_link = False
+plot_pre_code = ""
+
+# Links to other projects.  Without the internet there are none, and that is no fault of the build: an inventory of
+# nothing stands in.
+NOTHING = DOCS / "_build" / "nothing.inv"
+NOTHING.parent.mkdir(exist_ok=True)
+NOTHING.write_bytes(
+    b"# Sphinx inventory version 2\n# Project: nothing\n# Version: 0\n"
+    b"# The remainder of this file is compressed using zlib.\n" + zlib.compress(b"")
+)
+intersphinx_mapping = {
+    name: (address, (None, str(NOTHING)))
+    for name, address in {
+        "arviz": "https://python.arviz.org/en/stable/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "pymc": "https://www.pymc.io/projects/docs/en/stable/",
+        "xarray": "https://docs.xarray.dev/en/stable/",
+    }.items()
+}
+intersphinx_timeout = 10
 
 # The gallery
 sphinx_gallery_conf = {
@@ -72,12 +101,14 @@ html_title = project
 html_show_sourcelink = False
 html_theme_options = {
     "github_url": "https://github.com/pymc-symplectic/pymc-symplectic",
-    "header_links_before_dropdown": 10,
+    "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_toc_level": 2,
 }
-html_sidebars = {page.stem: [] for page in DOCS.glob("*.md") if page.stem != "index"}  # they stand by themselves
+html_sidebars = {"benchmark": []}  # it has no pages beneath it
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 
 def setup(app: Sphinx) -> None:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to 
     from .densities import density
     from .diagnosis import diagnose
     from .diagnostics import compare, gradients, min_ess
+    from .differences import Differences
     from .expressions import kinetic_energy
     from .integrators import ImplicitMidpoint, Integrator
     from .kinetic import check_kinetic
@@ -33,6 +34,7 @@ __all__ = [
     "Dense",
     "Descent",
     "Diagonal",
+    "Differences",
     "FixedSteps",
     "FixedTime",
     "Full",
@@ -80,6 +82,7 @@ _PLACES = {
     "densities": ("density",),
     "diagnosis": ("diagnose",),
     "diagnostics": ("compare", "gradients", "min_ess"),
+    "differences": ("Differences",),
     "expressions": ("kinetic_energy",),
     "integrators": ("ImplicitMidpoint", "Integrator"),
     "kinetic": ("check_kinetic",),

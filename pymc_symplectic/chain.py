@@ -300,8 +300,8 @@ class Chain:
         drawn, status = self._advance(
             self._system, self._plan.rule, self._state, self._learning, self._random, draws, rows
         )
-        rows[:drawn, column.SPEED_LIMIT] = self._speed_limit
-        rows[:drawn, column.KINETIC_GAIN] = self._gain
+        rows[:drawn, column.N_VALUES] += self.target.values_a_gradient * rows[:drawn, column.N_GRADIENTS]
+        rows[:drawn, [column.SPEED_LIMIT, column.KINETIC_GAIN]] = self._speed_limit, self._gain
         self._in_the_models(draws[:drawn], rows[:drawn])
         if status == Status.BROKEN:
             self.target.raise_error()

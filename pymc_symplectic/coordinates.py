@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .adaptation.centering import Placed, better_weights, evidence
+from .adaptation.centering import Placed, at_rest, better_weights, evidence
 from .kernels.state import Target
 from .settings import Settings
 from .target import LogDensity
@@ -116,26 +116,50 @@ class Coordinates:
         policy = self._policy
         if self.weights is None or not self.learns or len(points.draws) < policy.centering_points:
             return False
-        count = len(points.draws)
+        if not at_rest(points.log_density, len(self.weights) - 1, policy.centering_rise):
+            return False  # on the way, effects make up for what other variables have not come to yet
         placed = self._placed(points)
         if self._rich is None:
             ratios = {
                 name: self._evidence(name, one, points, density)[0] for name, one in placed.items() if not one.now.any()
             }
             self._rich = [name for name, ratio in ratios.items() if ratio > policy.centering_rich]
-        found = better_weights(placed, count, policy, self._rich)
+        found = self._refuted(placed, points, density) or self._better(placed, points, density)
         if found is None:
             return False
-        narrow = {name for name in found if self._may_be_narrow(name, placed[name], found[name], points, density)}
-        if narrow:
-            others = {name: one for name, one in placed.items() if name not in narrow}
-            found = better_weights(others, count, policy, self._rich)
-            if found is None:
-                return False
         for name, weights in found.items():
             self.weights[self._parametrization.places[name]] = weights
         self._left -= 1
         return True
+
+    def _better(
+        self, placed: Mapping[str, Placed], points: Window, density: Callable[[np.ndarray], float]
+    ) -> dict[str, np.ndarray] | None:
+        """Weights by `better_weights`, but for variables that have to stay non-centered."""
+        count, rich = len(points.draws), self._rich or ()
+        found = better_weights(placed, count, self._policy, rich)
+        if found is None:
+            return None
+        narrow = {name for name in found if self._may_be_narrow(name, placed[name], found[name], points, density)}
+        if not narrow:
+            return found
+        others = {name: one for name, one in placed.items() if name not in narrow}
+        return better_weights(others, count, self._policy, rich)
+
+    def _refuted(
+        self, placed: Mapping[str, Placed], points: Window, density: Callable[[np.ndarray], float]
+    ) -> dict[str, np.ndarray]:
+        """Weights of 0 for variables that were centered too early: data do not say clearly that they have a scale."""
+        least, found = self._policy.centering_evidence, {}
+        for name, one in placed.items():
+            if not one.now.any() or one.alike:
+                continue
+            tests = self._tests(name, one, points, density)
+            if all(clearly < least for _, clearly in tests):  # most often the first one says that it is clear
+                found[name] = np.zeros_like(one.now)
+        if found and self._rich:
+            self._rich = [name for name in self._rich if name not in found]
+        return found
 
     def _placed(self, points: Window) -> dict[str, Placed]:
         """Variables at some of the points, by name."""
@@ -169,24 +193,28 @@ class Coordinates:
     def _evidence(
         self, name: str, placed: Placed, points: Window, density: Callable[[np.ndarray], float]
     ) -> tuple[float, float]:
-        """The least `evidence` of the effects of a non-centered variable at some points; none of a scale that is known.
+        """The least `evidence` of the effects of a variable at some points."""
+        return min(self._tests(name, placed, points, density), default=(0.0, np.inf))
 
-        The effects are taken away there; what the density loses tells.
-        """
+    def _tests(
+        self, name: str, placed: Placed, points: Window, density: Callable[[np.ndarray], float]
+    ) -> Iterator[tuple[float, float]]:
+        """The `evidence` of the effects of a variable at some points, the latest first; none of a known scale."""
+        assert self.weights is not None
         varies = np.ptp(placed.log_scales, axis=0) > 0
-        if not varies.any():
-            return 0.0, np.inf
         places = np.flatnonzero(varies) + self._parametrization.places[name].start
-        found, last = [], len(points.draws) - 1
-        for i in np.linspace(last // 2, last, self._policy.centering_tests).astype(int):
+        last = len(points.draws) - 1
+        for i in np.linspace(last, last // 2, self._policy.centering_tests).astype(int) if varies.any() else ():
             without = points.draws[i].copy()
-            effects, without[places] = without[places], 0.0
+            _, locations, log_scales, _ = (part[0] for part in self._outward(without[None]))
+            centers = self.weights[places] * locations[places]
+            effects = (without[places] - centers) * np.exp(-self.weights[places] * log_scales[places])
+            without[places] = centers
             if placed.length:  # standardised are the steps
                 effects = np.diff(effects.reshape(len(varies) // placed.length, -1), prepend=0.0)
             loss = points.log_density[i] - density(without)
             loss += np.minimum(0.5 * effects**2, _LARGEST_EFFECT).sum()
-            found.append(evidence(loss, len(places)))
-        return min(found)
+            yield evidence(loss, len(places))
 
     def _before(self, values: np.ndarray, place: slice, size: int) -> np.ndarray:
         """Slopes of the locations of vectors in their elements (n, m, m), at vectors of the model (n, d).

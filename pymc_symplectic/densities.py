@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +12,13 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pymc.distributions import transforms as pymc_transforms
-from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import Op
+from pytensor.graph.basic import Variable
 
+from . import differences
+from .differences import Differences
 from .names import choose
 from .native.numba import is_dispatcher
-from .native.pytensor import let_numba_call, let_numba_compile
+from .operations import Jax, number_of, parts_of, with_gradient, without_gradient
 
 __all__ = ["density"]
 
@@ -47,6 +47,8 @@ def density(
     initvals: Mapping[str, Any] | None = None,
     name: str = "log_density",
     check: bool = True,
+    value: Callable[..., Any] | None = None,
+    gradient: str | Differences = "exact",
 ) -> pm.Model:
     r"""Make a model of a log-density of one's own, to go wherever a model goes.
 
@@ -54,7 +56,8 @@ def density(
     ----------
     function : callable
         Takes the variables, raveled and joined in their order, as one vector q (d,), and returns log π(q), up to a
-        constant, with its gradient (d,); or log π(q) alone, if JAX or PyTensor can differentiate it.
+        constant, with its gradient (d,); or log π(q) alone, if JAX or PyTensor can differentiate it, or its `gradient`
+        is to be by differences.
 
         - What ``numba.njit`` has compiled is called by compiled code.
         - Other functions are called back, in double precision where JAX computes them, at tens of microseconds a call.
@@ -75,6 +78,14 @@ def density(
         Whether to compare the gradient with finite differences at one point, at the price of ten evaluations, and two
         for each of up to 20 parameters.
 
+    value : callable, optional
+        Returns log π(q) alone, the same number as `function`, where that is cheaper than with the gradient: what needs
+        values alone, whose statistic is ``n_values``, calls this.
+    gradient : str or Differences, optional
+        ``"differences"``, or a `Differences` with an error or scale of one's own, where `function` returns log π(q)
+        alone, and nobody can differentiate it: a simulator, say, of up to 12 parameters.  Gradients are finite
+        differences then, and draws are from the density itself all the same.
+
     Returns
     -------
     pymc.Model
@@ -82,10 +93,11 @@ def density(
     Raises
     ------
     TypeError
-        When `function` does not return what it must, or nobody can differentiate it.
+        When `function` does not return what it must, or nobody can differentiate it, or it needs no differences.
     ValueError
         When a name is not that of a variable, shapes do not fit, log-density or gradient is not finite where chains
-        begin, or the gradient is not that of the log-density: the message says along which parameter.
+        begin, there are too many parameters for differences, `value` is another one than that of `function`, or the
+        gradient is not that of the log-density: the message says along which parameter.
 
     Examples
     --------
@@ -119,7 +131,13 @@ def density(
             for index in np.ndindex(shape)
         ]
         start = np.concatenate([np.ravel(start) for start in starts.values()])
-        expression = _expression(function, q, start, labels if check else None)
+        how = differences.get(gradient)
+        if how is None:
+            expression = _expression(function, q, start, labels if check else None, value)
+        elif value is None:
+            expression = _by_differences(function, q, start, how)
+        else:
+            raise TypeError("value: with a gradient by differences function itself returns the value; leave value out")
         pm.Potential(name, expression)
     return model
 
@@ -172,119 +190,105 @@ def _begin(variable: str, shape: tuple[int, ...], transform: Any, initval: Any) 
 # From a function to an expression
 
 
-class _Density(Op):
-    """A function of a vector that returns a number and its gradient."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __eq__(self, other: object) -> bool:  # by what it is, as not every function can be hashed
-        return type(self) is type(other) and self.function is other.function
-
-    def __hash__(self) -> int:
-        return hash((type(self), id(self.function)))
-
-    def make_node(self, *inputs: Variable) -> Apply:
-        """Make the value, a scalar, and the gradient."""
-        q = pt.as_tensor_variable(inputs[0]).astype("float64")
-        return Apply(self, [q], [pt.dscalar(), pt.dvector()])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
-        """Call the function."""
-        value, gradient = _parts(self.function(inputs[0].copy()), inputs[0].size)
-        outputs[0][0], outputs[1][0] = np.asarray(value), gradient
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """The gradient of the value; that of the gradient is not known."""
-        return [cotangents[0] * outputs[1]]
-
-
-class _CompiledDensity(_Density):
-    """The same, of a function that numba has compiled."""
-
-
-def _called_by_numba(op: _CompiledDensity) -> Callable[..., Any]:
-    function = op.function
-
-    def call(q: Any) -> Any:
-        value, gradient = function(q.copy())  # which may write to it
-        return np.asarray(float(value)), np.ascontiguousarray(gradient).astype(np.float64)
-
-    return call
-
-
-@cache
-def _known_to_numba() -> None:
-    let_numba_call(_Density)
-    let_numba_compile(_CompiledDensity, _called_by_numba)
-
-
-class _Jax:
-    """A function that JAX compiles, and differentiates where it returns a number alone; in double precision."""
-
-    def __init__(self, function: Callable[..., Any], alone: bool) -> None:
-        self.function, self.alone = function, alone
-        self._compiled: Any = None
-
-    def __call__(self, q: np.ndarray) -> Any:
-        import jax
-
-        double = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-        with double(True):
-            if self._compiled is None:
-                self._compiled = jax.jit(jax.value_and_grad(self.function) if self.alone else self.function)
-            value, gradient = self._compiled(q)
-            return np.asarray(value), np.asarray(gradient)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"function": self.function, "alone": self.alone, "_compiled": None}
-
-
-def _expression(function: Callable[..., Any], q: Any, start: np.ndarray, labels: Sequence[str] | None) -> Any:
-    """The log-density as an expression of q; checked where there are `labels` of parameters."""
+def _called(name: str, function: Any, start: np.ndarray) -> Any:
+    """What a function returns where chains begin."""
     if not callable(function):
-        raise TypeError(f"function must be callable, got {function!r}")
+        raise TypeError(f"{name} must be callable, got {function!r}")
     try:
-        found: Any = function(start.copy())
-    except Exception as error:  # one of PyTensor's may not take numbers
+        return function(start.copy())
+    except Exception as error:
+        raise ValueError(
+            f"{name} raised {type(error).__name__} where chains begin, at {start}: {error}; begin elsewhere "
+            "(initvals), or mend it"
+        ) from error
+
+
+def _expression(
+    function: Callable[..., Any], q: Any, start: np.ndarray, labels: Sequence[str] | None, value_alone: Any
+) -> Any:
+    """The log-density as an expression of q; checked where there are `labels` of parameters."""
+    try:
+        found = _called("function", function, start)
+    except ValueError:  # one of PyTensor's may not take numbers
         expression = _of_pytensor(function, q)
         if expression is None:
-            raise ValueError(
-                f"function raised {type(error).__name__} where chains begin, at {start}: {error}; begin elsewhere "
-                "(initvals), or mend it"
-            ) from error
-        return expression
+            raise
+        return _only("value", value_alone, expression)
     if isinstance(found, Variable):
         expression = _of_pytensor(function, q)
         if expression is None:
             raise TypeError(f"function must return a number, got an expression of PyTensor's that is none: {found!r}")
-        return expression
+        return _only("value", value_alone, expression)
     pair = isinstance(found, tuple | list) and len(found) == 2
     of_jax = "jax" in sys.modules and any(
         type(part).__module__.startswith("jax") for part in (found if pair else [found])
     )
     if of_jax:
-        function = _Jax(function, not pair)
+        function = Jax(function, not pair)
     elif not pair:
         expression = None if is_dispatcher(function) else _traced(function, q, start)
         if expression is None:
             raise TypeError(
                 f"function must return the log-density and its gradient, got {found!r}; of a function that returns the "
                 "log-density alone, JAX or PyTensor can find the gradient, if it is written with jax.numpy or "
-                "pytensor.tensor"
+                "pytensor.tensor; of any other, gradient='differences' takes finite differences"
             )
-        return expression
-    value, gradient = _parts(function(start.copy()), start.size)
+        return _only("value", value_alone, expression)
+    value, gradient = parts_of(function(start.copy()), start.size)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         raise ValueError(
             f"function is not finite where chains begin: the log-density is {value}, its gradient {gradient}; begin "
             "elsewhere (initvals)"
         )
     if labels is not None:
-        _check_gradient(lambda at: _parts(function(at.copy()), start.size), start, labels)
-    _known_to_numba()
-    kind = _CompiledDensity if is_dispatcher(function) else _Density
-    return kind(function).make_node(q).outputs[0]
+        _check_gradient(lambda at: parts_of(function(at.copy()), start.size), start, labels)
+    if value_alone is not None:
+        _check_value(value_alone, lambda at: parts_of(function(at.copy()), start.size)[0], start)
+    return with_gradient(function, q, value_alone)
+
+
+def _by_differences(function: Any, q: Any, start: np.ndarray, how: Differences) -> Any:
+    """The log-density as an expression of q, of a function that returns nothing else."""
+    how.steps(start.size)
+    found = _called("function", function, start)
+    if isinstance(found, Variable) or type(found).__module__.startswith("jax"):
+        library = "PyTensor" if isinstance(found, Variable) else "JAX"
+        raise TypeError(f"gradient: {library} can differentiate the function, so leave gradient={how!r} out")
+    if isinstance(found, tuple | list) and len(found) == 2:
+        raise TypeError(f"gradient: function returns its gradient too, so leave gradient={how!r} out")
+    value = number_of(found)
+    if not np.isfinite(value):
+        raise ValueError(
+            f"function is not finite where chains begin: the log-density is {value}; begin elsewhere (initvals)"
+        )
+    rounding = float(np.finfo(np.result_type(np.asarray(found), np.float16)).eps) * abs(value)
+    if rounding > how.error and np.asarray(found).dtype != float:
+        raise ValueError(
+            f"gradient: function returns {np.asarray(found).dtype}, which is rounded by about {rounding:.1g} there, "
+            f"and differences expect an error of {how.error:g}; compute in double precision, or give "
+            f"gradient=ps.Differences(error={rounding:.1g})"
+        )
+    return without_gradient(function, q, how)
+
+
+def _only(name: str, given: Any, expression: Any) -> Any:
+    """An expression that PyTensor differentiates, of which nothing else may have been given."""
+    if given is not None:
+        raise TypeError(f"{name}: PyTensor takes values alone of the function itself; leave {name} out")
+    return expression
+
+
+def _check_value(value: Any, full: Callable[[np.ndarray], float], start: np.ndarray) -> None:
+    """Raise a ValueError unless a function returns the value of another one, where chains begin and near there."""
+    number_of(_called("value", value, start))
+    for along in (0.0, 0.1, 0.3):
+        at = start + along * np.linspace(0.5, 1.0, start.size)
+        alone, together = number_of(value(at.copy())), full(at)
+        if not np.isclose(alone, together, rtol=1e-6, atol=1e-6, equal_nan=True):
+            raise ValueError(
+                f"value: at {at} it is {alone:g}, and function says {together:g}; both must be the same number, with "
+                "the same constant"
+            )
 
 
 def _of_pytensor(function: Callable[..., Any], q: Any) -> Any:
@@ -313,23 +317,6 @@ def _traced(function: Callable[..., Any], q: Any, start: np.ndarray) -> Any:
                 "pytensor.tensor alone, or let it return the gradient too"
             )
     return expression
-
-
-def _parts(found: Any, dim: int) -> tuple[float, np.ndarray]:
-    """The number and the gradient (d,) that a function has returned."""
-    try:
-        value, gradient = map(np.asarray, found)
-        if "c" in (value.dtype.kind, gradient.dtype.kind):
-            raise TypeError("complex numbers")
-        value, gradient = value.astype(float), gradient.astype(float)  # a copy, as they may be written to again
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"function must return the log-density and its gradient, got {found!r}") from error
-    if value.size != 1 or gradient.shape != (dim,):
-        raise TypeError(
-            f"function must return a number and a gradient of shape ({dim},), got shapes {value.shape} and "
-            f"{gradient.shape}"
-        )
-    return float(value.reshape(())), gradient
 
 
 class _Precision(NamedTuple):

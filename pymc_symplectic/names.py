@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["choose"]
+__all__ = ["choose", "other_names"]
 
 NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
@@ -60,3 +60,25 @@ def choose[T](kind: str, name: object, table: Mapping[str, T], aliases: Mapping[
     near = difflib.get_close_matches(key, [*table, *aliases], n=1)
     hint = f". Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown {kind} {name!r}; choose one of: {options}{hint}")
+
+
+def other_names(name: str, aliases: Mapping[str, str]) -> list[str]:
+    """
+    The names that stand for ``name``.
+
+    Parameters
+    ----------
+    name : str
+    aliases : mapping of str to str
+        As for `choose`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> other_names("leapfrog", {"verlet": "leapfrog", "forest_ruth": "yoshida4"})
+    ['verlet']
+    """
+    return [alias for alias, meant in aliases.items() if meant == name]

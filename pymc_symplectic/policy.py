@@ -13,7 +13,7 @@ to hang on it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -108,6 +108,9 @@ class Policy:
     """unless products are larger by so many nats then.  Six groups of 250 beside a level that moves with all of them:
     without, products of 4 to 5 nats by any weight decide, one of three runs ends with an R-hat of 1.08, and a gradient
     is worth a fourth as much."""
+    centering_rise: float = 2.0
+    """Of the log-density from one quarter of points to the next, over the root of the number of parameters, above which
+    nothing is chosen, as the chain is on its way."""
     centering_changes: int = 3
     """How often warm-up begins anew, at most."""
     settled_draws: int = 40
@@ -421,6 +424,10 @@ class Policy:
     def most_lost(self, split: str) -> float:
         """The fraction of trajectories that may come to nothing."""
         return self.most_lost_harmonic if split == "harmonic" else self.most_lost_free
+
+    def __repr__(self) -> str:
+        changed = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Policy({', '.join(changed)})"
 
     def __post_init__(self) -> None:
         if not (0 <= self.final_fraction < 1 and math.isfinite(self.transient_gradient)):

@@ -39,7 +39,7 @@ class _NoTarget:
 
     def __init__(self, dim: int) -> None:
         self.dim, self.target, self.sizes = dim, Target(0, np.zeros(1, np.int64)), {"q": dim}
-        self.parametrization = None
+        self.parametrization, self.values_a_gradient = None, 0
 
     def kernels_of(self, settings: Any) -> Kernels:
         """None that is shared."""

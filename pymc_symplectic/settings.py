@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,8 +11,9 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
-from . import integrators, kinetic, metrics, refreshments, trajectories
+from . import differences, integrators, kinetic, metrics, refreshments, trajectories
 from .checks import fraction, positive
+from .differences import Differences
 from .integrators import AnyIntegrator
 from .kinetic import KineticEnergy
 from .knowledge import Learned
@@ -22,7 +24,17 @@ from .policy import Policy
 from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
 
-__all__ = ["OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "refuse_unlearned", "unadapted"]
+__all__ = [
+    "DEFAULTS",
+    "OF_SAMPLE",
+    "SHORTEST",
+    "Options",
+    "Settings",
+    "check_names",
+    "refuse_unlearned",
+    "unadapted",
+    "with_options",
+]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
 
@@ -46,8 +58,46 @@ class Options(TypedDict, total=False):
     max_energy_error: float
     temperature: float
     parametrization: str | Mapping[str, float | np.ndarray]
+    gradient: str | Differences
     policy: Policy
     learned: Learned | None
+
+
+DEFAULTS = Options(
+    integrator="auto",
+    kinetic="gaussian",
+    metric="auto",
+    trajectory="auto",
+    refreshment=None,
+    step_size=None,
+    target_accept=None,
+    max_energy_error=1000.0,
+    temperature=1.0,
+    parametrization="auto",
+    gradient="exact",
+    policy=Policy(),
+    learned=None,
+)
+"""What each option is where it is not given."""
+
+
+def with_options(signature: inspect.Signature) -> inspect.Signature:
+    """A signature in which the options stand by name, with their defaults, in place of ``**options``.
+
+    Parameters
+    ----------
+    signature : inspect.Signature
+
+    Returns
+    -------
+    inspect.Signature
+    """
+    named = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=kind.__forward_arg__)
+        for (name, value), kind in zip(DEFAULTS.items(), Options.__annotations__.values(), strict=True)
+    ]
+    others = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    return signature.replace(parameters=[*others, *named])
 
 
 @dataclass(frozen=True)
@@ -55,7 +105,8 @@ class Settings:
     """One configuration of the sampler.
 
     Made by `Settings.choose`, from names or objects.  `accept_given` says whether the target acceptance was asked for,
-    and not left to the integrator; only then is it kept to, whatever warm-up chooses.
+    and not left to the integrator; only then is it kept to, whatever warm-up chooses.  A `gradient` that is None is the
+    model's own.
     """
 
     integrator: AnyIntegrator
@@ -67,10 +118,11 @@ class Settings:
     target_accept: float
     max_energy_error: float
     temperature: float
-    accept_given: bool = False
-    parametrization: str | Mapping[str, np.ndarray] = "auto"
-    policy: Policy = field(default_factory=Policy)
-    learned: Learned | None = field(default=None, repr=False)
+    accept_given: bool
+    parametrization: str | Mapping[str, np.ndarray]
+    gradient: Differences | None
+    policy: Policy
+    learned: Learned | None = field(repr=False)
 
     @classmethod
     def choose(cls, **options: Unpack[Options]) -> Settings:
@@ -79,30 +131,31 @@ class Settings:
         learned = _learned(options.pop("learned", None))
         if learned is not None:
             options = Options(**joined(learned.options, options))  # type: ignore[typeddict-item]
-        scheme = integrators.get(options.get("integrator", "auto"))
-        energy = kinetic.get(options.get("kinetic", "gaussian"))
+        options = Options(**{**DEFAULTS, **options})
+        scheme, energy = integrators.get(options["integrator"]), kinetic.get(options["kinetic"])
         _check_split(scheme, energy)
-        refreshment = refreshments.get(options.get("refreshment"))
-        trajectory = trajectories.get(options.get("trajectory", "auto"))
-        step_size, target_accept = options.get("step_size"), options.get("target_accept")
+        refreshment = refreshments.get(options["refreshment"])
+        trajectory = trajectories.get(options["trajectory"])
+        step_size, target_accept = options["step_size"], options["target_accept"]
         if isinstance(trajectory, trajectories.Surrogate):
             _check_surrogate(scheme, energy, refreshment, {"step_size": step_size, "target_accept": target_accept})
         trajectory = _trajectory_for(refreshment, trajectory, energy)
-        limit = positive("max_energy_error", options.get("max_energy_error", 1000.0))
+        limit = positive("max_energy_error", options["max_energy_error"])
         _check_limit(trajectory, limit)
         return cls(
             integrator=scheme,
             kinetic=energy,
-            metric=metrics.get(options.get("metric", "auto")),
+            metric=metrics.get(options["metric"]),
             trajectory=trajectory,
             refreshment=refreshment,
             step_size=None if step_size is None else positive("step_size", step_size),
             target_accept=scheme.target_accept if target_accept is None else fraction("target_accept", target_accept),
             max_energy_error=limit,
-            temperature=positive("temperature", options.get("temperature", 1.0)),
+            temperature=positive("temperature", options["temperature"]),
             accept_given=target_accept is not None,
-            parametrization=_parametrization(options.get("parametrization", "auto")),
-            policy=_policy(options.get("policy", Policy())),
+            parametrization=_parametrization(options["parametrization"]),
+            gradient=differences.get(options["gradient"]),
+            policy=_policy(options["policy"]),
             learned=learned,
         )
 

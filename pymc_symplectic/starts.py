@@ -92,7 +92,7 @@ def initial_points(
 
     starts = []
     with run_with(of, compilation.data):
-        target = kept_log_density(of, compilation.compile_kwargs)
+        target = kept_log_density(of, compilation.compile_kwargs, differences=compilation.differences)
         constrained = target.once("constrained", compiled)
         first, _ = usual_start(target)
         for chain in range(chains):
@@ -180,9 +180,9 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         inside = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
     except (TypeError, ValueError) as error:
         raise ValueError(f"initvals: {', '.join(named)} cannot be what the model begins at: {error}") from error
-    point = target.to_point(target.default_start)
+    point = target.to_point(target.default_start)  # discrete variables are not in it
     for name, value in made.items():
-        if np.shape(value) != np.shape(point[name]):
+        if name in point and np.shape(value) != np.shape(point[name]):
             raise ValueError(
                 f"initvals: {name} would have shape {np.shape(value)}, and must have {np.shape(point[name])}"
             )
@@ -203,7 +203,11 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         if name not in free and not np.all(np.isfinite(made[name]))
     }
     moved = np.concatenate(
-        [np.full(target.sizes[values[rv]], not {rv, values[rv]} & named.keys()) for rv in values],
+        [
+            np.full(target.sizes[value], not {rv, value} & named.keys())
+            for rv, value in values.items()
+            if value in point
+        ],
         dtype=bool,
         casting="unsafe",
     )

@@ -96,7 +96,7 @@ def gradient_tests(idata: xr.DataTree, model: pm.Model | Compilation | None = No
     if discrete := [rv.name for rv in of.free_RVs if rv.dtype in pm.vartypes.discrete_types]:
         raise TypeError(f"{', '.join(discrete)} is discrete, and there is no gradient by it")
     with run_with(of, compilation.data):
-        target = kept_log_density(of, compilation.compile_kwargs)
+        target = kept_log_density(of, compilation.compile_kwargs, differences=compilation.differences)
         draws = _draws(idata, target)
         positions, gradients = _evaluated(draws, target)
     return _table(positions, gradients / _temperature(idata), draws["chain"].values.tolist(), _labels(target))

@@ -31,7 +31,7 @@ from .native.pymc import (
     in_second_worker,
 )
 from .precompile import ahead_of_first_start
-from .settings import OF_SAMPLE, Options, Settings, check_names, refuse_unlearned, unadapted
+from .settings import OF_SAMPLE, Options, Settings, check_names, refuse_unlearned, unadapted, with_options
 from .snapshots import check_learned
 from .statistics import COLUMNS, DTYPES
 from .target import Compilation, check_parametrization, kept_log_density, opened, run_with, value_variables
@@ -115,6 +115,10 @@ class HMC(Step, state=HMCState):
         given, or without warm-up, it is ``"model"``, as the model is written.  ``"noncentered"`` is 0 for all, and a
         dictionary has weights by names of variables, numbers or arrays; others are as written.  All that is seen of
         draws is in the model's variables.
+    gradient : str or Differences, optional
+        ``"exact"``, the default, is that of the model.  ``"differences"``, or a `Differences` with a step of one's own,
+        takes it by finite differences of the log-density, for models of up to 12 parameters that have no gradient, as
+        simulators, or a dear one.  Draws are from the density itself whatever their error.
     policy : Policy, optional
         The constants by which warm-up decides, for whoever studies it; nobody who samples has to know them.
     learned : Learned, optional
@@ -213,6 +217,7 @@ class HMC(Step, state=HMCState):
                 vars=vars,
                 initial_point=initial_point,
                 reparametrized=self.settings.reparametrizes,
+                differences=self.settings.gradient or compilation.differences,
             )
         if self.settings.learned is not None:
             check_learned(self.settings.learned, self.settings, self.target)
@@ -224,7 +229,8 @@ class HMC(Step, state=HMCState):
         self.setup_chain(get_random_generator(rng), 0, 0)
         self._chain.compile(all_foreseen=True)
 
-    __new__.__signature__ = inspect.signature(__init__)  # type: ignore[attr-defined]  # what help() shows
+    # what help() shows
+    __new__.__signature__ = __init__.__signature__ = with_options(inspect.signature(__init__))  # type: ignore[attr-defined]
 
     def setup_chain(self, rng: RandomGenerator, tune: int, draws: int) -> None:
         """Begin a new chain; PyMC calls it once per chain."""

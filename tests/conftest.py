@@ -1,5 +1,6 @@
 """Fixtures that several files share.  Log-densities take seconds to compile: models and steps last for a session."""
 
+import gc
 import os
 import warnings
 
@@ -16,6 +17,12 @@ from pymc_symplectic.target import LogDensity
 # variables or to fold constants.  Without a compiler it does the same in Python; processes that tests start, likewise.
 COMPILER, pytensor.config.cxx = pytensor.config.cxx, ""
 os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, (os.environ.get("PYTENSOR_FLAGS"), "cxx=")))
+
+# Compiling makes millions of small objects, few of them in circles, beside those of imported libraries, which stay:
+# without looking at these again and again a model takes about a sixth less time.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 
 # From Rubin (1981), by way of Gelman et al., Bayesian Data Analysis.
 SCHOOLS_EFFECT = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])

@@ -23,12 +23,13 @@ LAYERS = [
     ["checks", "files", "names", "policy", "threads", "kernels"],
     ["window"],
     ["kinetic", "metrics"],
-    ["splits", "refreshments", "trajectories", "surrogates"],
+    ["splits", "refreshments", "trajectories", "differences", "surrogates"],
     ["integrators"],
     ["knowledge"],
     ["settings"],
     ["adaptation"],
     ["target"],
+    ["operations"],
     ["starts", "coordinates", "expressions", "densities", "snapshots", "propriety", "statistics", "recorded"],
     ["diagnosis", "stein"],
     ["chain"],
@@ -147,7 +148,18 @@ def test_what_is_used_of_one_library_needs_few_others(path):
 @pytest.mark.parametrize(
     "module",
     [
-        *("names", "policy", "window", "kinetic", "metrics", "splits", "refreshments", "trajectories", "integrators"),
+        *(
+            "names",
+            "policy",
+            "window",
+            "kinetic",
+            "metrics",
+            "splits",
+            "refreshments",
+            "trajectories",
+            "differences",
+            "integrators",
+        ),
         *("settings", "adaptation"),
     ],
 )
@@ -160,7 +172,7 @@ def test_mathematics_knows_nothing_of_pymc(module):
 
 def test_few_rooms_know_pytensor():
     knowing = {module_of(path) for path in FILES if "pytensor" in outside_imports_of(path) | native_imports_of(path)}
-    assert knowing <= {"native", "target", "expressions", "densities", "optimize"}
+    assert knowing <= {"native", "target", "expressions", "densities", "operations", "optimize"}
 
 
 def python(code, **environment):

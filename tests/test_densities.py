@@ -13,11 +13,18 @@ import pytest
 
 import pymc_symplectic as ps
 from pymc_symplectic import densities
+from pymc_symplectic.kernels.address import logp_at
+from pymc_symplectic.kernels.compile import kernel
 from pymc_symplectic.target import LogDensity
 
 QUIET = {"progressbar": False, "quiet": True, "compute_convergence_checks": False}
 FEW = {"tune": 100, "chains": 2, "cores": 1, "random_seed": 1, **QUIET}
 SHAPES = {"x": 3, "y": ()}
+
+
+@kernel
+def call(target, position, gradient, value):
+    return logp_at(target.address)(target.data, position, gradient, value)
 
 
 @numba.njit
@@ -281,3 +288,94 @@ def test_jax_itself():
     value, gradient = LogDensity(model=model)(np.full(4, 1e-9))
     assert value == pytest.approx(-2e-18)
     np.testing.assert_allclose(gradient, -np.full(4, 1e-9))
+
+
+# Without a gradient, and values alone.
+
+
+@numba.njit
+def compiled_value(q):
+    return -0.5 * (q**2).sum()
+
+
+def python_value(q):
+    return -0.5 * float(q @ q)
+
+
+@pytest.mark.parametrize("function", [compiled_value, python_value], ids=["compiled", "python"])
+def test_gradients_by_differences(function):
+    model = ps.density(function, SHAPES, transforms={"y": "log"}, gradient="differences")
+    found, at = LogDensity(model=model), np.array([0.3, -1.2, 0.8, 0.4])
+    value, gradient = found(at)
+    y = np.exp(at[3])
+    assert value == pytest.approx(-0.5 * (at[:3] @ at[:3] + y**2) + at[3])  # with the Jacobian
+    np.testing.assert_allclose(gradient, [*-at[:3], 1 - y**2], atol=1e-4)
+    assert found.native == (function is compiled_value)
+    assert found.values_a_gradient == 5
+
+
+def test_a_density_without_a_gradient_goes_where_models_go():
+    model = ps.density(compiled_value, SHAPES, gradient=ps.Differences(error=1e-12))
+    idata = ps.sample(500, model=model, **{**FEW, "tune": 200})
+    draws, stats = idata["posterior"]["x"].values.reshape(-1, 3), idata["sample_stats"]
+    assert abs(draws.mean(axis=0)).max() < 0.15 and abs(draws.var(axis=0) - 1).max() < 0.25
+    np.testing.assert_array_equal(stats["n_values"], 5 * stats["n_gradients"])
+    fit = ps.gradient_descent(model, "lbfgs", initvals={"x": [1.0, -1.0, 0.5]}, progressbar=False)
+    np.testing.assert_allclose(fit.optimum["x"], 0, atol=1e-4)
+    assert set(ps.gradient_tests(idata, model=model).reset_index()["parameter"]) == {"x[0]", "x[1]", "x[2]", "y"}
+
+
+def symbolic(q):
+    return -0.5 * pt.sum(q**2)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "error", "message"),
+    [
+        (python, {"gradient": "differences"}, TypeError, "function returns its gradient too"),
+        (symbolic, {"gradient": "differences"}, TypeError, "PyTensor can differentiate the function"),
+        (lambda q: "a", {"gradient": "differences"}, TypeError, "must return the log-density as a number, got 'a'"),
+        (lambda q: np.nan, {"gradient": "differences"}, ValueError, "not finite where chains begin"),
+        (lambda q: np.float32(-7.3), {"gradient": "differences"}, ValueError, "returns float32, which is rounded"),
+        (lambda q: {}["lost"], {"gradient": "differences"}, ValueError, "function raised KeyError where chains begin"),
+        (python_value, {"gradient": "exact"}, TypeError, "gradient='differences' takes finite differences"),
+        (python_value, {"gradient": "none"}, ValueError, "unknown gradient 'none'"),
+        (python_value, {"gradient": "differences", "value": python_value}, TypeError, "leave value out"),
+        (symbolic, {"value": python_value}, TypeError, "PyTensor takes values alone of the function itself"),
+        (python, {"value": lambda q: 1.0 - 0.5 * q @ q}, ValueError, "value: at .* it is 1, and function says -?0"),
+        (python, {"value": lambda q: -0.51 * q @ q}, ValueError, "both must be the same number"),
+        (python, {"value": lambda q: 1 / 0}, ValueError, "value raised ZeroDivisionError"),
+        (python, {"value": 3.0}, TypeError, "value must be callable"),
+    ],
+)
+def test_what_is_told_of_values(function, arguments, error, message):
+    with pytest.raises(error, match=message):
+        ps.density(function, SHAPES, **arguments)
+
+
+def test_too_many_parameters_for_differences():
+    with pytest.raises(ValueError, match="each gradient of 13 parameters takes 14 values"):
+        ps.density(python_value, {"x": 13}, gradient="differences")
+
+
+def test_values_alone_come_from_the_function_that_returns_them():
+    calls = []
+
+    def whole(q):
+        calls.append("whole")
+        return python(q)
+
+    def alone(q):
+        calls.append("alone")
+        return python_value(q)
+
+    found = LogDensity(model=ps.density(whole, SHAPES, value=alone))
+    at, gradient, value = np.array([0.3, -1.2, 0.8, 0.4]), np.full(4, 7.0), np.empty(1)
+    calls.clear()
+    assert found(at)[0] == python_value(at)
+    assert set(calls) == {"whole"}
+    target = found.values
+    calls.clear()
+    assert call(target, at, gradient, value) == 0
+    assert value[0] == python_value(at) and calls == ["alone"]
+    np.testing.assert_array_equal(gradient, 7.0)

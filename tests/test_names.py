@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pymc_symplectic.names import choose
+from pymc_symplectic.names import choose, other_names
 
 COLOURS = {"dark_red": 1, "gold": 2, "sea_green": 3}
 ALIASES = {"yellow": "gold"}
@@ -22,6 +22,8 @@ def test_values_that_are_false_are_found():
 
 def test_aliases_are_understood():
     assert choose("colour", "Yellow", COLOURS, ALIASES) == 2
+    assert other_names("gold", ALIASES) == ["yellow"]
+    assert other_names("yellow", ALIASES) == []
 
 
 def test_unknown_name_lists_the_options():

@@ -53,6 +53,11 @@ def test_what_is_not_usual_is_part_of_a_run():
     assert described["policy.keep"] == "2.0" and sum(name.startswith("policy") for name in described) == 1
 
 
+def test_what_is_not_usual_is_shown():
+    assert repr(ps.Policy()) == "Policy()"
+    assert repr(replace(ps.Policy(), keep=2.0, probes=0)) == "Policy(probes=0, keep=2.0)"
+
+
 def test_every_constant_says_what_it_is():
     source = Path(ps.policy.__file__).read_text(encoding="utf-8")
     for field in fields(ps.Policy):

@@ -1,6 +1,7 @@
 """Options: what is understood, and what is said when it is not."""
 
 import dataclasses
+import inspect
 import pickle
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import pytest
 import xarray
 
 import pymc_symplectic as ps
-from pymc_symplectic.settings import Options, Settings, unadapted
+from pymc_symplectic.settings import DEFAULTS, Options, Settings, unadapted
 
 
 def test_defaults_leave_everything_to_warm_up():
@@ -25,6 +26,26 @@ def test_defaults_leave_everything_to_warm_up():
 def test_every_field_is_an_option():
     implied = {"accept_given"}  # by the presence of another
     assert {field.name for field in dataclasses.fields(Settings)} - implied == set(Options.__annotations__)
+
+
+@pytest.mark.parametrize(
+    "callable_", [ps.sample, ps.start, ps.HMC, ps.HMC.__init__, ps.CompiledModel.sample, ps.CompiledModel.start]
+)
+def test_signatures_show_options_with_their_defaults(callable_):
+    parameters = inspect.signature(callable_).parameters
+    shown = {name: parameters[name].default for name in Options.__annotations__}
+    assert shown == DEFAULTS
+    assert "integrator: 'str | AnyIntegrator' = 'auto'" in str(inspect.signature(callable_))
+    assert all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values())
+    assert Settings.choose(**shown) == Settings.choose()
+
+
+def test_signatures_of_runs_are_those_of_sample():
+    sample = inspect.signature(ps.sample).parameters
+    assert inspect.signature(ps.start).parameters == sample
+    own = [name for name in sample if name not in ("model", "compile_kwargs")]
+    for method in (ps.CompiledModel.sample, ps.CompiledModel.start):
+        assert list(inspect.signature(method).parameters) == ["self", *own]
 
 
 def test_names_and_objects_are_the_same_thing():

@@ -25,6 +25,7 @@ from scipy.stats import chi2, kstest, truncnorm
 
 import pymc_symplectic as ps
 from pymc_symplectic.kernels import chain as kernels
+from pymc_symplectic.settings import DEFAULTS
 from pymc_symplectic.target import LogDensity
 
 
@@ -47,7 +48,9 @@ def draws_of(idata, name="x"):
 
 def test_signature_is_that_of_the_options():
     parameters = inspect.signature(ps.HMC).parameters
-    assert list(parameters) == ["vars", "model", "rng", "initial_point", "compile_kwargs", "blocked", "options"]
+    of_the_step = ["vars", "model", "rng", "initial_point", "compile_kwargs", "blocked"]
+    assert list(parameters) == [*of_the_step, *DEFAULTS]
+    assert inspect.signature(ps.HMC.__init__).parameters.keys() == {"self", *parameters}
 
 
 # In one process and in many.

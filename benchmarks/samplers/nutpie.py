@@ -72,6 +72,7 @@ def prepare(problem: Problem, metric: str) -> Sample:
             (max(warmup, 0.0), max(whole - price - warmup, 0.0)),
             idata["sample_stats"]["step_size_bar"].values[:, -1],
             compile_seconds,
+            call_seconds=price,
         )
 
     return sample

@@ -37,9 +37,11 @@ class Run:
     step_size : np.ndarray
         What warm-up has settled on, shape (chains,).
     compile_seconds : float
-        Processor time of what is compiled for a problem, and of calling the sampler at all.
+        Processor time of what is compiled for a problem.
     chosen : tuple of str
         What warm-up has chosen, where it had a choice: one text for each chain.
+    call_seconds : float
+        Processor time of calling the sampler at all, which is left out of `seconds`.
     """
 
     draws: dict[str, np.ndarray]
@@ -49,6 +51,7 @@ class Run:
     step_size: np.ndarray
     compile_seconds: float
     chosen: tuple[str, ...] = ()
+    call_seconds: float = 0.0
 
 
 class Sample(Protocol):

@@ -9,6 +9,9 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
+from pymc_symplectic.mechanics.methods import ALIASES
+from pymc_symplectic.names import other_names
+
 __all__ = ["CatalogueTable", "setup"]
 
 type Row = Callable[[Any], list[str]]
@@ -24,13 +27,22 @@ def _instance(value: Any) -> list[str]:
     return [f"`{type(value).__name__}`"]
 
 
+def _names(value: Any) -> str:
+    """What else something of mechanics is called; the integrators' names are among these."""
+    return ", ".join(f"``{name}``" for name in other_names(value.name, ALIASES))
+
+
 def _integrator(value: Any) -> list[str]:
     stages = getattr(value, "stages", "as many as its equation takes")
     return [str(value.order), str(stages), getattr(value, "reference", "")]
 
 
+def _named_integrator(value: Any) -> list[str]:
+    return [_names(value), *_integrator(value)]
+
+
 def _method(value: Any) -> list[str]:
-    return [f"`{type(value).__name__}`", str(value.order), value.reference]
+    return [_names(value), f"`{type(value).__name__}`", str(value.order), value.reference]
 
 
 def _system(value: Any) -> list[str]:
@@ -53,7 +65,7 @@ def _alias(value: Any) -> list[str]:
 
 # By name of the catalogue: what its columns are called, beside that of the names, and what stands in them.
 _COLUMNS: Mapping[str, tuple[list[str], Row]] = {
-    "integrators.CATALOGUE": (["order", "gradients a step", "reference"], _integrator),
+    "integrators.CATALOGUE": (["also known as", "order", "gradients a step", "reference"], _named_integrator),
     "integrators.HARMONIC": (["order", "gradients a step", "reference"], _integrator),
     "integrators.IMPLICIT": (["order", "gradients a step", "reference"], _integrator),
     "integrators.ALIASES": (["stands for"], _alias),
@@ -62,7 +74,7 @@ _COLUMNS: Mapping[str, tuple[list[str], Row]] = {
     "splits.CATALOGUE": (["class"], _instance),
     "trajectories.CATALOGUE": (["class"], _link),
     "trajectories.ALIASES": (["stands for"], _alias),
-    "mechanics.TEXTBOOK": (["kind", "order", "reference"], _method),
+    "mechanics.TEXTBOOK": (["also known as", "kind", "order", "reference"], _method),
     "mechanics.SYSTEMS": (["U(q)", "coordinates", "reference"], _system),
     "optimize.OPTIMIZERS": (["learning rate, unless it is given"], _optimizer),
     "optimize.SCHEDULES": (["at the start", "half way", "at the end"], _schedule),

@@ -26,7 +26,7 @@ import numpy as np
 
 from ..policy import Policy
 
-__all__ = ["Placed", "better_weights", "evidence"]
+__all__ = ["Placed", "at_rest", "better_weights", "evidence"]
 
 _GRID = np.linspace(0, 1, 11)
 _NOWHERE = 1e3  # the logarithm of a product that is not finite
@@ -130,6 +130,16 @@ def better_weights(
             certain = certain or (name in rich and not one.now.any() and bool(best.any()))
             found[name] = best
     return found if certain or gain > policy.centering_gain + policy.centering_doubt / count else None
+
+
+def at_rest(log_densities: np.ndarray, dim: int, rise: float) -> bool:
+    r"""Whether the log-density of points, the oldest first, has stopped to rise.
+
+    In the typical set it varies by :math:`\sqrt{d/2}`; on the way there, the mean of the latest quarter of points is
+    above that of the quarter before by more than `rise` times :math:`\sqrt d`.
+    """
+    _, _, before, latest = np.array_split(log_densities, 4)
+    return bool(latest.mean() - before.mean() <= rise * math.sqrt(dim))
 
 
 def evidence(loss: float, count: int) -> tuple[float, float]:

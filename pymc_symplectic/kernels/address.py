@@ -5,6 +5,7 @@ integer: the kernel is compiled once per machine, whatever it calls.  `Addressed
 an address; the ``*_at`` functions turn the address back into something callable, inside kernels.
 """
 
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -67,7 +68,9 @@ class AddressedFunction:
 
     def __init__(self, function: Callable, signature: Any, *, cached: bool = False, placed: bool = False) -> None:
         fastmath = FASTMATH if signature is not LOGP else False  # a model's own arithmetic is left as it is
-        with nullcontext(True) if placed else cache_on_disk(cached) as cache:
+        with nullcontext(True) if placed else cache_on_disk(cached) as cache, warnings.catch_warnings():
+            # what holds large arrays of a model's data is not kept on disk, and numba tells every user of the model
+            warnings.filterwarnings("ignore", "Cannot cache compiled function", numba.NumbaWarning)
             self._compiled = numba.cfunc(signature, cache=cache, error_model="numpy", fastmath=fastmath)(function)
         self.python = function
         self.address: int = self._compiled.address

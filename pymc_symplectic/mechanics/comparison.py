@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .. import integrators
+from ..names import other_names
 from .measures import energy_drift, gradients_per_step, order, reversibility, symplecticity
-from .methods import TEXTBOOK, Method, get, is_explicit
+from .methods import ALIASES, TEXTBOOK, Method, get, is_explicit
 
 __all__ = ["table"]
 
@@ -30,6 +31,7 @@ def table(methods: Iterable[str | Method] | str | Method | None = None) -> pd.Da
     pandas.DataFrame
         A row for each method. Measured on the star of Hénon and Heiles, the energy on the pendulum:
 
+        - ``also_known_as``: names of the literature that `simulate` knows it by too, such as Forest and Ruth's.
         - ``symplectic``, ``symplectic_defect``: see `symplecticity`; symplectic is a defect below 1e-10.
         - ``claimed_order``, ``measured_order``: of the method's data, and see `order`.
         - ``explicit``: whether a step is made without solving an equation.
@@ -49,6 +51,8 @@ def table(methods: Iterable[str | Method] | str | Method | None = None) -> pd.Da
     >>> measured = table(["leapfrog", "rk4"])
     >>> measured["symplectic"].tolist(), measured["claimed_order"].tolist(), measured["gradients_per_step"].tolist()
     ([True, False], [2, 4], [1.0, 4.0])
+    >>> table(["yoshida4", "kutta3"])["also_known_as"].tolist()
+    ['forest_ruth', 'rk3']
     """
     if methods is None:
         methods = [*TEXTBOOK, *integrators.CATALOGUE, *integrators.IMPLICIT]
@@ -65,6 +69,7 @@ def table(methods: Iterable[str | Method] | str | Method | None = None) -> pd.Da
 def _row(method: Method) -> dict[str, object]:
     defect, gap, drift = symplecticity(method), reversibility(method), energy_drift(method)
     return {
+        "also_known_as": ", ".join(other_names(method.name, ALIASES)),
         "symplectic": defect < _SYMPLECTIC,
         "symplectic_defect": defect,
         "claimed_order": method.order,

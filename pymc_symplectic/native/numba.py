@@ -3,6 +3,7 @@
 Everything here was seen in numba 0.61 to 0.68, unless a docstring says otherwise.
 """
 
+import hashlib
 import logging
 import os
 import threading
@@ -224,8 +225,11 @@ def cache_in(directory: str) -> Iterator[bool]:
 
 
 @contextmanager
-def one_process(dispatcher: Any) -> Iterator[None]:
+def one_process(dispatcher: Any, arguments: Sequence[Any] = ()) -> Iterator[None]:
     """While this lasts, no other process compiles the same function into the disk cache, nor another thread.
+
+    Where types of arguments are named, others may compile it for other types meanwhile: kernels are few, and processes
+    that need them for different settings should not stand in line, nor those that find theirs on the disk.
 
     Whoever waits here finds the machine code on the disk afterwards.  Without waiting, all workers of a pool compile
     the same at their first start; and, worse, two processes that do write over each other's code, which need not round
@@ -239,7 +243,8 @@ def one_process(dispatcher: Any) -> Iterator[None]:
     with lock:
         try:
             folder = Path(dispatcher.stats.cache_path)
-            file = folder / f"{dispatcher._cache._impl.filename_base}.lock"
+            of_types = f"-{hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]}" if arguments else ""
+            file = folder / f"{dispatcher._cache._impl.filename_base}{of_types}.lock"
         except (AttributeError, TypeError):  # TypeError: there is no folder
             yield
             return
@@ -273,7 +278,7 @@ def compiled_once(dispatcher: Any) -> Any:
         def wait_and_compile(signature: Any) -> Any:
             if signature in known:
                 return compiler(signature)
-            with compile_clock.running(), one_process(dispatcher):
+            with compile_clock.running(), one_process(dispatcher, tuple(getattr(signature, "args", signature))):
                 function = compiler(signature)
             set_environments(known.get(signature))
             return function

@@ -230,7 +230,7 @@ def gradient_descent(
             reason = "interrupted"
         show(monitor.iterations, monitor.loss, monitor.norms[-1])
     if reason != "converged" and not (reason == "max iterations" and objective.stochastic):
-        warnings.warn(monitor.warning(name, reason), RuntimeWarning, stacklevel=2)
+        warnings.warn(monitor.warning(name, schedule, reason), RuntimeWarning, stacklevel=2)
     optimum, free = describe(objective, monitor.best)
     return Descent(
         optimum=optimum,

@@ -21,11 +21,17 @@ _BLOWN_UP = 1e6  # a loss this many times further up than the way down so far wi
 _REFRESH = 0.1  # seconds between two updates of the progress bar
 _WHAT = {"max iterations": "did not converge", "interrupted": "was interrupted"}  # the others are verbs already
 _ADVICE = {
-    "max iterations": "Raise max_iterations, or try schedule='cosine', 'lbfgs', or for Laplace priors 'proximal'.",
+    "max iterations": "Raise max_iterations{instead}.",
     "diverged": "The learning rate was {rate:.2g}; try a tenth of that, or optimizer='lbfgs', which needs none.",
     "stalled": "Kinks (of Laplace priors) need optimizer='proximal'; a density without bound has no optimum.",
     "interrupted": "To go on from there, call again with initvals=result.initvals.",
 }
+_INSTEAD = {
+    "schedule='cosine'": ("cosine", "lbfgs", "proximal"),
+    "optimizer='lbfgs'": ("lbfgs", "proximal"),
+    "for Laplace priors optimizer='proximal'": ("proximal",),
+}
+"""What else to try, each with the optimizers and schedules that it is no advice for."""
 
 
 class Stop(Exception):  # noqa: N818 - the ordinary way out of an optimizer
@@ -90,12 +96,14 @@ class Monitor:
             return False
         return self._stochastic or self.relative_gradient(position, gradient) <= self._tolerance
 
-    def warning(self, name: str, reason: str) -> str:
+    def warning(self, name: str, schedule: str, reason: str) -> str:
         """A warning for the user, of a way that ended for another reason than convergence."""
+        others = [other for other, not_for in _INSTEAD.items() if name not in not_for and schedule not in not_for]
+        instead = f", or try {', or '.join(others)}" if others else ""
         return (
             f"gradient_descent ({name}) {_WHAT.get(reason, reason)} after {self.iterations} iterations, at a loss of "
             f"{self.losses[-1]:.6g}; returned is the best point so far, with {self.loss:.6g}. "
-            + _ADVICE[reason].format(rate=self.rate)
+            + _ADVICE[reason].format(rate=self.rate, instead=instead)
         )
 
     def relative_gradient(self, position: np.ndarray, gradient: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import cloudpickle
 import pymc as pm
 import xarray as xr
 
+from ..differences import Differences, get
 from ..precompile import ahead_of_first_start
 from ..recorded import RecordedVariables
 from ..starts import usual_start
@@ -34,11 +36,15 @@ class CompiledModel(Compilation):
     """
 
     def __init__(
-        self, model: pm.Model, compile_kwargs: Mapping[str, Any] | None = None, data: OtherData | None = None
+        self,
+        model: pm.Model,
+        compile_kwargs: Mapping[str, Any] | None = None,
+        data: OtherData | None = None,
+        differences: Differences | None = None,
     ) -> None:
-        super().__init__(model, compile_kwargs, data)
+        super().__init__(model, compile_kwargs, data, differences)
         with run_with(model, data):
-            self._target = kept_log_density(model, self.compile_kwargs)
+            self._target = kept_log_density(model, self.compile_kwargs, differences=differences)
             self._check_data()
             RecordedVariables(self._target)
             usual_start(self._target)
@@ -97,7 +103,7 @@ class CompiledModel(Compilation):
         other = OtherData(self.model, {**(data or {}), **values}, coords)
         if self.data is not None:
             other = self.data.joined(other)
-        return CompiledModel(self.model, self.compile_kwargs, other)
+        return CompiledModel(self.model, self.compile_kwargs, other, self.differences)
 
     def _check_data(self) -> None:
         if self.data is None:
@@ -110,12 +116,28 @@ class CompiledModel(Compilation):
 
     def __reduce__(self) -> tuple[Callable[[bytes], CompiledModel], tuple[bytes]]:
         """Everything but what is compiled; models hold functions that only `cloudpickle` can send."""
-        return _unpickled, (cloudpickle.dumps((self.model, self.compile_kwargs, self.data)),)
+        return _unpickled, (cloudpickle.dumps((self.model, self.compile_kwargs, self.data, self.differences)),)
+
+
+_HAS_ALREADY = ("model", "compile_kwargs")
+"""Arguments of `sample` that a compiled model has by itself."""
+
+
+def _shown(method: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """Let a method be seen to take what the function does that it calls."""
+    own, theirs = inspect.signature(method), inspect.signature(function)
+    taken = [parameter for name, parameter in theirs.parameters.items() if name not in _HAS_ALREADY]
+    shown = theirs.replace(parameters=[own.parameters["self"], *taken])
+    method.__signature__ = shown  # type: ignore[attr-defined]
+
+
+_shown(CompiledModel.sample, sample)
+_shown(CompiledModel.start, start)
 
 
 def _check_own(arguments: Mapping[str, Any]) -> None:
     """Raise a TypeError where arguments are given that a compiled model has already."""
-    if wrong := [name for name in ("model", "compile_kwargs") if name in arguments]:
+    if wrong := [name for name in _HAS_ALREADY if name in arguments]:
         raise TypeError(f"{wrong[0]}: this is of one model, and compiled; ps.sample({wrong[0]}=...) takes others")
 
 
@@ -124,7 +146,10 @@ def _unpickled(parts: bytes) -> CompiledModel:
 
 
 def compile(  # nowhere is it called without the name of the package
-    model: pm.Model | None = None, *, compile_kwargs: Mapping[str, Any] | None = None
+    model: pm.Model | None = None,
+    *,
+    compile_kwargs: Mapping[str, Any] | None = None,
+    gradient: str | Differences = "exact",
 ) -> CompiledModel:
     """Compile a model once, to be sampled many times, with other data too.
 
@@ -134,6 +159,8 @@ def compile(  # nowhere is it called without the name of the package
         By default the model of the context.
     compile_kwargs : dict, optional
         Handed to PyTensor's compiler.
+    gradient : str or Differences, optional
+        As of `HMC`, where that does not say otherwise.
 
     Returns
     -------
@@ -144,7 +171,9 @@ def compile(  # nowhere is it called without the name of the package
     TypeError
         When the model has discrete variables.
     ValueError
-        When there is nothing to sample, or the log-density is random.
+        When there is nothing to sample, the log-density is random, or there are too many parameters for differences.
+    NotImplementedError
+        When an operation has no gradient, and it is not taken by differences.
 
     Examples
     --------
@@ -162,4 +191,4 @@ def compile(  # nowhere is it called without the name of the package
     model = pm.modelcontext(model)
     check_model(model)
     ahead_of_first_start()
-    return CompiledModel(model, compile_kwargs)
+    return CompiledModel(model, compile_kwargs, differences=get(gradient))

@@ -32,6 +32,8 @@ def describe_settings(settings: Settings) -> dict[str, str]:
     del words["policy"]
     if not settings.refreshment.keeps:
         del words["refreshment"]
+    if settings.gradient is None:
+        del words["gradient"]
     if not settings.reparametrizes:
         del words["parametrization"]
     if settings.learned is not None:

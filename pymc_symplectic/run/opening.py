@@ -43,7 +43,12 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
     description = request.description()
     ahead_of_first_start(request.quiet)
     with run_with(compilation.model, compilation.data):
-        target = kept_log_density(compilation.model, compilation.compile_kwargs, reparametrized=settings.reparametrizes)
+        target = kept_log_density(
+            compilation.model,
+            compilation.compile_kwargs,
+            reparametrized=settings.reparametrizes,
+            differences=settings.gradient or compilation.differences,
+        )
         if target.parametrization is None:  # there is nothing to choose
             description["options"].pop("parametrization", None)
         if settings.learned is not None:

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import pymc as pm
 import xarray as xr
 
-from ..settings import Options
+from ..settings import Options, with_options
 from ..target import Compilation
 from .handle import Run, sampled, started
 from .request import Request
@@ -176,7 +176,13 @@ def start(draws: int = 1000, **arguments: Any) -> Run:
     >>> run.state
     'done'
     """
-    bound = inspect.signature(sample).bind(draws, **arguments)
+    bound = _TAKEN.bind(draws, **arguments)
     bound.apply_defaults()
     given = dict(bound.arguments)
     return started(Request.of(given, given.pop("options")))
+
+
+_TAKEN = inspect.signature(sample)
+"""What `sample` takes; what is shown of it has the options by name."""
+sample.__signature__ = with_options(_TAKEN)  # type: ignore[attr-defined]
+start.__signature__ = with_options(_TAKEN).replace(return_annotation="Run")  # type: ignore[attr-defined]

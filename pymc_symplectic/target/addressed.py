@@ -65,8 +65,8 @@ class CompiledGraph:
         dim: int,
         compile_kwargs: Mapping[str, Any],
         errors: Errors,
-        *,
         weights: Any = None,
+        *,
         called_by_kernels: bool = True,
     ) -> None:
         self.dim, self._errors, self._slopes = dim, errors, len(outputs) > 1
@@ -85,9 +85,9 @@ class CompiledGraph:
             self._addressed, self.native = self._make_addressed(types)
             self.address = self._addressed.address
 
-    def shared_data(self) -> SharedData:
-        """Another user's record of the shared data, by which compiled code finds them, filled."""
-        data = SharedData(self.cells, self._offsets, self.native, self._weights_at)
+    def shared_data(self, more: Sequence[int] = ()) -> SharedData:
+        """Another user's record of the shared data, by which compiled code finds them, filled, and something more."""
+        data = SharedData(self.cells, self._offsets, self.native, self._weights_at, more)
         data.refresh()
         return data
 

@@ -12,7 +12,7 @@ from pytensor.graph.traversal import ancestors
 
 from .compiled import user_code
 
-__all__ = ["infinite_terms", "unpicklable_part"]
+__all__ = ["infinite_terms", "undefined_gradient", "unpicklable_part"]
 
 
 def infinite_terms(model: pm.Model, point: Mapping[str, np.ndarray]) -> str:
@@ -26,6 +26,14 @@ def infinite_terms(model: pm.Model, point: Mapping[str, np.ndarray]) -> str:
     if bad:
         return "; ".join(f"{name} has log-density {value}" for name, value in bad.items())
     return f"no single variable stands out; the model's terms are {terms}"
+
+
+def undefined_gradient(names: Sequence[str]) -> str:
+    """Say what to do where the gradient by some variables is not finite, and the log-density is."""
+    return (
+        f"the gradient with respect to {', '.join(names)} is not finite, where the log-density itself is; start "
+        "elsewhere (initvals), or look for a derivative that is 0/0 there"
+    )
 
 
 def unpicklable_part(model: pm.Model, gradient: Sequence[Any]) -> str:

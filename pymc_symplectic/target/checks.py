@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 
+from ..differences import MOST_PARAMETERS
 from ..native.jax import has_started
 from ..native.pymc import MinibatchOp, SimulatorRV
 from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
@@ -70,9 +71,10 @@ def gradients_of(cost: Any, variables: Sequence[Any], model: pm.Model) -> list[A
         with_others = f" and ps.HMC([{', '.join(map(repr, others))}])" if others else ""
         raise NotImplementedError(
             f"The log-density has no gradient with respect to {', '.join(names)}, and Hamiltonian Monte Carlo needs "
-            f"one: {str(error).strip()}. Give the operation a gradient, or leave {', '.join(names)} to a step without: "
-            f"pm.Slice([{', '.join(map(repr, names))}]){with_others} in pm.sample(step=[...]), which is what "
-            "pm.sample() would do"
+            f"one: {str(error).strip()}. Give the operation a gradient; or let it be taken by finite differences, of "
+            f"up to {MOST_PARAMETERS} parameters, by the option gradient='differences'; or leave {', '.join(names)} to "
+            f"a step without: pm.Slice([{', '.join(map(repr, names))}]){with_others} in pm.sample(step=[...]), which "
+            "is what pm.sample() would do"
         ) from error
 
 

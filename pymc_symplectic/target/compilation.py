@@ -7,6 +7,7 @@ from typing import Any
 
 import pymc as pm
 
+from ..differences import Differences
 from .data import OtherData
 
 __all__ = ["Compilation", "opened"]
@@ -20,12 +21,19 @@ class Compilation:
     model : pymc.Model
     compile_kwargs : dict, optional
     data : OtherData, optional
+    differences : Differences, optional
+        By which gradients are taken, where runs do not say otherwise.
     """
 
     def __init__(
-        self, model: pm.Model, compile_kwargs: Mapping[str, Any] | None = None, data: OtherData | None = None
+        self,
+        model: pm.Model,
+        compile_kwargs: Mapping[str, Any] | None = None,
+        data: OtherData | None = None,
+        differences: Differences | None = None,
     ) -> None:
         self.model, self.compile_kwargs, self.data = model, dict(compile_kwargs or {}), data
+        self.differences = differences
 
 
 def opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:

@@ -13,12 +13,14 @@ from pymc.exceptions import SamplingError
 from pymc.pytensorf import compile as pm_compile
 from pymc.pytensorf import join_nonshared_inputs
 
+from ..differences import Differences
 from ..kernels.state import Target
 from ..native.pymc import rewrite_pregrad
 from .addressed import CompiledGraph, wrong_length
-from .blame import infinite_terms, unpicklable_part
+from .blame import infinite_terms, undefined_gradient, unpicklable_part
 from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
 from .compiled import mode_for, user_code
+from .forces import ByDifferences, differences_of, without_gradient
 from .indices import IndexCheck, guarded, has_dims
 from .layout import Layout
 from .parametrization import Parametrization
@@ -27,6 +29,11 @@ from .sharing import Errors, Kernels, Memo, curable
 from .variables import value_variables
 
 __all__ = ["LogDensity"]
+
+_PICKLED = (
+    "model", "vars", "default_start", "parametrization", "differences", "dim", "sizes", "layout", "lossless", "_layout",
+    "_held", "_graph", "_compile_kwargs", "_example", "_indices", "_placing",
+)  # fmt: skip
 
 
 class LogDensity:
@@ -45,9 +52,19 @@ class LogDensity:
         Handed to PyTensor's compiler, e.g. ``{"mode": "FAST_COMPILE"}``.
     reparametrized : bool, optional
         Whether what is compiled can be called in other coordinates too, by `target_by`.
+    differences : Differences, optional
+        By which gradients are taken; without them, as the model has them, unless an operation asks for differences, by
+        an attribute `differences`.
 
     Attributes
     ----------
+    dim : int
+        Number of unconstrained parameters, `d`.
+    sizes, layout : dict
+        The number of elements, and the shape, of each variable that is sampled, unconstrained, by name, in the order of
+        the flat vector.
+    lossless : bool
+        Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded.
     native : bool
         Whether kernels call machine code.  Where PyTensor compiles with another backend than numba (or with an
         operation that numba lacks), they call back into Python instead: slower, with the same numbers.
@@ -64,11 +81,12 @@ class LogDensity:
     Raises
     ------
     ValueError
-        When there is nothing to sample, the log-density is random, or a gradient has the wrong shape.
+        When there is nothing to sample, the log-density is random, a gradient has the wrong shape, or there are too
+        many parameters for differences.
     TypeError
         When one of `vars` is discrete.
     NotImplementedError
-        When an operation has no gradient.
+        When an operation has no gradient, and it is not taken by differences.
     IndexError
         When data index an array beyond its range.
     """
@@ -81,13 +99,15 @@ class LogDensity:
         initial_point: Mapping[str, np.ndarray] | None = None,
         compile_kwargs: Mapping[str, Any] | None = None,
         reparametrized: bool = False,
+        differences: Differences | None = None,
     ) -> None:
-        self.model = pm.modelcontext(model)
+        self.model, self.differences = pm.modelcontext(model), differences
         self.vars = value_variables(vars, self.model)
         point = dict(initial_point or {})
         if any(var.name not in point for var in self.model.value_vars):
             point = {**self.model.initial_point(), **point}
-        self._layout = Layout({var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars})
+        self._layout = layout = Layout({var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars})
+        self.dim, self.sizes, self.layout, self.lossless = layout.dim, layout.sizes, layout.shapes, layout.lossless
         self._held = {
             var.name: pytensor.shared(
                 np.array(point[var.name], dtype=var.dtype), f"{var.name}_held", shape=np.shape(point[var.name])
@@ -127,10 +147,7 @@ class LogDensity:
             if of_dims:
                 indices.append(IndexCheck([plain, *(rewrite_pregrad(derived) if derived else [])], values))
             (cost,) = guarded([plain], values)
-            with user_code:
-                refuse_wrong_lengths(cost, values, self._example)
-            gradients = gradients_of(cost, self.vars, self.model)
-            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
+            self.differences = self.differences or differences_of(cost)
             held = {var: self._held[var.name] for var in self.model.value_vars if var.name in self._held}
 
             def joined(outputs: list[Any]) -> tuple[Any, list[Any]]:
@@ -142,6 +159,13 @@ class LogDensity:
             if self.parametrization is not None:
                 placing = [rewrite_pregrad(graph) for graph in self.parametrization.placing()]
                 self._placing = joined(guarded(placing, values))
+            if self.differences is not None:
+                self.differences.steps(self.dim)  # so that too many parameters are refused before all else
+                return joined([cost]), indices
+            with user_code:
+                refuse_wrong_lengths(cost, values, self._example)
+            gradients = gradients_of(cost, self.vars, self.model)
+            flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
             return joined([cost, pt.concatenate(flat)]), indices
 
     called_by_kernels = True
@@ -150,31 +174,27 @@ class LogDensity:
     def _compile(self) -> None:
         """Everything that belongs to this process alone."""
         self._errors, self._memo = Errors(), Memo()
-        self._full = self._compiled(self._graph[1], self.called_by_kernels)
+        compiled = self._compiled(self._graph[1], self.called_by_kernels)
+        self._full = compiled if self.differences is None else ByDifferences(self.differences, compiled)
+        self.native = self._full.native
         if self._placing is not None:
             vector, parts = self._placing
             options = {**self._compile_kwargs, "mode": mode_for(parts, self._compile_kwargs.get("mode"))}
             self._place = pm_compile([vector], parts, on_unused_input="ignore", trust_input=True, **options)
         # what PyMC computes of each draw is evaluated in the same processes
         self._fork = Fork([*self._graph[1], *self.model.deterministics], self._full.linker)
-        self.native = self._full.native
         self._read_data()
 
     def _compiled(self, outputs: Sequence[Any], called_by_kernels: bool = True) -> CompiledGraph:
         weights = None if self.parametrization is None else self.parametrization.weights
-        return CompiledGraph(
-            self._graph[0],
-            outputs,
-            self.dim,
-            self._compile_kwargs,
-            self._errors,
-            weights=weights,
-            called_by_kernels=called_by_kernels,
-        )
+        where = self._graph[0], outputs, self.dim, self._compile_kwargs, self._errors, weights
+        return CompiledGraph(*where, called_by_kernels=called_by_kernels)
 
     def _compiled_values(self) -> CompiledGraph:
         """The log-density alone; with its gradient, where only that can be had as machine code, which has no errors."""
-        alone = self._compiled(self._graph[1][:1])
+        if isinstance(self._full, ByDifferences):
+            return self._full.log_density
+        alone = self._compiled([without_gradient(self._graph[1][0])])
         return self._full if self.native and not alone.native else alone
 
     def _read_data(self) -> None:
@@ -193,10 +213,7 @@ class LogDensity:
 
     @property
     def values(self) -> Target:
-        """The log-density without its gradient, whose memory is left as it is: nobody may read it.
-
-        It is compiled when it is first asked for, and what `target` is in all else.
-        """
+        """`target` without its gradient, whose memory nobody may read; compiled when it is first asked for."""
         return self.values_by(None)
 
     def values_by(self, weights: np.ndarray | None) -> Target:
@@ -247,6 +264,11 @@ class LogDensity:
         other._read_data()
         return other
 
+    @property
+    def values_a_gradient(self) -> int:
+        """How many values of the log-density a gradient takes, where it is by differences; otherwise 0."""
+        return 0 if self.differences is None else self.dim + 1
+
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """What `make` makes, and is as good for all log-densities that share machine code with this one.
 
@@ -269,9 +291,7 @@ class LogDensity:
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs, not the model alone: of a model, not every log-density can be derived in another process."""
-        kept = ["model", "vars", "default_start", "_layout", "_held", "_graph", "_compile_kwargs"]
-        kept += ["_example", "_indices", "parametrization", "_placing"]
-        return {name: self.__dict__[name] for name in kept}
+        return {name: self.__dict__[name] for name in _PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -344,33 +364,13 @@ class LogDensity:
 
     def check(self, point: Mapping[str, np.ndarray]) -> None:
         """Raise a ValueError unless every variable of `point` has the shape that it was compiled for."""
-        shapes = self._layout.shapes | {name: shared.type.shape for name, shared in self._held.items()}
-        for name, shape in shapes.items():
+        held = {name: shared.type.shape for name, shared in self._held.items()}
+        for name, shape in {**self.layout, **held}.items():
             if np.shape(point[name]) != shape:
                 raise ValueError(
                     f"{name} has shape {np.shape(point[name])}, and had shape {shape} when the step was made; after a "
                     "change of dimensions make a new step"
                 )
-
-    @property
-    def dim(self) -> int:
-        """Number of unconstrained parameters, `d`."""
-        return self._layout.dim
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The number of elements of each variable that is sampled, by name."""
-        return self._layout.sizes
-
-    @property
-    def layout(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each variable that is sampled, unconstrained, by name, in the order of the flat vector."""
-        return self._layout.shapes
-
-    @property
-    def lossless(self) -> bool:
-        """Whether a vector comes back from `to_point` and `to_vector` as it was, not rounded."""
-        return self._layout.lossless
 
     def to_vector(self, point: Mapping[str, np.ndarray]) -> np.ndarray:
         """The sampled variables of `point`, raveled and joined, as floats (d,)."""
@@ -390,15 +390,10 @@ class LogDensity:
 
     def blame(self, position: np.ndarray) -> str:
         """Say which variables make the log-density at `position` infinite or undefined."""
-        point = {name: shared.get_value() for name, shared in self._held.items()}
-        point.update(self.to_point(np.asarray(position)))
+        held = {name: shared.get_value() for name, shared in self._held.items()}
         if not np.all(np.isfinite(position)):
             return f"the start of {', '.join(self.names_of(~np.isfinite(position)))} is not finite"
         value, gradient = self.try_at(position)
         if np.isfinite(value) and not np.all(np.isfinite(gradient)):
-            names = ", ".join(self.names_of(~np.isfinite(gradient)))
-            return (
-                f"the gradient with respect to {names} is not finite, where the log-density itself is; start elsewhere "
-                "(initvals), or look for a derivative that is 0/0 there"
-            )
-        return infinite_terms(self.model, point)
+            return undefined_gradient(self.names_of(~np.isfinite(gradient)))
+        return infinite_terms(self.model, {**held, **self.to_point(np.asarray(position))})

@@ -11,6 +11,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 
+from ..differences import Differences
 from ..native.pymc import make_initial_point_fn
 from .contents import Contents, Same, variables_of
 from .density import LogDensity
@@ -54,6 +55,7 @@ def kept_log_density(
     vars: Sequence[Any] | None = None,
     initial_point: Mapping[str, np.ndarray] | None = None,
     reparametrized: bool = True,
+    differences: Differences | None = None,
 ) -> LogDensity:
     """A `LogDensity`: one that was made before, while the model is what it was then, or a new one.
 
@@ -66,6 +68,8 @@ def kept_log_density(
         Where these two are not those of the model itself, nothing is kept: variables that are held belong to one step.
     reparametrized : bool, optional
         Whether chains may move in other coordinates than those of the model, where it is a hierarchy.
+    differences : Differences, optional
+        By which gradients are taken; without them, as the model has them.
 
     Notes
     -----
@@ -79,12 +83,17 @@ def kept_log_density(
 
     def make(point: Mapping[str, np.ndarray] | None) -> LogDensity:
         return LogDensity(
-            vars, model=model, initial_point=point, compile_kwargs=compile_kwargs, reparametrized=reparametrized
+            vars,
+            model=model,
+            initial_point=point,
+            compile_kwargs=compile_kwargs,
+            reparametrized=reparametrized,
+            differences=differences,
         )
 
     if initial_point is not None or value_variables(vars, model) != model.value_vars:
         return make(initial_point)
-    return kept(model, compile_kwargs or {}, make, ("log-density", reparametrized))
+    return kept(model, compile_kwargs or {}, make, ("log-density", reparametrized, differences))
 
 
 def kept[T: LogDensity](

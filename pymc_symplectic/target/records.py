@@ -35,6 +35,8 @@ class SharedData:
         Whether compiled code reads them; otherwise PyTensor's function does, by itself.
     own : int, optional
         The number of the cell of an array of which a record may have its own.
+    more : sequence of int, optional
+        What records have behind the shared data.
 
     Attributes
     ----------
@@ -42,12 +44,15 @@ class SharedData:
         Of the values that the cells have.
     """
 
-    def __init__(self, cells: list[list[Any]], offsets: list[int], native: bool, own: int | None = None) -> None:
+    def __init__(
+        self, cells: list[list[Any]], offsets: list[int], native: bool, own: int | None = None, more: Sequence[int] = ()
+    ) -> None:
         self._cells, self._offsets, self._native, self._own = cells, offsets, native, own
         self._seen: list[Any] = [None] * len(cells)
         self._pinned: list[Any] = [None] * len(cells)
         self._others: list[weakref.ref[np.ndarray]] = []
-        self.record = np.zeros(max(1, offsets[-1]), np.int64)
+        self.record = np.zeros(max(1, offsets[-1] + len(more)), np.int64)
+        self.record[len(self.record) - len(more) :] = more
 
     def refresh(self) -> bool:
         """Write down where values are that have been replaced, in all records; returns whether there are any."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pymc_symplectic.adaptation.centering import Placed, better_weights, evidence
+from pymc_symplectic.adaptation.centering import Placed, at_rest, better_weights, evidence
 from pymc_symplectic.policy import Policy
 
 POLICY = Policy()
@@ -169,3 +169,11 @@ def test_where_data_are_rich_products_may_not_tell():
     assert by_products is None or by_products["x"].min() < 1.0
     poor = points_of(np.full(20, 0.01), np.zeros(20))
     assert better_weights({"x": poor}, 400, POLICY, ["x"]) is None  # whatever was thought of it
+
+
+def test_points_on_their_way_are_told_by_their_log_density():
+    rng = np.random.default_rng(5)
+    typical = -0.5 * (rng.standard_normal((200, 40)) ** 2).sum(axis=1)
+    assert at_rest(typical, 40, 2.0)
+    assert not at_rest(typical + np.linspace(-500, 0, 200), 40, 2.0)
+    assert at_rest(np.concatenate([np.linspace(-5000, -25, 100), typical]), 40, 2.0)  # it was long ago

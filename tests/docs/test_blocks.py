@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from .blocks import blocks_of
+from .blocks import MODULES, alike, blocks_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -22,15 +23,9 @@ if not PAGES:
     pytest.skip("there is no documentation beside these tests", allow_module_level=True)
 
 
-@pytest.fixture(scope="module")
-def printed():
-    """The output of each page."""
-    return {}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page_runs(page, printed, tmp_path):
-    """In a process of its own, in an empty folder, as a script of the reader's."""
+def test_page_runs(page, tmp_path):
+    """In a process of its own, in an empty folder, as a script of the reader's; and prints what it shows."""
     done = subprocess.run(
         [sys.executable, "-W", "error::FutureWarning", str(Path(__file__).with_name("blocks.py")), str(page)],
         cwd=tmp_path,
@@ -40,22 +35,38 @@ def test_page_runs(page, printed, tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    printed[page.name] = done.stdout
 
 
-def test_the_readme_shows_what_is_printed(printed):
-    """Numbers aside, which another processor changes."""
-    if "README.md" not in printed:
-        pytest.skip("the README has not been run")
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^```python\n[^`]*^```\n\n```\n(.*?)^```$", text, re.M | re.S)
+def test_the_readme_shows_what_its_blocks_print():
+    blocks = list(blocks_of(ROOT / "README.md"))
+    assert sum(bool(block.output) for block in blocks) >= 5
+    assert all(block.within <= 0.25 for block in blocks)
 
-    def layout(lines):
-        return [re.sub(r"-?\d[\d.]*(?!\w)", "#", line).split() for line in lines]
 
-    lines = printed["README.md"].splitlines()
-    first = lines.index(next(line for line in lines if line.split()[:2] == ["mean", "sd"]))  # progress stands before it
-    assert layout(lines[first:])[: shown.count("\n")] == layout(shown.splitlines())
+def test_extras_of_blocks_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {block.extra for page in PAGES for block in blocks_of(page)} - {""}
+    assert "store" in named
+    for extra in named:
+        assert any(MODULES[extra] in requirement for requirement in project["optional-dependencies"][extra])
+        assert not any(MODULES[extra] in requirement for requirement in project["dependencies"])
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "within", "same"),
+    [
+        ("a  1.0", "a 1.0", 0.0, True),
+        ("a 1.0", "a 1.01", 0.0, False),
+        ("mu 4.4 0.053", "mu 4.1 0.06", 0.25, True),
+        ("mu 4.4", "mu 2.1", 0.25, False),
+        ("mu -1", "mu -0.2", 0.25, True),  # by less than one in the last digit
+        ("mu 4.4", "tau 4.4", 0.25, False),
+        ("4.4 1", "4.4", 0.25, False),
+        ("r_hat 1.00", "r_hat nan", 0.25, False),
+    ],
+)
+def test_what_counts_as_the_same_output(shown, printed, within, same):
+    assert alike(shown, printed, within) is same
 
 
 def test_few_blocks_are_not_run():
@@ -85,11 +96,31 @@ def test_parts_of_ones_own_take_as_many_lines_as_the_page_says():
     assert len(stated) == 7
 
 
-def test_a_page_that_fails_is_noticed(tmp_path):
-    for code in ("1 / 0", ">>> 1 + 1\n3\n"):
-        page = tmp_path / "page.md"
-        page.write_text(f"# Page\n\n```python\nx = 1\n```\n\nMore.\n\n```python\n{code}\n```\n")
-        script = Path(__file__).with_name("blocks.py")
-        done = subprocess.run([sys.executable, script, page], capture_output=True, text=True)
-        assert done.returncode == 1
-        assert "line 10" in done.stdout + done.stderr
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```python\n1 / 0\n```",
+        "```python\n>>> 1 + 1\n3\n```",
+        "```python\nprint(1)\nprint(2)\n```\n\n```\n3\n```",
+        "```python\nprint(100)\n```\n\n<!-- numbers within 25 %: it is slow -->\n\n```\n200\n```",
+        "```python\nx += 1\n```\n\n```\nmore\n```",
+    ],
+)
+def test_a_page_that_fails_is_noticed(block, tmp_path):
+    page = tmp_path / "page.md"
+    shown = "```python\nx = 1\nprint('bars of progress')\nprint(x)\n```\n\n```\n1\n```"
+    page.write_text(f"# Page\n\n{shown}\n\nMore.\n\n{block}\n")
+    script = Path(__file__).with_name("blocks.py")
+    done = subprocess.run([sys.executable, script, page], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search("line 16", done.stdout + done.stderr)
+
+
+def test_a_block_without_its_extra_is_left_out(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n<!-- extra: store -->\n\n```python\nimport zarr\n```\n\n```python\nprint(5)\n```\n")
+    script = Path(__file__).with_name("blocks.py")
+    done = subprocess.run([sys.executable, "-S", script, page], capture_output=True, text=True, cwd=tmp_path, env={})
+    assert done.returncode == 0, done.stderr
+    assert "line 6: not run, without the extra store" in done.stdout
+    assert done.stdout.endswith("5\n")

@@ -13,6 +13,7 @@ import pytest
 
 import pymc_symplectic as ps
 import pymc_symplectic.optimize
+from pymc_symplectic.statistics import DTYPES, RENAMED
 
 ROOT = Path(__file__).parents[2]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
@@ -96,7 +97,8 @@ def entries(page):
     """The targets of the tables of contents on a page, relative to docs/."""
     blocks = re.findall(r"```\{toctree\}\n(.*?)```|^\.\. toctree::\n((?:   .*\n|\n)+)", page.read_text(), re.M | re.S)
     lines = [line.strip() for block in blocks for line in "".join(block).splitlines()]
-    return [(page.parent / line).relative_to(DOCS).as_posix() for line in lines if line and not line.startswith(":")]
+    names = [re.sub(r"^.* <(.*)>$", r"\1", line) for line in lines if line and not line.startswith(":")]
+    return [(page.parent / name).relative_to(DOCS).as_posix() for name in names]
 
 
 def test_every_page_is_in_one_table_of_contents():
@@ -147,12 +149,12 @@ def test_links_of_the_readme_hold_elsewhere():
     assert set(re.findall(r"\]\[([^\]]+)\]", text)) == set(re.findall(r"^\[([^\]]+)\]: ", text, re.M))
 
 
-def test_pages_without_others_beneath_them_have_no_side_bar():
+def test_pages_are_grouped_and_a_group_of_one_has_no_side_bar():
+    groups = {name: entries(DOCS / f"{name}.md") for name in entries(DOCS / "index.md")}
+    assert list(groups) == ["start", "learn", "choosing", "reference", "benchmark"]
     configuration = (DOCS / "conf.py").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^html_sidebars = .*$", configuration, re.M)
-    names = {"DOCS": DOCS}
-    exec(line, names)
-    assert set(names["html_sidebars"]) == {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    (bare,) = re.findall(r"^html_sidebars = (\{.*\})", configuration, re.M)
+    assert set(ast.literal_eval(bare)) == {name for name, beneath in groups.items() if not beneath}
 
 
 # Examples
@@ -196,3 +198,101 @@ def unseen():
 def test_docstrings_show_what_happens(module, unseen):
     result = doctest.testmod(importlib.import_module(module))
     assert not result.failed
+
+
+# Statistics
+
+
+def test_every_statistic_is_described():
+    page = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| statistic \|.*\n\| --- .*\n((?:\|.*\n)+)", page, re.M)
+    described = re.findall(r"^\| `(\w+)` \|", table, re.M)
+    assert len(described) == len(set(described))
+    assert set(described) == {RENAMED.get(name, name) for name in DTYPES}
+
+
+# Troubleshooting
+
+IN_PARTS = {
+    "Sampling …: … of": ["Sampling was interrupted", "Sampling ended in warm-up"],
+    "…: …; …. They are": ["until: … draws of each chain do not meet the goals"],
+    "…… ps.diagnose": ["nats below the others", "stays elsewhere", "rests for … of … draws at one place"],
+    "… is damaged": ["… is damaged. …"],
+    "note": ["Sampling was interrupted"],  # of a run in the background, warned of when it is asked for
+    "short": ["With tune=… nothing is adapted"],
+    "warning": ["With tune=… nothing is adapted"],
+    "monitor.warning": ["gradient_descent (…) …"],
+    "message.format": [
+        "the posterior is improper there",
+        "still rises along",
+        "spread farther",
+        "cannot move",
+        "diverge",
+    ],
+    "message": ["… cannot be pickled (…)"],
+    "…$": ["its compiled functions have no vm.jit_fn"],
+}
+"""Of warnings that are put together from parts, by a pattern of how they begin, what the page says of them."""
+KINDS_OF_TROUBLE = (
+    "What was learned",
+    "The description of the run",
+    "The check of convergence",
+    "The look at the chains",
+    "The conversion by pymc.to_inference_data",
+    "The computation of …",
+)
+"""What may be missing of a result."""
+
+
+def words_of(node):
+    """The words of an expression, with dots for what is filled in; its source where it is no text."""
+    match node:
+        case ast.Constant(value=str()):
+            return re.sub(r"%\w", "…", node.value)
+        case ast.JoinedStr():
+            return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return ast.unparse(node)
+
+
+def warnings_given():
+    """Of each place in the package where something is warned of: the file, and the words."""
+    root = Path(ps.__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        place = file.relative_to(root).as_posix()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            calls = {"_log.warning", "_log.error", "warnings.warn", "warn", "attempt"}
+            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in calls and place != "run/warn.py":
+                yield place, words_of(node.args[0])
+
+
+def quoted_by(page):
+    """What stands in code in the first column of the tables of a page."""
+    rows = re.findall(r"^\| (.*?) \| .* \| .*\|$", page, re.M)
+    return [words for row in rows for words in re.findall(r"`([^`]+)`", row)]
+
+
+def test_troubleshooting_knows_every_warning():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = [words.strip("… ") for words in [*quoted_by(page), *KINDS_OF_TROUBLE]]
+    given = list(warnings_given())
+    assert all(kind in page for kind in KINDS_OF_TROUBLE)
+    assert len(given) > 20
+    for place, words in given:
+        parts = next((parts for begin, parts in IN_PARTS.items() if re.match(begin, words)), None)
+        if parts is None:
+            assert any(known in words for known in quoted), f"{place}: {words}"
+        else:
+            assert all(part in page for part in parts), f"{place}: {words}"
+
+
+def test_troubleshooting_quotes_what_is_said():
+    """What it quotes of this package's is in the package."""
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    source = "\n".join(file.read_text(encoding="utf-8") for file in Path(ps.__file__).parent.rglob("*.py"))
+    source = re.sub(r"\{[^{}]*\}|%\w", "…", re.sub(r'"\s*\n\s*[frb]*"', "", source))
+    quoted = quoted_by(page)
+    of_pymc = {row.split("`")[1] for row in page.splitlines() if "PyMC's words" in row}
+    assert len(quoted) > 30 and len(of_pymc) == 3
+    for words in set(quoted) - of_pymc:
+        pieces = [piece for piece in re.split(r"^Sampling | ?… ?", words) if len(piece) > 4]
+        assert all(piece.strip(" (.):,") in source for piece in pieces), words

@@ -23,6 +23,14 @@ def table():
 # The table of everything.
 
 
+def test_names_of_textbooks_stand_beside_ours(table):
+    assert table["also_known_as"]["leapfrog"] == "verlet, velocity_verlet, stormer_verlet"
+    assert table["also_known_as"]["yoshida4"] == "forest_ruth"
+    assert table["also_known_as"]["yoshida8"] == ""
+    shown = [name for names in table["also_known_as"] if names for name in names.split(", ")]
+    assert sorted(shown) == sorted(mechanics.methods.ALIASES)
+
+
 def test_table_has_every_method(table):
     assert list(table.index) == [*TEXTBOOK, *CATALOGUE]
     assert table.notna().all(axis=None)

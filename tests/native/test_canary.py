@@ -215,22 +215,20 @@ def test_recompiled_and_from_cache():
 
 
 def test_one_process_compiles_a_function_and_others_wait(tmp_path):
+    """Those that need it for the same types; for other types it is compiled meanwhile."""
     with of_numba.cache_in(str(tmp_path)):
-        function = of_numba.compiled_once(numba.njit(lambda x: x + 1, cache=True))
-    held, done, waited = threading.Event(), threading.Event(), []
-
-    def hold():
-        with FileLock(f"{function.stats.cache_path}/{function._cache._impl.filename_base}.lock"):
-            held.set()
-            waited.append(not done.wait(0.3))
-
-    other = threading.Thread(target=hold)
-    other.start()
-    held.wait()
-    function(1.0)  # waits
-    done.set()
+        first, function = (of_numba.compiled_once(numba.njit(_plus_one, cache=True)) for _ in range(2))
+    first(1.0)
+    (file,) = tmp_path.rglob("*.lock")
+    found = []
+    with FileLock(file):
+        assert function(1) == 2  # of another type
+        other = threading.Thread(target=lambda: found.append(function(1.0)))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it was compiled while another one held the lock"
     other.join()
-    assert waited == [True], "it was compiled while another one held the lock"
+    assert found == [2.0]
     assert list(tmp_path.rglob("*.nbc")), "what was compiled is not on the disk"
 
 

@@ -327,6 +327,23 @@ def test_max_iterations(ridge):
     assert (fit.reason, fit.iterations) == ("max iterations", 3)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "advice"),
+    [
+        ("adam", "constant", {"cosine", "lbfgs", "proximal"}),
+        ("adam", "cosine", {"lbfgs", "proximal"}),
+        ("lbfgs", "constant", {"proximal"}),
+        ("proximal", "constant", set()),
+    ],
+)
+def test_advice_is_something_else_than_was_tried(ridge, optimizer, schedule, advice):
+    with pytest.warns(RuntimeWarning, match="did not converge") as warned:
+        gradient_descent(ridge, optimizer, schedule=schedule, max_iterations=2, tolerance=0)
+    _, _, advised = str(warned[0].message).partition("Raise max_iterations")
+    assert {word for word in ("cosine", "lbfgs", "proximal") if f"'{word}'" in advised} == advice
+    assert advised.endswith(".")
+
+
 def test_interrupt(ridge):
     def rate(done):
         if done == 5:

@@ -171,3 +171,18 @@ def test_nothing_changes_after_warm_up(wide, tune):
     chain.advance(60)
     np.testing.assert_array_equal(chain._coordinates.weights, before[0])
     assert chain.step_size == before[1] and chain.metric is before[2]
+
+
+def test_what_effects_make_up_for_on_the_way_is_not_taken_for_data():
+    """Counts whose errors are small in the end, though they look large while the curve is not found yet."""
+    rng = np.random.default_rng(3)
+    year = np.linspace(-1, 1, 30)
+    y = rng.poisson(np.exp(4 + 0.8 * year - 0.5 * year**2 + 0.05 * rng.standard_normal(30)))
+    with pm.Model() as model:
+        beta = pm.Uniform("beta", -20, 20, shape=3)
+        sigma = pm.Uniform("sigma", 0, 5)
+        error = pm.Normal("error", 0, sigma, shape=30)
+        pm.Poisson("y", pt.exp(beta[0] + beta[1] * year + beta[2] * year**2 + error), observed=y)
+    starts = [{"beta": np.array([at, 0.0, 0.0]), "sigma": 2.5, "error": np.zeros(30)} for at in (9.0, 5.0, -2.0, 0.0)]
+    found = run(model, tune=None, draws=10, chains=4, initvals=starts)
+    assert [chain["centered"]["error"] for chain in json.loads(found.posterior.attrs["sampler"])["chains"]] == [0.0] * 4

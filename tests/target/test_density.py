@@ -395,3 +395,14 @@ def test_what_pytensor_does_not_keep_is_not_kept():
         target = LogDensity(model=model)
     assert target.native and target._full._addressed._compiled.cache_hits == 0
     assert through_address(target, [0.5])[1] == target(np.array([0.5]))[0]
+
+
+def test_large_data_cause_no_warnings_of_compilers(recwarn):
+    rng = np.random.default_rng(0)
+    design = rng.standard_normal((20_000, 10))
+    with pm.Model() as model:
+        beta = pm.Normal("beta", shape=10)
+        pm.Normal("y", design @ beta, 1, observed=rng.standard_normal(20_000))
+    target = LogDensity(model=model)
+    assert target.native
+    assert not [warning for warning in recwarn if issubclass(warning.category, numba.NumbaWarning)]
