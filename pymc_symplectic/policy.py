@@ -171,6 +171,8 @@ class Policy:
 
     surrogate_dim: int = 20
     """Parameters, at most: features of degree 3 are d³/6 in number, and points of warm-up are hundreds."""
+    surrogate_told: tuple[int, float] = (12, 200e-6)
+    """The most parameters, and the least seconds that a gradient takes, where a run says that one is worth a try."""
     surrogate_degrees: tuple[int, ...] = (2, 3, 4, 5, 6)
     """Of polynomials that are tried,"""
     surrogate_ridges: int = 300

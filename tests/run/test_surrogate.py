@@ -91,6 +91,23 @@ def test_the_posterior_is_that_of_quadrature(rich_model):
         assert (draws < mean - sd).mean() == pytest.approx(below, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "options", "told"),
+    [
+        (0, {}, True),
+        (9.0, {}, False),
+        (0, {"trajectory": "no_u_turn"}, False),
+        (0, {"kinetic": "adaptive"}, False),
+    ],
+)
+def test_where_one_is_worth_a_try_a_run_says_so(rich_model, seconds, options, told, caplog):
+    with caplog.at_level("INFO", "pymc_symplectic"):
+        run(rich_model, quiet=False, chains=2, policy=replace(POLICY, surrogate_told=(12, seconds)), **options)
+    hints = [message for message in caplog.messages if "trajectory='surrogate' may be" in message]
+    assert len(hints) == told
+    assert all("there are 2 parameters" in hint for hint in hints)
+
+
 # One seed, one result.
 
 
