@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to 
     from .stein import gradient_tests
     from .step import HMC
     from .store import StoreError, open_run
-    from .trajectories import FixedSteps, FixedTime, NoUTurn
+    from .trajectories import FixedSteps, FixedTime, NoUTurn, Surrogate
 
 __all__ = [
     "HMC",
@@ -49,6 +49,7 @@ __all__ = [
     "Policy",
     "Run",
     "StoreError",
+    "Surrogate",
     "Until",
     "check_kinetic",
     "compare",
@@ -99,7 +100,7 @@ _PLACES = {
     "stein": ("gradient_tests",),
     "step": ("HMC",),
     "store": ("StoreError", "open_run"),
-    "trajectories": ("FixedSteps", "FixedTime", "NoUTurn"),
+    "trajectories": ("FixedSteps", "FixedTime", "NoUTurn", "Surrogate"),
 }
 """The modules that names are in; all other names are those of modules."""
 _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from .kernels.adapt import (
     restart_step_size,
 )
 from .kernels.compile import bind, layouts
+from .kernels.delayed import SurrogateRule
 from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
 from .kernels.state import DUE, GRADIENTS, KEPT, SEEN, STRIDE, VALUES, new_state
@@ -90,7 +92,7 @@ class Chain:
     def _use(self, plan: Plan) -> None:
         """Draw by this plan from now on."""
         kinetic, tuning = self._warmup.energy, self._learning.tuning
-        self._plan = plan
+        self._plan = plan = self._with_values(plan)
         self._speed_limit, self._gain = kinetic.speed_limit(plan.kinetic), kinetic.gain(plan.kinetic)
         target = self._coordinates.target._replace(inverse_temperature=1.0 / self.settings.temperature)
         self._system = plan.system(target)
@@ -102,6 +104,24 @@ class Chain:
         self._next_event = self._warmup.next_event(self.count)
         trail = self._state.trail.counters
         trail[STRIDE], trail[DUE] = self._warmup.stride, self._warmup.due
+        self._take_value()
+
+    def _take_value(self) -> None:
+        """Where draws go by values, take that of the current one, which differs from that with a gradient by rounding.
+
+        So a chain that is restored goes on with the same number.  Where draws have gone so, the gradient is NaN.
+        """
+        rule = self._plan.rule
+        if isinstance(rule, SurrogateRule) and not rule.exact and not np.isnan(self._state.current.gradient).all():
+            kernels.value_alone(rule.values, self._state)
+
+    def _with_values(self, plan: Plan) -> Plan:
+        """The same plan, and where it draws by values of the log-density, with these, and that of the current draw."""
+        if not isinstance(plan.rule, SurrogateRule):
+            return plan
+        target = self._coordinates.target if plan.rule.exact else self._coordinates.values
+        values = target._replace(inverse_temperature=1.0 / self.settings.temperature)
+        return replace(plan, rule=plan.rule._replace(values=values))
 
     def _bind(self, plan: Plan) -> Callable[..., tuple[int, int]]:
         # Looking at the types of all arguments takes as long as dozens of draws; only a metric's arrays, which linear
@@ -194,6 +214,7 @@ class Chain:
                 f"The log-density, or its gradient, is not finite at the start: {self.target.blame(position)}{failure}."
             )
             raise SamplingError(message) from self.target.error
+        self._take_value()
 
     def start(self, position: np.ndarray) -> None:
         """Begin at a position: the first metric, and the first step size; or from what another run has learned."""
@@ -350,7 +371,7 @@ class Chain:
             "mean": None if plan.mean is None else plan.mean.copy(),
             "momentum": self._state.kept.copy() if self.settings.refreshment.keeps else None,
             "learning": _copy(self._learning),
-            "trail": _copy(self._state.trail) if self._warmup.approaching else None,
+            "trail": _copy(self._state.trail) if self._warmup.remembers else None,
             "skipped": self._warmup.end < self.count <= self.tune,
             "pending_gradients": int(self._state.counters[GRADIENTS]),
             "pending_values": int(self._state.counters[VALUES]),

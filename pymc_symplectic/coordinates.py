@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .adaptation.centering import Placed, at_rest, better_weights, evidence
+from .kernels.state import Target
 from .settings import Settings
 from .target import LogDensity
 from .window import Window
@@ -56,6 +57,11 @@ class Coordinates:
         """Move by these weights (d,), which another run has learned."""
         if self.weights is not None and weights is not None:
             self.weights[:-1] = weights
+
+    @property
+    def values(self) -> Target:
+        """The log-density of y without its gradient, compiled when it is first asked for."""
+        return self._of.values if self.weights is None else self._of.values_by(self.weights)
 
     @property
     def learns(self) -> bool:

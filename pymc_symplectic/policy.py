@@ -167,6 +167,69 @@ class Policy:
     least_turn_accept: float = 0.75
     """of those accepted so often at least."""
 
+    # A surrogate of the log-density, where one is asked for.
+
+    surrogate_dim: int = 20
+    """Parameters, at most: features of degree 3 are d³/6 in number, and points of warm-up are hundreds."""
+    surrogate_told: tuple[int, float] = (12, 200e-6)
+    """The most parameters, and the least seconds that a gradient takes, where a run says that one is worth a try."""
+    surrogate_degrees: tuple[int, ...] = (2, 3, 4, 5, 6)
+    """Of polynomials that are tried,"""
+    surrogate_ridges: int = 300
+    """and ridges beside the one of the first degree."""
+    surrogate_features: int = 800
+    """That are tried at most, as each fit takes the cube of their number,"""
+    surrogate_equations: float = 1.5
+    """and for each of them, the numbers that values and gradients give to fit to."""
+    surrogate_numbers: int = 6_000
+    """Values and gradients that are fitted to, at most: the latest."""
+    surrogate_ridge: tuple[float, ...] = (1e-8, 1e-5, 1e-3)
+    """Added to the diagonal of normal equations, which are scaled to have ones there; held-out points choose which."""
+    surrogate_tests: int = 10
+    """Draws that are held out to choose by, at least."""
+    surrogate_price: float = 2e-5
+    """Of a feature, in acceptance."""
+    surrogate_enough: float = 0.97
+    """Predicted acceptance beyond which no more features are tried."""
+    surrogate_far: float = 1.5
+    """Times |z|² of the farthest draw: points beyond are left out,"""
+    surrogate_depth: float = 5.0
+    """and those that are lower than the lowest draw by so many nats, and a quarter of one for each parameter."""
+    surrogate_radius: float = 1.02
+    """Times |z| of the farthest point: beyond, what is learned stays as it is along rays,"""
+    surrogate_tail: float = 1.0
+    """the density of |z| falls by so much a unit, for tails that are heavier than those of a Gaussian,"""
+    surrogate_slack: float = 0.3
+    """and what is learned is never beyond its values at points by more than so many nats."""
+    surrogate_step: float = 0.4
+    """Of steps on a surrogate, which cost nothing of the truth."""
+    surrogate_rounds: tuple[int, ...] = (50, 100, 100)
+    """Draws by a surrogate that is fitted anew after each round, with the true gradient at their ends,"""
+    surrogate_round: int = 150
+    """and of each further round, while draws do not go as predicted,"""
+    surrogate_most: int = 700
+    """until there have been so many."""
+    surrogate_kept: float = 0.05
+    """By which acceptance may be less than what was predicted,"""
+    surrogate_rest: int = 6
+    """and the draws in a row that may stay at one place; otherwise more is learned."""
+    surrogate_good: float = 0.8
+    """Acceptance that is good enough where no draws are left to learn more by."""
+    surrogate_begin: float = 0.8
+    """Acceptance that has to be predicted for the approach to end before the metric is known,"""
+    surrogate_early: int = 40
+    """after so many draws at least; a poorer surrogate than that learns little from its draws."""
+    surrogate_least: float = 0.5
+    """Acceptance that has to be predicted, at least, for a surrogate to be drawn by."""
+    surrogate_chain: int = 400
+    """Draws of the surrogate's own chain, by which it is seen how soon it forgets where it began:"""
+    surrogate_repeats: int = 10
+    """after so many transitions at most,"""
+    surrogate_memory: float = 0.1
+    """when no coordinate, nor its square, has a larger autocorrelation than this."""
+    surrogate_proof: int = 60
+    """Draws by values alone, with as many transitions to each, by which it is proved."""
+
     # Windows after the approach: of no-U-turn draws, by which a tuner chooses.
 
     latest_draws: int = 60

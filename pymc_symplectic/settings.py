@@ -24,7 +24,17 @@ from .policy import Policy
 from .refreshments import Full, Refreshment
 from .trajectories import TrajectoryRule
 
-__all__ = ["DEFAULTS", "OF_SAMPLE", "SHORTEST", "Options", "Settings", "check_names", "unadapted", "with_options"]
+__all__ = [
+    "DEFAULTS",
+    "OF_SAMPLE",
+    "SHORTEST",
+    "Options",
+    "Settings",
+    "check_names",
+    "refuse_unlearned",
+    "unadapted",
+    "with_options",
+]
 
 SHORTEST = 10  # draws of warm-up that anything can be learned from
 
@@ -125,8 +135,11 @@ class Settings:
         scheme, energy = integrators.get(options["integrator"]), kinetic.get(options["kinetic"])
         _check_split(scheme, energy)
         refreshment = refreshments.get(options["refreshment"])
-        trajectory = _trajectory_for(refreshment, trajectories.get(options["trajectory"]), energy)
+        trajectory = trajectories.get(options["trajectory"])
         step_size, target_accept = options["step_size"], options["target_accept"]
+        if isinstance(trajectory, trajectories.Surrogate):
+            _check_surrogate(scheme, energy, refreshment, {"step_size": step_size, "target_accept": target_accept})
+        trajectory = _trajectory_for(refreshment, trajectory, energy)
         limit = positive("max_energy_error", options["max_energy_error"])
         _check_limit(trajectory, limit)
         return cls(
@@ -162,6 +175,22 @@ class Settings:
     def refreshment_of(self, trajectory: TrajectoryRule) -> Refreshment:
         """The refreshment of the momentum that a trajectory begins with."""
         return self.refreshment if trajectory.persistent else Full()
+
+
+def refuse_unlearned(settings: Settings, tune: int) -> None:
+    """Raise a ValueError where a surrogate is asked for that nobody could have learned.
+
+    Parameters
+    ----------
+    settings : Settings
+    tune : int
+        Draws of warm-up.
+    """
+    if isinstance(settings.trajectory, trajectories.Surrogate) and settings.learned is None and tune < SHORTEST:
+        raise ValueError(
+            f"trajectory: a surrogate is learned in warm-up, to which tune={tune} leaves no draws; give tune=500, "
+            "or learned=... of an earlier run"
+        )
 
 
 def unadapted(settings: Settings, tune: int) -> str | None:
@@ -261,6 +290,33 @@ def _check_split(scheme: AnyIntegrator, energy: KineticEnergy) -> None:
             else "an integrator with the free drift, such as 'leapfrog'"
         )
         raise ValueError(scheme.split.refusal(f"integrator={scheme.name!r}", energy.name, other))
+
+
+def _check_surrogate(
+    scheme: AnyIntegrator, energy: KineticEnergy, refreshment: Refreshment, numbers: Mapping[str, float | None]
+) -> None:
+    """Raise where something does not go with trajectories on a surrogate."""
+    if not energy.quadratic:
+        raise ValueError(
+            f"trajectory='surrogate' goes with the Gaussian kinetic energy alone, got kinetic={energy.name!r}; choose "
+            "kinetic='gaussian' with it, or leave trajectory out"
+        )
+    if isinstance(scheme, integrators.ImplicitMidpoint):
+        raise ValueError(
+            f"trajectory='surrogate' takes explicit steps, got integrator={scheme.name!r}; leave integrator out, or "
+            "choose an explicit one such as 'leapfrog'"
+        )
+    if refreshment.keeps:
+        raise ValueError(
+            f"trajectory='surrogate' draws all of the momentum anew, as a test of several trajectories together asks "
+            f"for, got refreshment={refreshment!r}; leave refreshment out"
+        )
+    for name, given in numbers.items():
+        if given is not None:
+            raise ValueError(
+                f"trajectory='surrogate' takes steps on what it has learned, which cost nothing, so {name}={given!r} "
+                f"would mean nothing; leave {name} out"
+            )
 
 
 def _check_limit(trajectory: TrajectoryRule, max_energy_error: float) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .adaptation.approach import Approach
 from .adaptation.energy import EnergyTrial
+from .adaptation.force import LEARNS, PROVES, SurrogateTrial
 from .adaptation.warmup import WarmUp
 from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
@@ -127,6 +128,9 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
         snapshot = _of_windows(snapshot, settings, tune)
     if "energy" not in snapshot:
         snapshot = _of_one_energy(snapshot, settings)
+    if "surrogate" not in snapshot:
+        fresh = SurrogateTrial(settings, len(snapshot["position"]))
+        snapshot = {**snapshot, "surrogate": fresh.snapshot(), "density": None}
     if "choice" in snapshot:
         return snapshot
     snapshot = {**snapshot, "choice": {"history": list(snapshot["tuner"]["history"])}}
@@ -255,8 +259,9 @@ def _check_learning(arrays: Any, own: Learning, count: int) -> None:
 
 def _check_trail(snapshot: Mapping[str, Any], own: Trail) -> None:
     arrays = snapshot["trail"]
-    if (arrays is None) != snapshot["approach"]["over"]:
-        raise ValueError("points of trajectories are remembered until the approach is over, and no longer")
+    remembers = not snapshot["approach"]["over"] or snapshot["surrogate"]["state"] in (LEARNS, PROVES)
+    if (arrays is None) == remembers:
+        raise ValueError("points of trajectories are remembered for as long as they are needed, and no longer")
     if arrays is None:
         return
     if set(arrays) != set(own._fields):

@@ -31,7 +31,7 @@ from .native.pymc import (
     in_second_worker,
 )
 from .precompile import ahead_of_first_start
-from .settings import OF_SAMPLE, Options, Settings, check_names, unadapted, with_options
+from .settings import OF_SAMPLE, Options, Settings, check_names, refuse_unlearned, unadapted, with_options
 from .snapshots import check_learned
 from .statistics import COLUMNS, DTYPES
 from .target import Compilation, check_parametrization, kept_log_density, opened, run_with, value_variables
@@ -265,6 +265,7 @@ class HMC(Step, state=HMCState):
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
         if self._snapshot is None:
             self._notice_equal_starts(position)
+            refuse_unlearned(self.settings, self.warmup)
             if warning := unadapted(self.settings, self.warmup):
                 warnings.warn(warning, UserWarning, skip_file_prefixes=(str(Path(__file__).parent),))
             self._chain.start(position)

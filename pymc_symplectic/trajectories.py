@@ -24,6 +24,7 @@ __all__ = [
     "FixedSteps",
     "FixedTime",
     "NoUTurn",
+    "Surrogate",
     "TrajectoryRule",
     "divergence_limits",
     "get",
@@ -230,8 +231,71 @@ class Auto(TrajectoryRule):
         return NoUTurn().record(dim, max_energy_error)
 
 
+@dataclass(frozen=True)
+class Surrogate(Auto):
+    r"""Trajectories on a learned log-density, whose end is accepted by one value of the true one.
+
+    For models whose gradient takes a millisecond or more, in up to about ten parameters.  Warm-up learns log π̂ from all
+    values and gradients that it pays for.  A draw is then made of a few trajectories on π̂, from the current draw x to
+    y, which cost nothing of the truth, and accepted with probability [1]_, [2]_
+
+    .. math:: \min\left(1, \frac{\pi(y)\,\hat\pi(x)}{\pi(x)\,\hat\pi(y)}\right).
+
+    That leaves π invariant whatever π̂ is: a poor one costs draws that stay where they are, and no truth.
+
+    Parameters
+    ----------
+    time : float, optional
+        How long a trajectory on π̂ is, in whitened coordinates.
+    jitter : float, optional
+        In [0, 1], as `FixedTime` has it.
+    repeats : int, optional
+        Trajectories on π̂ to each value of π, at least 1.  By default as many as it takes the chain on π̂ to forget where
+        it began, which warm-up finds without evaluating π.
+    degree : int, optional
+        Of the polynomial that log π̂ is beside a Gaussian, at least 2.  By default warm-up chooses among degrees from 2
+        to 6 and a sum of ridge functions, by points that were held out.
+
+    Raises
+    ------
+    ValueError
+        When `time` is not positive and finite, `jitter` is outside [0, 1], or `repeats` or `degree` is too small.
+
+    Notes
+    -----
+    Until π̂ is learned, and where it does not prove itself, this is `Auto`; the attribute ``sampler`` of the result, and
+    the line that is logged, say why.  It asks for the Gaussian kinetic energy, and finds step sizes by itself.
+
+    ``n_steps`` counts steps on π̂, ``n_gradients`` gradients of π, and ``acceptance_rate`` is that of its values.
+
+    References
+    ----------
+    .. [1] J. S. Liu (2001). Monte Carlo Strategies in Scientific Computing. Springer, section 9.4.3.
+    .. [2] J. A. Christen, C. Fox (2005). Markov chain Monte Carlo using an approximation. J. Comput. Graph. Stat. 14,
+       795-810.
+    """
+
+    time: float = 1.6
+    jitter: float = 0.3
+    repeats: int | None = None
+    degree: int | None = None
+    name: ClassVar[str] = "surrogate"
+
+    def __post_init__(self) -> None:
+        positive("time", self.time)
+        fraction("jitter", self.jitter, closed=True)
+        if self.repeats is not None:
+            whole("repeats", self.repeats, least=1)
+        if self.degree is not None:
+            whole("degree", self.degree, least=2)
+
+    def inner(self, repeats: int, max_energy_error: float) -> FixedTimeRule:
+        """The rule of trajectories on the surrogate."""
+        return FixedTime(self.time, self.jitter, repeats=repeats).record(1, max_energy_error)
+
+
 CATALOGUE: Mapping[str, type[TrajectoryRule]] = MappingProxyType(
-    {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn)}
+    {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn, Surrogate)}
 )
 ALIASES: Mapping[str, str] = MappingProxyType({"nuts": "no_u_turn", "nouturn": "no_u_turn"})
 

@@ -23,7 +23,7 @@ LAYERS = [
     ["checks", "files", "names", "policy", "threads", "kernels"],
     ["window"],
     ["kinetic", "metrics"],
-    ["splits", "refreshments", "trajectories", "differences"],
+    ["splits", "refreshments", "trajectories", "differences", "surrogates"],
     ["integrators"],
     ["knowledge"],
     ["settings"],

@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..window import Window
 from .approach import Approach
 from .energy import EnergyTrial
+from .force import SurrogateTrial
 from .tuner import Tuner
 
 __all__ = ["Beginning", "Records"]
@@ -42,12 +43,21 @@ class Beginning:
     approach : Approach
     tuner : Tuner
     trial : EnergyTrial
+    force : SurrogateTrial
         Of this warm-up; they are changed in place.
     """
 
-    def __init__(self, settings: Settings, dim: int, approach: Approach, tuner: Tuner, trial: EnergyTrial) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dim: int,
+        approach: Approach,
+        tuner: Tuner,
+        trial: EnergyTrial,
+        force: SurrogateTrial,
+    ) -> None:
         self._settings, self._dim = settings, dim
-        self._approach, self._tuner, self._trial = approach, tuner, trial
+        self._approach, self._tuner, self._trial, self._force = approach, tuner, trial, force
 
     def take(self, known: LearnedChain, given: Callable[[], LinearMap]) -> Records:
         """Choose by what another run has learned, and measure nothing again.
@@ -60,6 +70,8 @@ class Beginning:
         """
         self._tuner.keep_to(known.state["tuner"])
         self._trial.restore(known.state["energy"])
+        if "surrogate" in known.state:  # which earlier versions did not have
+            self._force.restore(known.state["surrogate"], known.density)
         self._approach.known = not self._approach.over
         kinetic, settings = self._trial.record(), self._settings
         if settings.kinetic.adapts:
@@ -73,6 +85,7 @@ class Beginning:
         self._approach.known = False
         self._tuner.restore(Tuner(self._settings, self._dim).snapshot(), ())
         self._trial.restore(EnergyTrial(self._settings, self._dim).snapshot())
+        self._force.restore(SurrogateTrial(self._settings, self._dim).snapshot(), None)
 
     def holds(self, window: Window) -> bool:
         """Whether the path that another run has learned is hardly ever refused, by the draws so far."""

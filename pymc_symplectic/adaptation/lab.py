@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..kernels import chain as kernels
+from ..kernels.adapt import new_learning
 from ..kernels.compile import bind
 from ..kernels.kinetic import draws as draw_momenta
 from ..kernels.probe import Outings, Probes, probe, venture
 from ..kernels.random import generator_record
-from ..kernels.state import GRADIENTS, KEPT, SEEN, HamiltonianSystem, State, Target
+from ..kernels.state import GRADIENTS, KEPT, SEEN, HamiltonianSystem, State, Target, new_state
+from ..kernels.statistics import N_COLUMNS
 from ..kernels.status import Status
 from ..window import Window
 from .descent import Place
@@ -92,6 +94,11 @@ class Lab:
         known = np.isfinite(value) and np.all(np.isfinite(point.gradient))
         return Place(point.position.copy(), value if known else -np.inf, point.gradient.copy())
 
+    def renew(self) -> None:
+        """Evaluate the log-density where the chain stands, with the gradient that draws by values have left unknown."""
+        if kernels.evaluate_start(self.target, self._state) == Status.BROKEN:
+            raise BrokenError
+
     def normals(self, *shape: int) -> np.ndarray:
         """Standard normal numbers."""
         return self._rng.standard_normal(shape)
@@ -126,6 +133,17 @@ class Lab:
         momenta = np.empty((count, self.dim))
         draw_momenta(system.kinetic, self._random, momenta)
         return momenta
+
+    def drawn(self, system: HamiltonianSystem, rule: Any, step_size: float, count: int) -> np.ndarray:
+        """Draws (count, d) of another chain from where this one stands, on the target of `system`, whatever that is."""
+        state, learning = new_state(self.dim), new_learning(self.dim, 0, step_size, 0.5)
+        state.current.position[:] = self._state.current.position
+        draws, rows = np.empty((count, self.dim)), np.empty((count, N_COLUMNS))
+        kernels.evaluate_start(system.target, state)
+        _, status = kernels.advance(system, rule, state, learning, self._random, draws, rows)
+        if status == Status.BROKEN:
+            raise BrokenError
+        return draws
 
     def follow(self, system: HamiltonianSystem, probes: Probes) -> None:
         """Follow test trajectories, in place."""

@@ -13,12 +13,14 @@ from ..kernels.adapt import GAMMA
 from ..kernels.kinetic import GaussianEnergy
 from ..kernels.linear import LinearMap
 from ..metrics import Metric
+from ..refreshments import Full
 from ..settings import Settings
 from ..splits import HARMONIC
 from ..trajectories import FixedTime, NoUTurn, TrajectoryRule
 from ..window import Window
 from .approach import Approach
 from .energy import EnergyTrial
+from .force import SurrogateTrial
 from .lab import Lab
 from .plan import Plan, Restart
 from .schedule import Windows
@@ -42,6 +44,8 @@ class Planner:
         With the integrator and the trajectory in use.
     trial : EnergyTrial
         With the kinetic energy in use.
+    force : SurrogateTrial
+        With the surrogate in use, if any is.
     """
 
     def __init__(
@@ -53,15 +57,29 @@ class Planner:
         windows: Windows,
         tuner: Tuner,
         trial: EnergyTrial,
+        force: SurrogateTrial,
     ) -> None:
         self._settings, self._dim, self._metric, self._policy = settings, dim, metric, settings.policy
         self._approach, self._windows, self._tuner, self._trial = approach, windows, tuner, trial
+        self._force = force
 
     def plan(self, count: int, metric: LinearMap, kinetic: Any, mean: np.ndarray | None) -> Plan:
         """The plan after `count` draws, with the integrator and the trajectory that the tuner has come to."""
         limit, in_warmup = self._settings.max_energy_error, count < self._windows.end
         if in_warmup:
             limit = max(limit, self._policy.warmup_energy_error)
+        if self._force.in_use:
+            return Plan(
+                metric=metric,
+                kinetic=kinetic,
+                mean=mean,
+                flow=self._force.integrator.record(self._dim, mean),
+                rule=self._force.rule(limit),
+                refreshment=Full().record(),
+                target_accept=self._tuner.target_accept,
+                tunes_step=False,
+                learns=self._force.learns,
+            )
         trajectory = self._trajectory_at(count)
         return Plan(
             metric=metric,

@@ -81,7 +81,11 @@ def in_words(choice: Mapping[str, Any]) -> str:
     momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
     momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
     weights = _centered(choice.get("centered", {}))
-    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}{weights}"
+    if "surrogate" in choice:
+        times = "1 transition" if choice["repeats"] == 1 else f"{choice['repeats']} transitions"
+        return f"surrogate, a {choice['surrogate']} ({choice['features']} features), {times} to a value{weights}"
+    missing = f"; no surrogate, because {choice['surrogate_reason']}" if "surrogate_reason" in choice else ""
+    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}{missing}{weights}"
 
 
 def _centered(weights: Mapping[str, Any]) -> str:

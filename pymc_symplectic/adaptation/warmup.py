@@ -21,6 +21,7 @@ from .approach import Approach, Seen, look
 from .efficiency import fit_of
 from .energy import EnergyTrial
 from .first import first_metric
+from .force import SurrogateTrial
 from .known import Beginning
 from .lab import Lab
 from .path import size_for
@@ -62,9 +63,12 @@ class WarmUp:
         self._metric.check(dim)
         self._settings, self._dim, self._tune, self._policy = settings, dim, tune, settings.policy
         self._tuner, self._trial = Tuner(settings, dim), EnergyTrial(settings, dim)
+        self._force = SurrogateTrial(settings, dim)
         self._approach, self._windows = Approach(self._policy, dim), Windows(tune, self._policy, open_ended)
-        self._planner = Planner(settings, dim, self._metric, self._approach, self._windows, self._tuner, self._trial)
-        self._beginning = Beginning(settings, dim, self._approach, self._tuner, self._trial)
+        self._planner = Planner(
+            settings, dim, self._metric, self._approach, self._windows, self._tuner, self._trial, self._force
+        )
+        self._beginning = Beginning(settings, dim, self._approach, self._tuner, self._trial, self._force)
         learns = (
             self._metric.adapts or settings.kinetic.adapts or settings.integrator.split.adapts or self._tuner.active
         )  # fmt: skip
@@ -100,9 +104,14 @@ class WarmUp:
         return not self._approach.over
 
     @property
+    def remembers(self) -> bool:
+        """Whether points of trajectories have to be remembered."""
+        return self.approaching or self._force.learns
+
+    @property
     def learns(self) -> bool:
         """Whether anything but the step size is still to be learned, after the last event."""
-        return self.approaching or self._windows.left(self._count) > 0
+        return self.approaching or self._force.learns or self._windows.left(self._count) > 0
 
     @property
     def end(self) -> int:
@@ -116,6 +125,8 @@ class WarmUp:
 
     def next_event(self, count: int) -> int:
         """The number of draws at which a chain that has made `count` comes back here."""
+        if self._force.learns:
+            return self._force.due
         if self._approach.over:
             return self._windows.next_end(count)
         return self._approach_ends if count < self._approach_ends else NEVER
@@ -139,7 +150,7 @@ class WarmUp:
     @property
     def stride(self) -> int:
         """Of points of trajectories, the share that is kept, inverted."""
-        return self._approach.stride
+        return 1 if self._force.learns else self._approach.stride
 
     def choice(self, metric: LinearMap) -> dict[str, Any]:
         """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
@@ -147,7 +158,10 @@ class WarmUp:
         energy: dict[str, Any] = self._trial.choice if self._settings.kinetic.adapts else {}
         if self._trial.waits and self._tuner.found is not None:
             energy["energy_reason"] = f"{self._tuner.found.integrator} has been chosen with them"
-        return {**self._tuner.choice, **kind, **energy}
+        chosen = {**self._tuner.choice, **kind, **energy}
+        if self._force.in_use:
+            chosen.pop("reason", None)
+        return {**chosen, **self._force.choice}
 
     @property
     def energy(self) -> KineticEnergy:
@@ -156,7 +170,8 @@ class WarmUp:
 
     def turns_about(self, plan: Plan) -> np.ndarray | None:
         """The mean of the Gaussian whose motion a harmonic drift is, a copy; None where the drift is free."""
-        return None if plan.mean is None or self._tuner.integrator.split == FREE else plan.mean.copy()
+        integrator = self._force.integrator if self._force.in_use else self._tuner.integrator
+        return None if plan.mean is None or integrator.split == FREE else plan.mean.copy()
 
     def outline(self) -> Plan:
         """A plan of the right types, before the chain stands anywhere."""
@@ -188,6 +203,10 @@ class WarmUp:
         if self._approach.known and self._planner.is_far(plan, lab):
             self._beginning.forget()
             return None
+        if self._approach.known and self._force.holds:
+            self._approach.end("what had been learned")
+            self._force.prove_again(self._windows.schedule.last)
+            plan = self._planner.plan(0, *records)
         again = Restart(known.step_size, 1.0, self._policy.settled_gain)
         return replace(plan, restart=again if self._settings.adapts_step_size else None)
 
@@ -200,6 +219,8 @@ class WarmUp:
         self._count = window.end
         if not self._approach.over:
             return self._approached(window, plan, lab)
+        if self._force.learns:
+            return self._learned_more(window, plan, lab)
         if window.end == self._windows.end:
             return self._planner.plan(window.end, plan.metric, plan.kinetic, plan.mean)
         refused = self._trial.tried and not self._trial.keeps(window, self._tuner.integrator.stages)
@@ -233,6 +254,10 @@ class WarmUp:
         seen = look(plan.metric, fitted.metric, block)
         approach.fitted(seen, lab.kept, lab.seen)
         new = self._fallen(fitted, count, lab)
+        room = self._windows.schedule.last - count
+        if not self._transient and self._force.begin_early(window, points, new.metric, room):
+            approach.end("a surrogate was good enough")
+            return self._by_surrogate(count, new, new.metric, goes_on=True)
         if approach.known:
             if self._transient or not self._beginning.holds(window):
                 self._beginning.forget()
@@ -301,6 +326,11 @@ class WarmUp:
     def _begun(self, plan: Plan, window: Window, lab: Lab, reason: str, turned: bool) -> Plan:
         """The first plan after the approach, whose latest draws `turned` or were no-U-turn."""
         approach, count, policy = self._approach, window.end, self._policy
+        if self._force.waits:
+            points, room = lab.points(0, window), self._windows.schedule.last - count
+            if self._force.begin(window, points, plan.metric, room):
+                approach.end(reason)
+                return self._by_surrogate(count, plan, plan.metric, goes_on=True)
         restart = None
         if approach.known:
             restart = Restart(window.step_size, 1.0, policy.settled_gain)
@@ -335,6 +365,26 @@ class WarmUp:
                     self._trial.step_size = size
                     restart = self._planner.searched(new, lab, size)
         return replace(new, restart=restart)
+
+    def _learned_more(self, window: Window, plan: Plan, lab: Lab) -> Plan:
+        """The next plan after a round of draws by a surrogate, or after its proof."""
+        force, count, points = self._force, window.end, lab.points(0, window)
+        metric = self._metric.fit(plan.metric, points) if plan.rule.exact else plan.metric
+        force.after(window, points, metric, lab, self._windows.schedule.last - count)
+        if not plan.rule.exact and not force.holds:
+            lab.renew()
+        if not force.in_use:
+            fallen_back = self._planner.plan(count, metric, plan.kinetic, plan.mean)
+            return self._begun(fallen_back, window, lab, self._approach.reason, True)
+        if force.holds and self._windows.open_ended:
+            self._windows.end_at(count)
+        return self._by_surrogate(count, plan, metric, goes_on=bool(plan.rule.exact) and force.exact)
+
+    def _by_surrogate(self, count: int, plan: Plan, metric: LinearMap, goes_on: bool) -> Plan:
+        """The plan to draw by the surrogate in use."""
+        assert self._force.density is not None
+        new = self._planner.plan(count, metric, plan.kinetic, self._force.density.mean)
+        return replace(new, restart=Restart(self._policy.surrogate_step, 1.0, GAMMA), goes_on=goes_on)
 
     def _chosen(self, plan: Plan, window: Window, lab: Lab, turned: bool) -> Restart | None:
         """Let the tuner choose by the latest draws of a warm-up that ends by itself, where they are costly."""
@@ -391,6 +441,7 @@ class WarmUp:
         return {
             "far": self._transient, "windows": list(self._windows.ends), "end": self._windows.end,
             "tuner": self._tuner.snapshot(), "approach": self._approach.snapshot(), "energy": self._trial.snapshot(),
+            "surrogate": self._force.snapshot(), "density": self._force.params,
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> Plan:
@@ -404,6 +455,7 @@ class WarmUp:
         self._count = snapshot["count"]
         self._tuner.restore(snapshot["tuner"], snapshot["choice"]["history"])
         self._trial.restore(snapshot["energy"])
+        self._force.restore(snapshot["surrogate"], snapshot["density"])
         kinetic = self._trial.record()._replace(params=snapshot["kinetic"].copy())
         mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         metric = map_of({name: array.copy() for name, array in snapshot["metric"].items()})

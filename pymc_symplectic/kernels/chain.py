@@ -19,6 +19,8 @@ from .adapt import (
     update_step_size,
 )
 from .compile import kernel, specialise
+from .delayed import SurrogateRule, delayed_transition, longest_of_inner
+from .energy import evaluate_value
 from .flow import evaluate, longest_of
 from .linear import kick
 from .metropolis import LONGEST_STEPS, FixedStepsRule, FixedTimeRule, metropolis_transition
@@ -28,7 +30,7 @@ from .state import DUE, FAILURES, GRADIENTS, KEPT, VALUES, HamiltonianSystem, St
 from .status import Status
 from .vectors import assign, fill
 
-__all__ = ["advance", "evaluate_start", "search_step_size", "steepness"]
+__all__ = ["advance", "evaluate_start", "search_step_size", "steepness", "value_alone"]
 
 _OK = int(Status.OK)
 
@@ -36,6 +38,7 @@ _TRANSITIONS = {
     FixedStepsRule: metropolis_transition,
     FixedTimeRule: metropolis_transition,
     NoUTurnRule: no_u_turn_transition,
+    SurrogateRule: delayed_transition,
 }
 
 
@@ -46,7 +49,7 @@ def transition(
     return _TRANSITIONS[type(rule)](rule, system, state, eps, rng, row)
 
 
-_LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn}
+_LONGEST_STEPS = {**LONGEST_STEPS, NoUTurnRule: longest_of_no_u_turn, SurrogateRule: longest_of_inner}
 
 
 def longest_step(rule: Any, longest: float) -> float:
@@ -106,6 +109,13 @@ def advance(
 def evaluate_start(target: Target, state: State) -> int:
     """Log-density and gradient at ``state.current.position``, in place."""
     return evaluate(target, state.current, state.counters)
+
+
+@kernel
+def value_alone(values: Target, state: State) -> int:
+    """Log-density at ``state.current.position``, in place; the gradient becomes NaN, for nobody to use."""
+    fill(state.current.gradient, np.nan)
+    return evaluate_value(values, state.current, state.counters)
 
 
 @kernel

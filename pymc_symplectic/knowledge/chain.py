@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels.adapt import LOG_MEAN_STEP
 from ..kernels.linear import LinearMap, map_of
+from ..surrogates import LearnedDensity
 
 __all__ = ["LearnedChain", "plain"]
 
@@ -38,7 +39,9 @@ class LearnedChain:
     choice : dict
         Integrator, trajectory, momenta and metric in words and numbers, as in the attribute ``sampler`` of a result.
     state : dict
-        What warm-up goes on from: the states of its tuner and of its trial of kinetic energies.
+        What warm-up goes on from: the states of its tuner, and of its trials of kinetic energies and of a surrogate.
+    density : ndarray or None
+        Parameters of the surrogate of the log-density that it drew by, as `LearnedDensity` has them; None without one.
     """
 
     position: np.ndarray
@@ -49,6 +52,7 @@ class LearnedChain:
     weights: np.ndarray | None
     choice: Mapping[str, Any]
     state: Mapping[str, Any]
+    density: np.ndarray | None = None
 
     @classmethod
     def of(cls, snapshot: Mapping[str, Any]) -> Self:
@@ -62,7 +66,8 @@ class LearnedChain:
             kinetic=np.array(snapshot["kinetic"]),
             weights=None if coordinates is None else np.array(coordinates["weights"][:-1]),
             choice=plain({name: value for name, value in snapshot["choice"].items() if name not in _PAST}),
-            state=plain({"tuner": snapshot["tuner"], "energy": snapshot["energy"]}),
+            state=plain({name: snapshot[name] for name in ("tuner", "energy", "surrogate")}),
+            density=None if snapshot["density"] is None else np.array(snapshot["density"]),
         )
 
     @property
@@ -103,6 +108,8 @@ class LearnedChain:
             raise ValueError(f"its step size must be positive and finite, and is {self.step_size!r}")
         if not isinstance(self.kinetic, np.ndarray) or self.kinetic.dtype != float or self.kinetic.ndim != 1:
             raise ValueError(f"the parameters of its kinetic energy are {_kind(self.kinetic)}")
+        if self.density is not None and LearnedDensity.of_params(self.density).dim != dim:
+            raise ValueError(f"its surrogate must be of {dim} parameters")
         self.metric.check(dim)
         if not all(isinstance(self.choice.get(name), str) for name in ("integrator", "trajectory")):
             raise ValueError("it does not say by which integrator and trajectory it drew")

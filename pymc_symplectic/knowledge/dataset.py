@@ -73,7 +73,7 @@ def from_dataset(data: xr.Dataset) -> tuple[dict[str, tuple[int, ...]], dict[str
 
 
 def _arrays(chain: LearnedChain) -> dict[str, np.ndarray]:
-    plain = {name: getattr(chain, name) for name in ("position", "mean", "weights", "kinetic")}
+    plain = {name: getattr(chain, name) for name in ("position", "mean", "weights", "kinetic", "density")}
     own = {name: array for name, array in plain.items() if array is not None}
     return own | {_METRIC + name: array for name, array in chain.metric._asdict().items()}
 
@@ -108,4 +108,5 @@ def _chain(data: xr.Dataset, said: Mapping[str, Any]) -> LearnedChain:
         weights=arrays.get("weights"),
         choice=said["choice"],
         state=said["state"],
+        density=arrays.get("density"),
     )

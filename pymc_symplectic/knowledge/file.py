@@ -13,7 +13,7 @@ from .chain import LearnedChain
 __all__ = ["read", "write"]
 
 _KIND, _FORMAT = "learned by pymc_symplectic", 1
-_PARTS = ("position", "mean", "step_size", "kinetic", "weights", "choice", "state")
+_PARTS = ("position", "mean", "step_size", "kinetic", "weights", "choice", "state", "density")
 
 
 def write(file: Path, variables: Mapping[str, Any], options: Mapping[str, Any], chains: Sequence[LearnedChain]) -> None:
@@ -33,7 +33,7 @@ def read(file: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, Any], list[L
             raise ValueError(f"it is {found['kind']}, of format {found['format']}")
         variables = {name: tuple(shape) for name, shape in found["variables"].items()}
         chains = [
-            LearnedChain(metric=map_of(part["metric"]), **{name: part[name] for name in _PARTS})
+            LearnedChain(metric=map_of(part["metric"]), **{name: part[name] for name in _PARTS if name in part})
             for part in found["chains"]
         ]
     except OSError:

@@ -68,7 +68,8 @@ def together(chains: Sequence[LearnedChain]) -> LearnedChain:
 
     Covariances and means are averaged.  Of metrics that are not matrices, nor diagonals, that is taken whose variances
     are nearest to the average.  The path is that of most chains, and the no-U-turn one where there are as many of
-    another; step sizes and times of travel are averaged, geometrically, over the chains that have chosen it.
+    another; step sizes and times of travel are averaged, geometrically, over the chains that have chosen it.  Where
+    that is a surrogate, which cannot be averaged, all is as one of its chains has it.
     """
     if len(chains) == 1:
         return chains[0]
@@ -76,6 +77,8 @@ def together(chains: Sequence[LearnedChain]) -> LearnedChain:
     most = max(paths, key=lambda path: (paths.count(path), path[1] == "no_u_turn"))
     alike = [chain for chain, path in zip(chains, paths, strict=True) if path == most]
     first = alike[0]
+    if first.density is not None:  # which goes with its own metric, and mean
+        return first
     means = [chain.mean for chain in chains if chain.mean is not None]
     step_size = float(np.exp(np.mean(np.log([chain.step_size for chain in alike]))))
     choice, state = {**first.choice, "step_size": step_size}, dict(first.state)

@@ -243,11 +243,15 @@ def _name(spec: Any) -> str:
     return str(spec.get("name", spec.get("own", "")))
 
 
+def _own(array: np.ndarray | None) -> list[np.ndarray]:
+    return [] if array is None else [array]
+
+
 def _digest(learned: Learned) -> str:
     """A hash of the numbers, and of what is said of them."""
     found = hashlib.sha256(repr((dict(learned.variables), dict(learned.options))).encode())
     for chain in learned.chains:
-        for array in (chain.position, chain.mean, chain.kinetic, chain.weights, *chain.metric):
+        for array in (chain.position, chain.mean, chain.kinetic, chain.weights, *chain.metric, *_own(chain.density)):
             found.update(str(np.shape(array)).encode())
             found.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
         found.update(repr((chain.step_size, chain.choice, chain.state)).encode())

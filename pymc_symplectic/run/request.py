@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..checks import whole
-from ..settings import Settings, unadapted
+from ..settings import Settings, refuse_unlearned, unadapted
 from ..store import Store, is_free, local_path
 from ..target import Compilation, check_parametrization, opened
 from .arguments import check_callback, check_executor, check_model, check_options, names_of, processors
@@ -95,6 +95,7 @@ class Request:
         check_until(given["until"], model, names, chains)
         check_callback(given["callback"])
         Bars(chains, draws, tune, given["progressbar"])  # so that a wrong one is refused before anything is compiled
+        refuse_unlearned(settings, tune)
         if short := unadapted(settings, tune):
             warn(short)
         path = None if given["store"] is None else local_path(given["store"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from ..knowledge.options import of_settings
 from ..native.pymc import log_warnings, run_convergence_checks
 from ..recorded import longest, without_skipped
 from ..store import StoreError
+from ..trajectories import Auto
 from .conversion import Conversion
 from .fingerprint import describe_settings, library_version
 from .runner import Runner
@@ -75,6 +77,9 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
             seen = f" ({runner.reached.words()})" if runner.reached is not None else ""
             _log.info("Sampling ended after %d draws of each chain: %s%s.", max(length - tune, 0), runner.ended, seen)
         _log.info("Chosen in warm-up: %s.", _counted([in_words(chain) for chain in adapted or []]))
+        hint = attempt("The look at what gradients take", "the draws are returned", _worth_a_surrogate, runner.setup)
+        if hint:
+            _log.info("%s", hint)
     if check and "posterior" in idata.children:
         instead = "the draws are returned; az.summary(idata) has R-hat and effective sample sizes"
         found = attempt("The check of convergence", instead, _checked, idata, runner.setup.target.model)
@@ -215,6 +220,25 @@ def _learned(runner: Runner, chains: Sequence[int]) -> xr.Dataset | None:
     setup = runner.setup
     found = [LearnedChain.of(state) for state in ended.values()]
     return Learned(setup.target.layout, of_settings(setup.settings), found).to_dataset(list(ended))
+
+
+def _worth_a_surrogate(setup: Setup) -> str:
+    """What to say where draws by a surrogate may be cheaper, by the clock, which no draw hangs on; "" otherwise."""
+    settings, target = setup.settings, setup.target
+    most, least = settings.policy.surrogate_told
+    if type(settings.trajectory) is not Auto or not settings.kinetic.quadratic or not 0 < target.dim <= most:
+        return ""
+    taken = []
+    for _ in range(3):
+        began = time.perf_counter()
+        target(target.default_start)
+        taken.append(time.perf_counter() - began)
+    if min(taken) < least:
+        return ""
+    return (
+        f"A gradient takes {1000 * min(taken):.2g} ms, and there are {target.dim} parameters: "
+        "trajectory='surrogate' may be several times as fast."
+    )
 
 
 def _counted(words: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pymc_symplectic.kernels import splits
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.kernels.chain import transition
 from pymc_symplectic.kernels.compile import kernel, register
+from pymc_symplectic.kernels.delayed import SurrogateRule
 from pymc_symplectic.kernels.flow import close, copy_point, evaluate, start_from, step, total_energy, work_of
 from pymc_symplectic.kernels.kinetic import draw_momentum, velocity_of
 from pymc_symplectic.kernels.linear import drift
@@ -273,3 +274,27 @@ def drift_untransposed(metric, c, velocity, position):
     for i in range(position.size):
         for j in range(i + 1):
             position[i] += c * metric.factor[i, j] * velocity[j]
+
+
+class CarelessSurrogateRule(NamedTuple):
+    """Draws by a surrogate whose ends are all accepted, or else by what the truth alone says of them."""
+
+    rule: SurrogateRule
+    always: bool
+
+
+def _careless_delayed_transition(careless, system, state, eps, rng, row):
+    rule = careless.rule
+    density = state.current.value[0]
+    assign(state.kept, state.current.position)
+    generous = SurrogateRule(rule.inner, rule.surrogate, rule.surrogate, rule.state, 0, rule.max_energy_error)
+    evaluate(rule.surrogate, state.current, state.counters)
+    status = transition(generous, system, state, eps, rng, row)  # which accepts all, as the surrogate is its own truth
+    evaluate(system.target, state.current, state.counters)
+    if not careless.always and not rng.random() < math.exp(min(0.0, state.current.value[0] - density)):
+        assign(state.current.position, state.kept)
+        state.current.value[0] = density
+    return status
+
+
+register(CarelessSurrogateRule, {transition: _careless_delayed_transition})
