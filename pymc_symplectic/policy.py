@@ -282,6 +282,8 @@ class Policy:
     """That it is made by, evenly spaced: enough for a mean over functions, and scores stay cheap beside gradients."""
     least_draws: int = 40
     """Of a window that anything is chosen by."""
+    far_accept: float = 0.9
+    """The acceptance that no-U-turn is tuned to where the target is not Gaussian enough for anything else."""
     near_gaussian: float = 0.4
     """A distance from a Gaussian below which the harmonic drift is tried; nothing else pays there.  Without that drift:
     0.74, and 0.30 where it is missed most."""

@@ -132,6 +132,7 @@ class Tuner:
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._proved = np.inf  # the step size up to which what is found has been checked where no draw has been
+        self._far = False  # whether no-U-turn stays as the target is far from a Gaussian
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
@@ -156,8 +157,10 @@ class Tuner:
     def target_accept(self) -> float:
         """The acceptance that dual averaging holds: the one that was measured with the best step size."""
         asked, policy = self._settings.target_accept, self._policy
-        if self._settings.accept_given or self.found is None:
+        if self._settings.accept_given:
             return asked
+        if self.found is None:
+            return max(asked, policy.far_accept) if self._far else asked
         return min(max(self.found.accept, policy.accept[0]), policy.accept[1])
 
     @property
@@ -201,7 +204,8 @@ class Tuner:
         if count < policy.least_draws or (self.found is None and count < min(self._dim, 100)):
             return None
         measured = self._measure(window, plan, stage)
-        if not self._suits(measured):
+        self._far = not self._suits(measured)
+        if self._far:
             return self._give_up("the target is not Gaussian enough")
         if self.found is None and stage.alike and measured.event["steps"] * window.step_size > policy.longest_time:
             # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
@@ -430,6 +434,7 @@ class Tuner:
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
             "divides": self._caution.divides,
+            "far": self._far,
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
         }
 
@@ -445,7 +450,7 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Tuning(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
-        self._caution.divides = snapshot.get("divides", False)
+        self._caution.divides, self._far = snapshot.get("divides", False), snapshot.get("far", False)
         proved = snapshot.get("proved")
         self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none
