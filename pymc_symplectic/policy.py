@@ -203,6 +203,10 @@ class Policy:
     """and what is learned is never beyond its values at points by more than so many nats."""
     surrogate_step: float = 0.4
     """Of steps on a surrogate, which cost nothing of the truth."""
+    surrogate_near: float = 0.5
+    """Of draws, those that go on by a short path with a test of its own.  Without, of six runs of 4000 draws on a
+    Gaussian process with 5 parameters the longest stay is 37 draws, and the least ESS 329; of six on an epidemic, 139
+    draws and 36.  With it these are 4 draws and 2343, and 19 draws and 375."""
     surrogate_rounds: tuple[int, ...] = (50, 100, 100)
     """Draws by a surrogate that is fitted anew after each round, with the true gradient at their ends,"""
     surrogate_round: int = 150

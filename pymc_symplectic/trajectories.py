@@ -293,6 +293,10 @@ class Surrogate(Auto):
         """The rule of trajectories on the surrogate."""
         return FixedTime(self.time, self.jitter, repeats=repeats).record(1, max_energy_error)
 
+    def near(self, max_energy_error: float) -> FixedTimeRule:
+        """The same of short ones, of 3 to 37 hundredths of the time."""
+        return FixedTime(0.2 * self.time, 0.85).record(1, max_energy_error)
+
 
 CATALOGUE: Mapping[str, type[TrajectoryRule]] = MappingProxyType(
     {cls.name: cls for cls in (Auto, FixedSteps, FixedTime, NoUTurn, Surrogate)}

@@ -134,9 +134,15 @@ class SurrogateTrial:
     def rule(self, max_energy_error: float) -> SurrogateRule:
         """The rule to draw by, without the values of the log-density."""
         assert self.density is not None and self._trajectory is not None
-        inner = self._trajectory.inner(self._repeats, max_energy_error)
         return SurrogateRule(
-            inner, self.density.target, NOWHERE, new_state(self._dim), int(self.exact), float(max_energy_error)
+            inner=self._trajectory.inner(self._repeats, max_energy_error),
+            near=self._trajectory.near(max_energy_error),
+            share=self._policy.surrogate_near,
+            surrogate=self.density.target,
+            values=NOWHERE,
+            state=new_state(self._dim),
+            exact=int(self.exact),
+            max_energy_error=float(max_energy_error),
         )
 
     def begin(self, window: Window, points: Window, metric: LinearMap, room: int) -> bool:

@@ -40,11 +40,15 @@ _BROKEN = int(Status.BROKEN)
 class SurrogateRule(NamedTuple):
     """Trajectories by `inner` on `surrogate`, in the memory of `state`, and one test of where they have led to.
 
+    With probability `share` a draw goes on by those of `near` and a test of their own: from where π̂ is far too low, far
+    ends are refused for long, and near ones are not, as π̂ is too low there too.
     With `exact` 1 the end is evaluated by the target with its gradient, and remembered; with 0 by `values`, which is
     the log-density alone.  A draw diverges where it is lower by more than `max_energy_error` than π̂ had promised.
     """
 
     inner: FixedTimeRule
+    near: FixedTimeRule
+    share: float
     surrogate: Target
     values: Target
     state: State
@@ -84,20 +88,22 @@ def _is_elsewhere(one: Point, other: Point) -> bool:
 
 
 @helper
-def delayed_transition(
-    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+def _test(
+    path: FixedTimeRule,
+    rule: SurrogateRule,
+    system: HamiltonianSystem,
+    state: State,
+    eps: float,
+    rng: np.random.Generator,
+    row: np.ndarray,
 ) -> int:
-    """One draw; changes ``state.current`` and fills `row`.
-
-    Steps are those on the surrogate; acceptance and energy errors are those of the one test.  Where the surrogate's own
-    chain has stayed, so does this one, and nothing is evaluated.
-    """
+    """Go from the current draw along `path` on the surrogate, and accept where it ends, or stay; fills `row`."""
     current, point, inner = state.current, state.moving, rule.state
     approximate = HamiltonianSystem(rule.surrogate, system.kinetic, system.metric, system.flow, system.refreshment)
     assign(inner.current.position, current.position)
     evaluate(rule.surrogate, inner.current, inner.counters)
     promised = inner.current.value[0]
-    status = metropolis_transition(rule.inner, approximate, inner, eps, rng, row)
+    status = metropolis_transition(path, approximate, inner, eps, rng, row)
     if status != _OK:
         return status
     kinetic = row[column.ENERGY] + inner.current.value[0]
@@ -119,3 +125,23 @@ def delayed_transition(
     row[column.DIVERGING] = 0.0 if error <= rule.max_energy_error else 1.0
     row[column.INDEX_IN_TRAJECTORY] = row[column.TREE_SIZE] if accepted else 0.0
     return _OK
+
+
+@helper
+def delayed_transition(
+    rule: Any, system: HamiltonianSystem, state: State, eps: float, rng: np.random.Generator, row: np.ndarray
+) -> int:
+    """One draw; changes ``state.current`` and fills `row`.
+
+    Steps are those on the surrogate; acceptance is that of the test of far ends, and energy errors are those of the
+    last test.  Where the surrogate's own chain has stayed, so does this one, and nothing is evaluated.
+    """
+    status = _test(rule.inner, rule, system, state, eps, rng, row)
+    if status != _OK or not rng.random() < rule.share:
+        return status
+    accept, steps, diverging = row[column.MEAN_TREE_ACCEPT], row[column.TREE_SIZE], row[column.DIVERGING]
+    status = _test(rule.near, rule, system, state, eps, rng, row)
+    row[column.MEAN_TREE_ACCEPT] = accept
+    row[column.TREE_SIZE] += steps
+    row[column.DIVERGING] = max(diverging, row[column.DIVERGING])
+    return status

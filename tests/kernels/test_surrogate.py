@@ -128,14 +128,15 @@ def test_what_are_no_parameters_is_refused(params, message):
 class Delayed:
     """A chain on the Gumbel population by a surrogate of it."""
 
-    def __init__(self, kind="crude", exact=0, repeats=2, trail=0, values=None, limit=1000.0, python=False):
+    def __init__(self, kind="crude", exact=0, repeats=2, trail=0, values=None, limit=1000.0, python=False, share=0.0):
         density = surrogate("gumbel", kind)
         logp = POPULATIONS["gumbel"].logp
         flow = get_integrator("harmonic_leapfrog").record(DIM, density.mean)
         self.system = system(logp, KINETIC["gaussian"], matrix_map(density), flow)
         inner = FixedTime(1.6, 0.3, repeats=repeats).record(DIM, 1000.0)
         values = Target((values or logp).address, DATA)
-        self.rule = SurrogateRule(inner, density.target, values, new_state(DIM), exact, limit)
+        near = FixedTime(0.3, 0.8).record(DIM, 1000.0)
+        self.rule = SurrogateRule(inner, near, share, density.target, values, new_state(DIM), exact, limit)
         self.state, self.learning = new_state(DIM, trail), new_learning(DIM, 0, 0.4, 0.8)
         self.rng = np.random.default_rng(4)
         self.random = self.rng if python else generator_record(self.rng)
@@ -166,6 +167,15 @@ def test_a_draw_takes_one_evaluation_and_the_draws_are_the_same_by_values():
     assert 0.5 < rows[:, column.MEAN_TREE_ACCEPT].mean() < 0.99
     rested = (np.diff(by_gradients, axis=0) == 0).all(axis=1)
     assert 0 < rested.mean() < 0.5
+
+
+def test_near_ends_are_tested_as_well():
+    rows = Delayed("wrong", share=0.5).advance(400)[1]
+    twice = rows[:, column.N_VALUES] == 2
+    assert 150 < twice.sum() < 250
+    draws = Delayed("wrong", share=1.0).advance(400)[0]
+    moved = (np.diff(draws, axis=0) != 0).any(axis=1).mean()
+    assert moved > 0.2 + (np.diff(Delayed("wrong").advance(400)[0], axis=0) != 0).any(axis=1).mean()
 
 
 def test_proposals_are_remembered_whether_accepted_or_not():

@@ -287,7 +287,9 @@ def _careless_delayed_transition(careless, system, state, eps, rng, row):
     rule = careless.rule
     density = state.current.value[0]
     assign(state.kept, state.current.position)
-    generous = SurrogateRule(rule.inner, rule.surrogate, rule.surrogate, rule.state, 0, rule.max_energy_error)
+    generous = SurrogateRule(
+        rule.inner, rule.near, rule.share, rule.surrogate, rule.surrogate, rule.state, 0, rule.max_energy_error
+    )
     evaluate(rule.surrogate, state.current, state.counters)
     status = transition(generous, system, state, eps, rng, row)  # which accepts all, as the surrogate is its own truth
     evaluate(system.target, state.current, state.counters)

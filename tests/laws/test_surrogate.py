@@ -24,10 +24,11 @@ def system_on(population, density):
     return system(POPULATIONS[population].logp, KINETIC["gaussian"], matrix_map(density), flow)
 
 
-def rule_on(population, density, repeats=2, exact=0, time=1.0):
+def rule_on(population, density, repeats=2, exact=0, time=1.0, share=0.0):
     inner = FixedTime(time, 0.3, repeats=repeats).record(DIM, 1000.0)
     values = Target(POPULATIONS[population].logp.address, DATA)
-    return SurrogateRule(inner, density.target, values, new_state(DIM), exact, 1000.0)
+    near = FixedTime(0.3, 0.8).record(DIM, 1000.0)
+    return SurrogateRule(inner, near, share, density.target, values, new_state(DIM), exact, 1000.0)
 
 
 def trial(population, rule, density, count=FEW, eps=0.5):
@@ -77,6 +78,12 @@ def test_steps_on_a_surrogate_are_retraced_across_all_its_limits():
         np.testing.assert_allclose(state.moving.position, start, rtol=0, atol=1e-11)
         np.testing.assert_allclose(-state.momentum, momentum, rtol=0, atol=1e-11)
     assert beyond > 5
+
+
+@pytest.mark.parametrize("kind", ["crude", "wrong"])
+def test_invariant_with_near_ends_as_well(kind):
+    density = surrogate("student", kind)
+    assert trial("student", rule_on("student", density, share=0.5), density, count=MANY)[0] > LEVEL
 
 
 # What is wrong, so that the law is known to notice.
