@@ -301,7 +301,8 @@ def test_test_trajectories_are_counted_and_bounded(normal):
 @pytest.mark.parametrize("name", ["funnel", "heavy"])
 def test_where_nothing_else_is_safe_no_u_turn_stays(name, request):
     target = request.getfixturevalue(name)
-    chain = chain_on(target, policy=replace(Policy(), divisions=0))
+    assert chain_on(target).choice["target_accept"] == 0.8
+    chain = chain_on(target, policy=replace(Policy(), divisions=0, far_accept=0.8))
     floor = chain_on(target, integrator="leapfrog", trajectory="no_u_turn")
     chain.advance(1000)
     assert chain.choice["trajectory"] == "no_u_turn" and chain.choice["integrator"] == "leapfrog"
@@ -309,6 +310,12 @@ def test_where_nothing_else_is_safe_no_u_turn_stays(name, request):
     floor.advance(1000)
     if name == "funnel":  # not even the random numbers are others
         np.testing.assert_array_equal(chain.advance(50)[0], floor.advance(50)[0])
+    cautious = chain_on(target)
+    cautious.advance(1000)
+    assert cautious.choice["target_accept"] == Policy().far_accept
+    given = chain_on(target, target_accept=0.7)
+    given.advance(1000)
+    assert given.choice["target_accept"] == 0.7
 
 
 @pytest.mark.parametrize("tune", [0, 20, 100])
