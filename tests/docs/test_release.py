@@ -52,11 +52,10 @@ def test_changes_have_a_place_for_this_version():
 def test_the_readme_is_markdown_that_the_index_shows(project):
     """It leaves HTML out, images among it, but for comments; links are looked at with those of all pages."""
     assert project["readme"] == "README.md"
-    text = re.sub(
-        r"^```.*?^```$|<!--.*?-->|`[^`\n]+`", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M | re.S
-    )
-    assert not re.findall(r"</?[a-zA-Z][^>]*>", text)
-    pictures = re.findall(r"!\[[^\]]*\](?:\[([^\]]+)\]|\(([^)]+)\))", text)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$|<!--.*?-->|`[^`\n]+`", "", text, flags=re.M | re.S)
+    assert not re.findall(r"</?[a-zA-Z][^>]*>", prose)
+    pictures = re.findall(r"!\[[^\]]*\](?:\[([^\]]+)\]|\(([^)]+)\))", prose)
     assert pictures
     for label, address in pictures:
         (where,) = [address] if address else re.findall(rf"^\[{re.escape(label)}\]: (\S+)$", text, re.M)
