@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
-EXTRAS := dev,examples,plots
+EXTRAS := dev,examples
 
 PYTHON ?=
 # One more than there are cores, as tests wait for processes and timers now and then; four are as many as are of use.

@@ -35,7 +35,8 @@ def main(name: str = "--help", *arguments: str) -> None:
     one_thread_each()  # before numpy and JAX are imported
     module = ".".join(STUDIES[name].relative_to(FOLDER.parent).with_suffix("").parts)
     study = importlib.import_module(module)
-    logging.getLogger("pymc").setLevel(logging.ERROR)  # which PyMC sets when it is imported
+    for talker in ("pymc", "pymc_symplectic"):  # which both set when they are imported
+        logging.getLogger(talker).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     study.main(arguments)
 

@@ -19,7 +19,9 @@ version = release = import_module(project).__version__
 
 # The examples run in the process of the build.
 os.environ["MPLBACKEND"] = "agg"
-logging.getLogger("pymc").setLevel(logging.ERROR)  # now that PyMC is imported, which sets it
+import_module("pymc")  # which sets the level of its logger
+for name in ("pymc", project):
+    logging.getLogger(name).setLevel(logging.ERROR)
 
 extensions = [
     "myst_parser",

@@ -420,7 +420,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Fit, sample, compare, draw; 0 if everything agrees."""
     options = parse_arguments()
-    logging.getLogger("pymc").setLevel(logging.WARNING)
+    for name in ("pymc", "pymc_symplectic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     train, test, unit = load_patients(options.seed)
     line = make_line("y = 2 x + noise", 0.0, 2.0, noise=4.0, low=-10, high=10, seed=options.seed)
     offset = make_line("y = 3 + 4 x + noise", 3.0, 4.0, noise=1.0, low=0, high=2, seed=options.seed + 1)

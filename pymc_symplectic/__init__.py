@@ -1,5 +1,6 @@
 """Hamiltonian Monte Carlo for PyMC, with every part of it to choose: integrator, kinetic energy, metric, trajectory."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,13 @@ __all__ = [
     "trajectories",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+# As PyMC has it: a run says what it does wherever the program has not arranged its logging otherwise.
+_log = logging.getLogger(__name__)
+if not (logging.root.handlers or _log.level or _log.handlers):
+    _log.setLevel(logging.INFO)
+    _log.addHandler(logging.StreamHandler())
 
 _PLACES = {
     "densities": ("density",),

@@ -270,7 +270,7 @@ def _gradients(run: _Run) -> tuple[float, float]:
     if math.isnan(sampling):
         return sampling, math.nan
     if not run.warmup:
-        return sampling, run.unknown("warm-up was not kept, so its gradients are not known")
+        return sampling, run.unknown("warm-up was not kept, so not counted")
     if run.library == "nutpie":
         run.notes.append("warm-up gradients lack nutpie's searches for a step size, some ten a chain")
     return sampling, _count(run, run.warmup)

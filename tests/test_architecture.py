@@ -204,7 +204,8 @@ def test_nothing_is_imported_before_it_is_asked_for():
     assert not {f"{NAME}.{room}" for room in ("plots", "mechanics", "optimize")} & set(loaded.split())
 
 
-def test_importing_is_light():
+def test_importing_is_light(tmp_path):
+    """It compiles nothing either: an empty cache is how a first start is known, and begun in another process."""
     code = f"""
 import sys, pymc
 before = set(sys.modules)
@@ -214,8 +215,11 @@ for name in ps.__all__:
 print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 from {NAME}.kernels import chain
 print(sum(len(entry.signatures) for entry in (chain.advance, chain.evaluate_start, chain.search_step_size)))
+from {NAME}.kernels.compile import cache_directory
+print(cache_directory)
 """
-    added, compiled = python(code, PYTHONPATH=str(PACKAGE.parent)).splitlines()
+    added, compiled, cache = python(code, PYTHONPATH=str(PACKAGE.parent), NUMBA_CACHE_DIR=str(tmp_path)).splitlines()
+    assert Path(cache).is_relative_to(tmp_path) and not list(tmp_path.rglob("*.nbi"))
     assert not set(added.split()) & {"matplotlib", "sklearn", "nutpie", "blackjax", "arviz_plots"}
     assert compiled == "0"
 

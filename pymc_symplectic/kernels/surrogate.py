@@ -16,6 +16,8 @@ complete, and can be copied.  It serves one chain at a time.
 """
 
 import math
+from functools import cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ import numpy as np
 from .address import LOGP, AddressedFunction
 from .compile import helper
 
-__all__ = ["SURROGATE", "Expansion", "expansion_of", "room_for", "surrogate_log_density"]
+__all__ = ["Expansion", "address_of_surrogate", "expansion_of", "room_for", "surrogate_log_density"]
 
 
 class Expansion(NamedTuple):
@@ -181,4 +183,15 @@ def surrogate_log_density(data: np.ndarray, position: np.ndarray, gradient: np.n
     return 0
 
 
-SURROGATE = AddressedFunction(surrogate_log_density, LOGP, cached=True)
+_compiling = Lock()
+
+
+@cache
+def _compiled() -> AddressedFunction:
+    return AddressedFunction(surrogate_log_density, LOGP, cached=True)
+
+
+def address_of_surrogate() -> int:
+    """Where `surrogate_log_density` is, compiled when it is first asked for, and kept as long as the process lives."""
+    with _compiling:  # of two that are compiled at once the cache would keep one, and the other's address mean nothing
+        return _compiled().address

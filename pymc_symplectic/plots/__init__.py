@@ -17,9 +17,8 @@ Pictures of motion in phase space, and of what runs cost and gave.
 `correlations`           their correlations
 =======================  ===============================================================================
 
-All need matplotlib (``pip install "pymc-symplectic[plots]"``), which is imported when something is drawn. They return
-its Axes, draw on those that are given as ``ax=``, and leave its settings as they were: fonts, their sizes and the
-background are yours to choose.
+Matplotlib is imported when something is drawn. All return its Axes, draw on those that are given as ``ax=``, and leave
+its settings as they were: fonts, their sizes and the background are yours to choose.
 """
 
 from .acceptance import acceptance

@@ -87,8 +87,8 @@ def pyplot() -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "plots need matplotlib, which cannot be imported; install it together with this package: "
-            'pip install "pymc-symplectic[plots]"'
+            "plots need matplotlib, which comes with this package and cannot be imported "
+            f"({error}): pip install --force-reinstall matplotlib"
         ) from error
     return plt
 

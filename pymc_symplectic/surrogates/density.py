@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..kernels.state import Target
-from ..kernels.surrogate import SURROGATE, expansion_of, room_for
+from ..kernels.surrogate import address_of_surrogate, expansion_of, room_for, surrogate_log_density
 from .features import Features, monomials, some_ridges
 
 __all__ = ["LearnedDensity"]
@@ -75,12 +75,12 @@ class LearnedDensity:
         parts.coefficients[:] = self.coefficients[: features.terms + 1]
         parts.directions[:], parts.offsets[:] = some_ridges(dim, features.ridges)
         parts.amplitudes[:] = self.coefficients[features.terms + 1 :]
-        return Target(SURROGATE.address, data)
+        return Target(address_of_surrogate(), data)
 
     def at(self, position: np.ndarray) -> tuple[float, np.ndarray]:
         """Log π̂ and its gradient (d,) at a position (d,)."""
         gradient, value = np.empty(self.dim), np.empty(1)
-        SURROGATE.python(self.target.data, np.asarray(position, dtype=float), gradient, value)
+        surrogate_log_density(self.target.data, np.asarray(position, dtype=float), gradient, value)
         return float(value[0]), gradient
 
     @property
