@@ -158,10 +158,10 @@ class _Series:
 
     def run(self, seed: int, record: Record, keep: object) -> Record:
         """Run it; a record on file would have been whole."""
-        head = {"posterior": self.subject.name, "sampler": self.sampler, "seed": seed, **self.plan}
-        head["dim"] = self.subject.problem.target.dim
+        head = {"posterior": self.subject.name, "sampler": self.sampler, "seed": seed, "dim": None, **self.plan}
         began = time.perf_counter()
         try:
+            head["dim"] = self.subject.problem.target.dim
             body = self.measure(self.sample(**self.plan, seed=seed), self.subject.posterior)
         except Exception as error:  # of any sampler, of any kind
             body = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()}
