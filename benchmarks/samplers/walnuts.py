@@ -88,7 +88,7 @@ def prepare_owalnuts(problem: Problem) -> Sample:
         share = sampling / target.calls
         return Run(
             problem.constrain(found.samples),
-            np.asarray(found.divergent),
+            np.asarray(found.divergent)[:, -draws:],
             (target.calls - sampling, sampling),
             ((1 - share) * seconds, share * seconds),
             np.asarray(found.final_step_size, dtype=float),

@@ -1,4 +1,4 @@
-"""The neutral suite: Stan programs as posteriors, gates and tables; most of it with a program that is none of Stan's."""
+"""The neutral suite: Stan programs as posteriors, gates and tables; mostly by a program that is none of Stan's."""
 
 import importlib.util
 import json
