@@ -31,7 +31,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 Plan = Mapping[str, int]
 PLAN: Plan = {"draws": 1000, "tune": 1000, "chains": 4}
 """How many draws of sampling and of warm-up each chain makes, and how many chains there are."""
-PACKAGES = ("blackjax", "jax", "numba", "numpy", "nutpie", "pymc", "pytensor")
+PACKAGES = (
+    "blackjax", "httpstan", "jax", "numba", "numpy", "numpyro", "nutpie", "owalnuts", "pymc", "pytensor", "walnutpie",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
