@@ -31,7 +31,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 Plan = Mapping[str, int]
 PLAN: Plan = {"draws": 1000, "tune": 1000, "chains": 4}
 """How many draws of sampling and of warm-up each chain makes, and how many chains there are."""
-PACKAGES = ("blackjax", "jax", "numba", "numpy", "nutpie", "pymc", "pytensor")
+PACKAGES = (
+    "blackjax", "httpstan", "jax", "numba", "numpy", "numpyro", "nutpie", "owalnuts", "pymc", "pytensor", "walnutpie",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,10 +160,10 @@ class _Series:
 
     def run(self, seed: int, record: Record, keep: object) -> Record:
         """Run it; a record on file would have been whole."""
-        head = {"posterior": self.subject.name, "sampler": self.sampler, "seed": seed, **self.plan}
-        head["dim"] = self.subject.problem.target.dim
+        head = {"posterior": self.subject.name, "sampler": self.sampler, "seed": seed, "dim": None, **self.plan}
         began = time.perf_counter()
         try:
+            head["dim"] = self.subject.problem.target.dim
             body = self.measure(self.sample(**self.plan, seed=seed), self.subject.posterior)
         except Exception as error:  # of any sampler, of any kind
             body = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()}

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.models.posterior import Posterior
 from benchmarks.models.posteriordb_models import REGISTRY
 
-__all__ = ["VARIABLE", "load", "names", "posterior_database"]
+__all__ = ["VARIABLE", "Entry", "load", "names", "posterior_database"]
 
 VARIABLE = "POSTERIORDB"
 FOLDERS = ("data", "posteriors", "reference_posteriors")
@@ -82,22 +82,54 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Posterior:
         The model with its data, and the reference draws.
     """
     build = REGISTRY.builder(name)
-    folder = posterior_database(path)
-    entry = json.loads((folder / "posteriors" / f"{name}.json").read_text(encoding="utf-8"))
-    data = _read(folder / "data" / "data" / f"{entry['data_name']}.json.zip")
-    model = build({key: np.asarray(value) for key, value in data.items()})
-    if entry.get("reference_posterior_name") is None:
-        return Posterior(name, model)
-    file = f"{entry['reference_posterior_name']}.json.zip"
-    chains = _read(folder / "reference_posteriors" / "draws" / "draws" / file)
-    reference = {parameter: np.array([chain[parameter] for chain in chains], dtype=float) for parameter in chains[0]}
-    return Posterior(name, model, reference, {parameter: _parse(parameter) for parameter in reference})
+    entry = Entry(name, path)
+    model = build({key: np.asarray(value) for key, value in json.loads(entry.data()).items()})
+    reference = entry.reference()
+    return Posterior(name, model, reference, {parameter: _parse(parameter) for parameter in reference or {}})
 
 
-def _read(file: Path) -> Any:
-    """Read the one JSON document in a zip file."""
+class Entry:
+    """What posteriordb has of one posterior.
+
+    Parameters
+    ----------
+    name : str
+        The posterior, data before model.
+    path : path-like, optional
+        As for `posterior_database`.
+
+    Attributes
+    ----------
+    model : str
+        The name of its model.
+    program : Path
+        The model's Stan program; of a few models, there is none.
+    """
+
+    def __init__(self, name: str, path: str | os.PathLike[str] | None = None) -> None:
+        self._folder = posterior_database(path)
+        text = (self._folder / "posteriors" / f"{name}.json").read_text(encoding="utf-8")
+        self._known: dict[str, Any] = json.loads(text)
+        self.model = str(self._known["model_name"])
+        self.program = self._folder / "models" / "stan" / f"{self.model}.stan"
+
+    def data(self) -> str:
+        """The data, as JSON."""
+        return _unzip(self._folder / "data" / "data" / f"{self._known['data_name']}.json.zip")
+
+    def reference(self) -> dict[str, np.ndarray] | None:
+        """Reference draws of each quantity, shape (chains, draws); None where there are none."""
+        name = self._known.get("reference_posterior_name")
+        if name is None:
+            return None
+        chains = json.loads(_unzip(self._folder / "reference_posteriors" / "draws" / "draws" / f"{name}.json.zip"))
+        return {parameter: np.array([chain[parameter] for chain in chains], dtype=float) for parameter in chains[0]}
+
+
+def _unzip(file: Path) -> str:
+    """Read the one document in a zip file."""
     with zipfile.ZipFile(file) as archive:
-        return json.loads(archive.read(archive.namelist()[0]))
+        return archive.read(archive.namelist()[0]).decode()
 
 
 def _parse(parameter: str) -> tuple[str, tuple[int, ...]]:

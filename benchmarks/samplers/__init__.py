@@ -14,8 +14,7 @@ This package's samplers are named after their options, ``ours-dense-bcss2``: see
 
 from functools import partial
 
-from benchmarks.samplers import nutpie, ours
-from benchmarks.samplers.others import prepare_blackjax, prepare_pymc
+from benchmarks.samplers import jax, nutpie, ours, pymc, stan, walnuts
 from benchmarks.samplers.problem import Prepare, Problem, Run, Sample
 
 __all__ = ["SAMPLERS", "Prepare", "Problem", "Run", "Sample", "get"]
@@ -25,9 +24,17 @@ SAMPLERS: dict[str, Prepare] = {
         f"ours-{metric}": partial(ours.prepare, options=ours.options_of([metric]))
         for metric in ("diagonal", "low_rank", "dense", "auto")
     },
-    **{f"nutpie-{metric}": partial(nutpie.prepare, metric=metric) for metric in nutpie.METRICS},
-    "pymc": prepare_pymc,
-    "blackjax": prepare_blackjax,
+    **{f"nutpie-{setting}": partial(nutpie.prepare, setting=setting) for setting in nutpie.SETTINGS},
+    "pymc": pymc.prepare,
+    "stan": stan.prepare,
+    "blackjax": partial(jax.prepare_blackjax, adaptation="window"),
+    **{
+        f"blackjax-{adaptation}": partial(jax.prepare_blackjax, adaptation=adaptation)
+        for adaptation in jax.ADAPTATIONS[1:]
+    },
+    "numpyro": jax.prepare_numpyro,
+    "walnutpie": walnuts.prepare_walnutpie,
+    "owalnuts": walnuts.prepare_owalnuts,
 }
 """How each sampler is prepared for a problem, by name; `get` knows more of ours."""
 

@@ -11,6 +11,7 @@ import pymc as pm
 from pymc.initial_point import make_initial_point_fn
 
 from benchmarks.models.posterior import Place, Posterior
+from benchmarks.models.stan_programs import StanPosterior, StanProgram
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 from pymc_symplectic.target.families import location_scales
@@ -60,8 +61,8 @@ class Run:
 class Sample(Protocol):
     """A sampler, ready to run."""
 
-    def __call__(self, draws: int, tune: int, chains: int, seed: int) -> Run:
-        """Run it."""
+    def __call__(self, draws: int, tune: int | None, chains: int, seed: int) -> Run:
+        """Run it, with as many draws of warm-up as is its default if `tune` is None."""
 
 
 class Problem:
@@ -75,10 +76,19 @@ class Problem:
         Deterministic variables that are kept besides the free ones.
     place : callable, optional
         Where a chain starts; by default near the model's initial point.
+    program : StanProgram, optional
+        The Stan program that the model calls, if it does.
     """
 
-    def __init__(self, model: pm.Model, extra: Sequence[str] = (), place: Place | None = None) -> None:
+    def __init__(
+        self,
+        model: pm.Model,
+        extra: Sequence[str] = (),
+        place: Place | None = None,
+        program: StanProgram | None = None,
+    ) -> None:
         self.model = model
+        self.program = program
         self._place = place
         self.names = list(dict.fromkeys([rv.name for rv in model.free_RVs] + list(extra)))
         began = time.process_time()
@@ -101,7 +111,8 @@ class Problem:
     @classmethod
     def of(cls, posterior: Posterior) -> "Problem":
         """The problem of a posterior, with the quantities that have reference draws."""
-        return cls(posterior.model, [variable for variable, _ in posterior.index.values()], posterior.place)
+        program = posterior.program if isinstance(posterior, StanPosterior) else None
+        return cls(posterior.model, [variable for variable, _ in posterior.index.values()], posterior.place, program)
 
     @cached_property
     def _constrained(self) -> Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]:

@@ -16,7 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import models, study
-from benchmarks.samplers import SAMPLERS, get
+from benchmarks.samplers import get, nutpie
+
+SAMPLERS = (
+    *(f"ours-{metric}" for metric in ("diagonal", "low_rank", "dense", "auto")),
+    *(f"nutpie-{metric}" for metric in nutpie.METRICS),
+    "pymc",
+    "blackjax",
+)
 
 
 def folder_of(name: str) -> Path:
