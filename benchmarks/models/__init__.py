@@ -2,9 +2,9 @@
 
 `posteriordb` are those on which choices are made, `held_out`, `fresh`, `unseen` and `apart` sets that were written to
 test them, and `hierarchies` and `expensive` have some of both kinds; `stan_programs` are posteriordb's own programs.
-The others are of known shape: `gaussians`, with chains that may start far away, `families` of any dimension, `known_laws`,
-of which the true quantiles are known, `black_box`, a simulation without gradients whose posterior is known on a grid,
-and `stationary`, whose chains start at draws.
+The others are of known shape: `gaussians`, with chains that may start far away, `families` of any dimension,
+`known_laws`, of which the true quantiles are known, `black_box`, a simulation without gradients whose posterior is
+known on a grid, and `stationary`, whose chains start at draws.
 """
 
 from collections.abc import Callable
