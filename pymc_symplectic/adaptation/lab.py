@@ -165,6 +165,7 @@ class Lab:
         if tests:
             probes = probes_from(starts, rows, none, whole, evenly_spaced(self.dim, self.dim))
             bind(probe, system, self._state, probes, self._limit)
+            bind(draw_momenta, system.kinetic, self._random, rows)
         if outings:
             bind(
                 venture, system, self._state, Outings(*starts, rows, 1.0, 1, point, 0.0, rows, rows, none, point),
