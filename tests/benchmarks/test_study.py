@@ -127,8 +127,8 @@ def test_names_of_samplers_are_options():
     for words in (["nonsense"], ["dense", "time=2"]):
         with pytest.raises(ValueError, match=r"nonsense|time"):
             options_of(words)
-    with pytest.raises(ValueError, match="No sampler 'stan'"):
-        get("stan")
+    with pytest.raises(ValueError, match="No sampler 'gibbs'"):
+        get("gibbs")
 
 
 def test_a_study_without_a_name_lists_them_all():
