@@ -146,7 +146,7 @@ def _home(given: str | os.PathLike[str] | None) -> Path:
     if not given:
         found = importlib.util.find_spec("httpstan")
         if found is None or found.origin is None:
-            raise FileNotFoundError(f"Where Stan's compiler is is not set. {_HELP}")
+            raise FileNotFoundError(f"Nothing says where Stan's compiler is. {_HELP}")
         given = Path(found.origin).parent
     folder = Path(given).expanduser().resolve()
     missing = [name for name in ("stanc", "include", "lib") if not (folder / name).exists()]
