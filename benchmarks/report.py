@@ -273,7 +273,8 @@ def ratio(cell: Mapping[str, float]) -> str:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown, with columns that line up."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    narrowest = len("-:")  # of what Markdown takes for the rule of a column
+    widths = [max(narrowest, *(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [

@@ -1,6 +1,6 @@
 """PyMC models whose log-density takes long: equations solved in a loop, Gaussian processes, and many rows.
 
-A gradient of theirs takes hundreds of microseconds to tens of milliseconds, where most models take a few.  `names` are
+A gradient of theirs takes a tenth of a millisecond to several, where most models take microseconds.  `names` are
 those on which choices are made, and `apart` six others, of other kinds, on which none is.  Data are made from fixed
 seeds, but for those of hares and lynxes, which are posteriordb's.  Each function says how many observations n and
 parameters d there are.

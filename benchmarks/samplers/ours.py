@@ -20,7 +20,6 @@ from pymc_symplectic.adaptation.tuner import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.settings import Options, Settings
-from pymc_symplectic.statistics import COLUMNS
 
 __all__ = ["Part", "advance", "options_of", "prepare"]
 
@@ -86,8 +85,7 @@ class Part(NamedTuple):
     @property
     def values(self) -> int:
         """How many log-densities were evaluated without a gradient."""
-        place, _ = COLUMNS.get("n_values", (None, int))
-        return 0 if place is None else int(self.rows[:, place].sum())
+        return int(self.rows[:, column.N_VALUES].sum())
 
 
 def advance(

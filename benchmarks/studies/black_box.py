@@ -1,8 +1,9 @@
 """A simulation without gradients: evaluations to 400 effective draws, and whether draws agree with a fine grid.
 
-The simulation is that of `benchmarks.models.black_box`, which counts its calls.  Beside ours are what PyMC has for such
-a model: slice sampling, which it chooses by itself, differential evolution, and sequential Monte Carlo.  PyMC's
-Metropolis steps evaluate both ends of a proposal, so that each draw costs two calls.
+The simulation is that of `benchmarks.models.black_box`, which counts its calls.  Ours takes its gradients by
+differences, with a surrogate and without.  Beside it is what PyMC has for such a model: slice sampling, which it
+chooses by itself, differential evolution, and sequential Monte Carlo.  PyMC's Metropolis steps evaluate both ends of a
+proposal, so that each draw costs two calls.
 
 - evaluations: those of warm-up, and of sampling in proportion to 400 over the least effective sample size (bulk, tails
   and squares).  Of sequential Monte Carlo all count in proportion, as fewer particles cost less.
@@ -14,6 +15,7 @@ Metropolis steps evaluate both ends of a proposal, so that each draw costs two c
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +40,11 @@ class _Plan(NamedTuple):
     tune: int | None
 
 
-def _surrogate(plan: _Plan, model: pm.Model, **options: Any) -> Any:
-    return ps.sample(plan.draws, tune=plan.tune, model=model, trajectory="surrogate", quiet=True, **options)
+def _ours(plan: _Plan, model: pm.Model, **options: Any) -> Any:
+    return ps.sample(
+        plan.draws, tune=plan.tune, model=model, gradient="differences", discard_tuned_samples=False, quiet=True,
+        **options,
+    )  # fmt: skip
 
 
 def _step(make: Callable[[], Any]) -> Callable[..., Any]:
@@ -58,7 +63,8 @@ def _smc(plan: _Plan, model: pm.Model, **options: Any) -> Any:
 
 
 SAMPLERS: dict[str, tuple[Callable[..., Any], _Plan]] = {
-    "ours-surrogate": (_surrogate, _Plan(1000, None)),
+    "ours-surrogate": (partial(_ours, trajectory="surrogate"), _Plan(1000, None)),
+    "ours": (_ours, _Plan(1000, None)),
     "slice": (_step(pm.Slice), _Plan(1000, 300)),
     "demetropolis": (_step(pm.DEMetropolis), _Plan(4000, 1000)),
     "demetropolis_z": (_step(pm.DEMetropolisZ), _Plan(4000, 1000)),
@@ -69,11 +75,10 @@ SAMPLERS: dict[str, tuple[Callable[..., Any], _Plan]] = {
 
 def _shares(idata: Any, plan: _Plan) -> tuple[float, float]:
     """The parts of all evaluations that are warm-up's and sampling's."""
-    spent = []
-    for group in ("warmup_sample_stats", "sample_stats"):
-        stats = idata[group] if group in idata.children else {}
-        spent.append(float(sum(stats[name].sum() for name in ("n_gradients", "n_values") if name in stats)))
-    if not any(spent):  # as many for each draw
+    groups = [idata[name] for name in ("warmup_sample_stats", "sample_stats") if name in idata.children]
+    if any("n_values" in group for group in groups):
+        spent = [float(group["n_values"].sum()) for group in groups]
+    else:  # as many for each draw
         spent = [float(plan.tune or 0), float(plan.draws)]
     return spent[0] / sum(spent), spent[1] / sum(spent)
 

@@ -114,7 +114,7 @@ def test_gradients_of_a_loop_are_the_same_in_all_ways():
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
         row = scan_gradients.row(Posterior("toy", model), rounds=2, draws=30)
     forward, one_sided, central = map(float, row[-3:])
-    assert row[:2] == ["toy", "2"] and all(float(cost) > 0 for cost in row[2:-3])
+    assert row[:2] == ["toy", "2"] and all(float(cost.rstrip("*")) > 0 for cost in row[2:-3])
     assert forward < 1e-10 and one_sided < 1e-4 and central < 1e-6
 
 
