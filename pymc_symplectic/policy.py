@@ -289,8 +289,8 @@ class Policy:
     far_accept: float = 0.9
     """The acceptance that no-U-turn is tuned to where the target is not Gaussian enough for anything else.  By eighty
     draws, as a warm-up of such a target may have, a step size that aims for 0.8 comes to 0.63 in one chain, and to 0.83
-    in the next one.  With 0.9 a gradient is worth 1.6, 1.4, 1.2, 0.9 and 0.8 times as much on five hierarchies, ten runs
-    each, of which 39 instead of 31 are sound, and 4 times on a Gaussian process with counts."""
+    in the next one.  With 0.9 a gradient is worth 1.6, 1.4, 1.2, 0.9 and 0.8 times as much on five hierarchies; of ten
+    runs on each, 39 are sound instead of 31; and on a Gaussian process with counts it is worth 4 times as much."""
     near_gaussian: float = 0.4
     """A distance from a Gaussian below which the harmonic drift is tried; nothing else pays there.  Without that drift:
     0.74, and 0.30 where it is missed most."""
