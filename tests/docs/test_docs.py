@@ -237,6 +237,7 @@ KINDS_OF_TROUBLE = (
     "What was learned",
     "The description of the run",
     "The check of convergence",
+    "The look at what gradients take",
     "The look at the chains",
     "The conversion by pymc.to_inference_data",
     "The computation of …",
