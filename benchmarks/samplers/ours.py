@@ -134,7 +134,7 @@ def prepare(problem: Problem, options: Options) -> Sample:
             np.array(steps),
             compile_seconds,
             tuple(chosen),
-            (int(values[0]), int(values[1])),
+            values=(int(values[0]), int(values[1])),
         )
 
     return sample

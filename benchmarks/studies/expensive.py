@@ -67,6 +67,11 @@ def measure(run: Run, posterior: Posterior) -> Record:
     return {**hierarchies.measure(run, posterior), "values": dict(zip(("warmup", "sampling"), run.values, strict=True))}
 
 
+def line(record: Record) -> str:
+    """A record in a line."""
+    return f"{hierarchies.line(record)}, {sum(record['values'].values())} values alone"
+
+
 def cases(
     names: Sequence[str],
     samplers: Sequence[str],
@@ -77,7 +82,7 @@ def cases(
     """For each posterior its costs, and then all runs."""
     for name in names:
         yield _cost_case(name, load)
-        yield from study.runs([name], prepares(samplers), seeds, load, plan, measure=measure, line=hierarchies.line)
+        yield from study.runs([name], prepares(samplers), seeds, load, plan, measure=measure, line=line)
 
 
 def per_second(record: Record, cost: Record) -> float:
@@ -135,7 +140,7 @@ def table_of_samplers(found: dict[str, _Found], samplers: Sequence[str]) -> str:
             if not made:
                 rows += [[name, sampler, "error", "", "", "", ""]] if runs else []
                 continue
-            means = [f"{its.mean(sampler, of):.3g}" for of in MEASURES.values()]
+            means = [report.number(its.mean(sampler, of)) for of in MEASURES.values()]
             r_hat = max(math.inf if record["r_hat"] is None else record["r_hat"] for record in made)
             rest = max(record["rest"] for record in made)
             sound = f"{sum(map(hierarchies.is_sound, made))} of {len(runs)}"

@@ -11,7 +11,7 @@ from benchmarks import models, study
 from benchmarks.models import black_box, expensive
 from benchmarks.models.known_laws import KINDS, LEVELS, Law, Target
 from benchmarks.models.posterior import Posterior
-from benchmarks.samplers import Run
+from benchmarks.samplers import Problem, Run, get
 from benchmarks.studies import black_box as black_box_study
 from benchmarks.studies import expensive as expensive_study
 from benchmarks.studies import scan_gradients
@@ -100,6 +100,12 @@ def test_expensive_beside_others(records):
     assert any("nutpie-low_rank@300" in line and "error" in line for line in text.splitlines())
     ratios = next(line for line in text.splitlines()[::-1] if line.startswith("| toy"))
     assert [float(cell) for cell in ratios.split("|")[2:-1]] == [2.0, 0.5, 1.0, 1.0, 0.5]
+
+
+def test_evaluations_without_a_gradient_are_counted(normal_model):
+    """By a surrogate no gradient is taken, and each draw takes a value of the truth."""
+    run = get(expensive_study.SURROGATE)(Problem(normal_model))(draws=50, tune=400, chains=1, seed=0)
+    assert run.chosen[0].startswith("surrogate") and run.gradients[1] == 0 and run.values[1] >= 50
 
 
 def test_gradients_of_a_loop_are_the_same_in_all_ways():
