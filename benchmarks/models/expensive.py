@@ -203,7 +203,7 @@ def robust_regression(n: int) -> pm.Model:
 
 @_register("simulated-many_counts", n=10_000)
 def many_counts(n: int) -> pm.Model:
-    """Counts of 40 groups by four columns; so many parameters that a surrogate is not expected to help; d = 46."""
+    """Counts of 40 groups by four columns: more parameters than a surrogate is learned of; d = 46."""
     rng = np.random.default_rng(504)
     group, X = rng.integers(40, size=n), rng.normal(size=(n, 4))
     y = rng.poisson(np.exp((-1 + 0.5 * rng.normal(size=40))[group] + X @ [0.3, -0.2, 0.1, 0.0]))
