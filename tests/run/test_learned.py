@@ -366,7 +366,7 @@ def test_how_warm_up_ended_is_logged(model, learned, caplog):
     with caplog.at_level(logging.INFO):
         run(model, tune=None, learned=learned, quiet=False)
     (line,) = [text for record in caplog.records if (text := record.getMessage()).startswith("Warm-up ended: ")]
-    ends = dict(re.findall(r"([a-z ]+) \((\d) of 4 chains\)", line))
+    ends = dict(re.findall(r"([a-z][a-z ]*) \((\d) of 4 chains\)", line))
     assert int(ends["what had been learned holds"]) >= 1 and sum(map(int, ends.values())) == 4
 
 
