@@ -5,7 +5,6 @@ integer: the kernel is compiled once per machine, whatever it calls.  `Addressed
 an address; the ``*_at`` functions turn the address back into something callable, inside kernels.
 """
 
-import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..native.numba import function_at, pointer_at
+from ..native.numba import function_at, pointer_at, silent_about_the_cache
 from .compile import FASTMATH, cache_on_disk
 
 __all__ = [
@@ -68,9 +67,7 @@ class AddressedFunction:
 
     def __init__(self, function: Callable, signature: Any, *, cached: bool = False, placed: bool = False) -> None:
         fastmath = FASTMATH if signature is not LOGP else False  # a model's own arithmetic is left as it is
-        with nullcontext(True) if placed else cache_on_disk(cached) as cache, warnings.catch_warnings():
-            # what holds large arrays of a model's data is not kept on disk, and numba tells every user of the model
-            warnings.filterwarnings("ignore", "Cannot cache compiled function", numba.NumbaWarning)
+        with nullcontext(True) if placed else cache_on_disk(cached) as cache, silent_about_the_cache():
             self._compiled = numba.cfunc(signature, cache=cache, error_model="numpy", fastmath=fastmath)(function)
         self.python = function
         self.address: int = self._compiled.address

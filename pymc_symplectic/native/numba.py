@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ __all__ = [
     "own_contexts",
     "pointer_at",
     "recompiled",
+    "silent_about_the_cache",
     "without_counting",
 ]
 
@@ -120,10 +122,19 @@ def compile_for(dispatcher: Any, arguments: Sequence[Any]) -> None:
 
     Touches ``Dispatcher.get_call_template``, in place of which `entry_point` serves too.
     """
-    if hasattr(dispatcher, "get_call_template"):
-        dispatcher.get_call_template(tuple(arguments), {})
-    else:
-        entry_point(dispatcher, arguments)
+    with silent_about_the_cache():
+        if hasattr(dispatcher, "get_call_template"):
+            dispatcher.get_call_template(tuple(arguments), {})
+        else:
+            entry_point(dispatcher, arguments)
+
+
+@contextmanager
+def silent_about_the_cache() -> Iterator[None]:
+    """Let numba not tell every user of a model that what holds large arrays of its data is not kept on disk."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Cannot cache compiled function", numba.NumbaWarning)
+        yield
 
 
 # Addresses

@@ -405,4 +405,4 @@ def test_large_data_cause_no_warnings_of_compilers(recwarn):
         pm.Normal("y", design @ beta, 1, observed=rng.standard_normal(20_000))
     target = LogDensity(model=model)
     assert target.native
-    assert not [warning for warning in recwarn if issubclass(warning.category, numba.NumbaWarning)]
+    assert not [str(warning) for warning in recwarn if issubclass(warning.category, numba.NumbaWarning)]
