@@ -226,7 +226,8 @@ def test_speed_is_that_of_the_gaussian_energy():
     adaptive = Adaptive()
     record = adaptive.fit(adaptive.record(8), *student())
     momenta = np.empty((40_000, 8))
-    draws(record, generator_record(np.random.default_rng(1)), momenta)
+    rng = np.random.default_rng(1)  # which has to live as long as draws are made
+    draws(record, generator_record(rng), momenta)
     speeds = np.empty_like(momenta)
     velocities(record, momenta, speeds)
     assert np.mean(speeds**2) == pytest.approx(1.0, abs=0.01)
