@@ -88,7 +88,8 @@ def test_the_search_for_a_step_size_counts_it(silent, least, most):
     """Where there is no force, the work is all that holds a step, until positions overflow."""
     state, tried = new_state(DIM), system_of("gaussian", flow=pumping(silent=silent), logp=FLAT)
     state.current.value[0], state.current.work[0] = 0.0, 1e6  # of another trajectory
-    assert least < search_step_size(tried, state, 1.0, generator_record(rng := np.random.default_rng(1))) < most
+    rng = np.random.default_rng(1)  # which has to live as long as draws are made
+    assert least < search_step_size(tried, state, 1.0, generator_record(rng)) < most
 
 
 def test_test_trajectories_count_it():
