@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from .adaptation.efficiency import longest_stay
-from .adaptation.tuner import in_words
+from .adaptation.words import in_words
 
 __all__ = ["diagnose", "odd_chains"]
 

@@ -17,7 +17,7 @@ import cloudpickle
 import numpy as np
 import pymc as pm
 
-from .adaptation.tuner import in_words
+from .adaptation.words import in_words
 from .chain import Chain
 from .native.pymc import (
     Competence,

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 import pymc_symplectic as ps
 from benchmarks.samplers.problem import Problem, Run, Sample
-from pymc_symplectic.adaptation.tuner import in_words
+from pymc_symplectic.adaptation.words import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.settings import Options, Settings

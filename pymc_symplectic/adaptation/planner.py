@@ -93,6 +93,12 @@ class Planner:
             learns=not self._approach.over or self._windows.left(count) > 0,
         )
 
+    def by_surrogate(self, count: int, plan: Plan, metric: LinearMap, goes_on: bool) -> Plan:
+        """The plan to draw by the surrogate in use."""
+        assert self._force.density is not None
+        new = self.plan(count, metric, plan.kinetic, self._force.density.mean)
+        return replace(new, restart=Restart(self._policy.surrogate_step, 1.0, GAMMA), goes_on=goes_on)
+
     def _trajectory_at(self, count: int) -> TrajectoryRule:
         """The trajectory of the draw after `count` draws.
 

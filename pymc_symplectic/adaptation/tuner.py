@@ -43,7 +43,7 @@ from .path import BestPath
 from .plan import Plan
 from .search import Candidate, Demands, Search, Tuning, first_candidate
 
-__all__ = ["Stage", "Tuner", "in_words"]
+__all__ = ["Stage", "Tuner"]
 
 _ELSEWHERE = "there is more where no draw has been"
 _UNSEEN = "no window of warm-up was long enough to choose by"
@@ -70,33 +70,6 @@ class _Measured(NamedTuple):
     ess: float
     gradients: float
     event: dict[str, Any]
-
-
-def in_words(choice: Mapping[str, Any]) -> str:
-    """Which integrator, trajectory and learned kinetic energy were chosen, and why no other, in a few words."""
-    length = f" of {choice['time']:.2f}" if "time" in choice else ""
-    length += f", {choice['repeats']} to a draw" if choice.get("repeats", 1) > 1 else ""
-    length += ", of steps that are divided where they are too long" if choice.get("divides") else ""
-    reason = f", because {choice['reason']}" if "reason" in choice else ""
-    momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
-    momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
-    weights = _centered(choice.get("centered", {}))
-    if "surrogate" in choice:
-        times = "1 transition" if choice["repeats"] == 1 else f"{choice['repeats']} transitions"
-        return f"surrogate, a {choice['surrogate']} ({choice['features']} features), {times} to a value{weights}"
-    missing = f"; no surrogate, because {choice['surrogate_reason']}" if "surrogate_reason" in choice else ""
-    return f"{choice['integrator']}, {choice['trajectory']}{length}{reason}{momenta}{missing}{weights}"
-
-
-def _centered(weights: Mapping[str, Any]) -> str:
-    """How far each variable that has been reparametrised is centered, in words."""
-    if not weights:
-        return ""
-    parts = [
-        f"{name} {np.min(weight):.2g}" + (f" to {np.max(weight):.2g}" if np.ndim(weight) else "")
-        for name, weight in weights.items()
-    ]
-    return f"; centered by (0 not at all, 1 altogether) {', '.join(parts)}"
 
 
 class Tuner:
@@ -132,7 +105,6 @@ class Tuner:
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = 0.0, 0.0, 0.0, 0.0
         self._history: list[dict[str, Any]] = []
         self._proved = np.inf  # the step size up to which what is found has been checked where no draw has been
-        self._far = False  # whether no-U-turn stays as the target is far from a Gaussian
         self._reason = _UNSEEN if self.active else f"no other is tried with {base.name}"
 
     @property
@@ -156,11 +128,9 @@ class Tuner:
     @property
     def target_accept(self) -> float:
         """The acceptance that dual averaging holds: the one that was measured with the best step size."""
-        asked, policy = self._settings.target_accept, self._policy
-        if self._settings.accept_given:
-            return asked
-        if self.found is None:
-            return max(asked, policy.far_accept) if self._far else asked
+        policy = self._policy
+        if self._settings.accept_given or self.found is None:
+            return self._caution.target_accept
         return min(max(self.found.accept, policy.accept[0]), policy.accept[1])
 
     @property
@@ -204,8 +174,8 @@ class Tuner:
         if count < policy.least_draws or (self.found is None and count < min(self._dim, 100)):
             return None
         measured = self._measure(window, plan, stage)
-        self._far = not self._suits(measured)
-        if self._far:
+        self._caution.far = not self._suits(measured)
+        if self._caution.far:
             return self._give_up("the target is not Gaussian enough")
         if self.found is None and stage.alike and measured.event["steps"] * window.step_size > policy.longest_time:
             # The metric is not known yet: draws tell nothing of a direction that the chain has hardly gone along, and
@@ -433,8 +403,7 @@ class Tuner:
             "found": None if self.found is None else list(self.found),
             "floor": [self._floor, self._floor_draw, self._floor_step, self._floor_steps],
             "reason": self._reason,
-            "divides": self._caution.divides,
-            "far": self._far,
+            **self._caution.snapshot(),
             "proved": float(self._proved) if np.isfinite(self._proved) else None,
         }
 
@@ -450,7 +419,7 @@ class Tuner:
         self._schemes = {name: known[name] for name in snapshot["schemes"]}
         self.found = None if snapshot["found"] is None else Tuning(*snapshot["found"])
         self._floor, self._floor_draw, self._floor_step, self._floor_steps = snapshot["floor"]
-        self._caution.divides, self._far = snapshot.get("divides", False), snapshot.get("far", False)
+        self._caution.restore(snapshot)
         proved = snapshot.get("proved")
         self._proved = np.inf if proved is None else proved
         self._reason = snapshot.get("reason", self._reason)  # runs that were stored by earlier versions have none

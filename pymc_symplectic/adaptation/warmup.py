@@ -17,8 +17,7 @@ from ..settings import SHORTEST, Settings
 from ..splits import FREE
 from ..trajectories import Auto, NoUTurn
 from ..window import Window
-from .approach import Approach, Seen, look
-from .efficiency import fit_of
+from .approach import Approach, look
 from .energy import EnergyTrial
 from .first import first_metric
 from .force import SurrogateTrial
@@ -29,6 +28,7 @@ from .plan import Plan, Restart
 from .planner import Planner
 from .schedule import Windows
 from .tuner import Stage, Tuner
+from .turns import Turns
 
 __all__ = ["WarmUp"]
 
@@ -65,6 +65,7 @@ class WarmUp:
         self._tuner, self._trial = Tuner(settings, dim), EnergyTrial(settings, dim)
         self._force = SurrogateTrial(settings, dim)
         self._approach, self._windows = Approach(self._policy, dim), Windows(tune, self._policy, open_ended)
+        self._turns = Turns(self._policy, self._approach, self._windows.schedule, self._tuner)
         self._planner = Planner(
             settings, dim, self._metric, self._approach, self._windows, self._tuner, self._trial, self._force
         )
@@ -257,23 +258,22 @@ class WarmUp:
         room = self._windows.schedule.last - count
         if not self._transient and self._force.begin_early(window, points, new.metric, room):
             approach.end("a surrogate was good enough")
-            return self._by_surrogate(count, new, new.metric, goes_on=True)
+            return self._planner.by_surrogate(count, new, new.metric, goes_on=True)
         if approach.known:
             if self._transient or not self._beginning.holds(window):
                 self._beginning.forget()
             elif approach.settled(seen):
                 return self._begun(new, window, lab, "what had been learned holds", turned)
         elif self._transient:
-            self._turn_back("the chain was far from its typical set")
-        elif approach.turning and self._astray(new, seen, lab, window):
-            self._turn_back("turns were lost")
-        elif approach.settled(seen) and self._proved(new, window, lab):
+            self._turns.back("the chain was far from its typical set")
+        elif approach.turning and self._turns.astray(new, seen, lab, window):
+            self._turns.back("turns were lost")
+        elif approach.settled(seen) and self._turns.proved(new, window, lab):
             return self._begun(new, window, lab, "the metric is known", turned)
         if count >= self._approach_ends:
             return self._cut_short(new, window, lab)
-        if not turned and self._may_turn(seen, len(points.draws), count):
-            self._tuner.turn(window.step_size)
-            approach.turn(lab.kept)
+        if not (turned or self._transient) and self._turns.may_begin(seen, len(points.draws), count):
+            self._turns.begin(window, lab)
         new = replace(self._planner.plan(count, new.metric, new.kinetic, new.mean), goes_on=approach.turning == turned)
         if approach.turning:
             again = Restart(window.step_size, 1.0, policy.settled_gain)
@@ -282,46 +282,14 @@ class WarmUp:
             new, restart=self._planner.searched(new, lab, 1.0 if turned else window.step_size, policy.approach_reach)
         )
 
-    def _may_turn(self, seen: Seen, kept: int, count: int) -> bool:
-        """Whether the chain may turn: where points look nearly normal, and enough draws are left for proof."""
-        proof = count + self._policy.turns <= self._windows.schedule.last
-        return proof and not self._transient and self._tuner.may_turn and self._approach.may_turn(seen, kept)
-
     def _cut_short(self, plan: Plan, window: Window, lab: Lab) -> Plan:
         """The first plan after an approach for which there are no more draws."""
         turned = self._approach.turning
         if turned and not self._approach.settled_by_turns:
-            self._turn_back("turns were few")
+            self._turns.back("turns were few")
         else:
-            self._proved(plan, window, lab)
+            self._turns.proved(plan, window, lab)
         return self._begun(plan, window, lab, "draws were few", turned)
-
-    def _astray(self, plan: Plan, seen: Seen, lab: Lab, window: Window) -> bool:
-        """Whether turns do not suit the target after all."""
-        approach, policy = self._approach, self._policy
-        if seen.distance_before > policy.turn_left:
-            return True
-        if not approach.doubtful:
-            return False
-        since = lab.points(approach.turned, window)
-        return approach.astray(_distance(plan.metric, since))
-
-    def _proved(self, plan: Plan, window: Window, lab: Lab) -> bool:
-        """Whether a path has been found, where the chain turns, that nothing beyond its points forbids."""
-        approach = self._approach
-        if not approach.turning:
-            return True
-        path = approach.path
-        if path is None:
-            self._turn_back("turns were refused")
-        elif not self._tuner.take(path, lab.points(approach.turned, window), plan, lab):
-            approach.turn_back()
-        return approach.turning
-
-    def _turn_back(self, why: str) -> None:
-        if self._approach.turning:
-            self._approach.turn_back()
-            self._tuner.turn_back(why)
 
     def _begun(self, plan: Plan, window: Window, lab: Lab, reason: str, turned: bool) -> Plan:
         """The first plan after the approach, whose latest draws `turned` or were no-U-turn."""
@@ -330,7 +298,7 @@ class WarmUp:
             points, room = lab.points(0, window), self._windows.schedule.last - count
             if self._force.begin(window, points, plan.metric, room):
                 approach.end(reason)
-                return self._by_surrogate(count, plan, plan.metric, goes_on=True)
+                return self._planner.by_surrogate(count, plan, plan.metric, goes_on=True)
         restart = None
         if approach.known:
             restart = Restart(window.step_size, 1.0, policy.settled_gain)
@@ -378,13 +346,7 @@ class WarmUp:
             return self._begun(fallen_back, window, lab, self._approach.reason, True)
         if force.holds and self._windows.open_ended:
             self._windows.end_at(count)
-        return self._by_surrogate(count, plan, metric, goes_on=bool(plan.rule.exact) and force.exact)
-
-    def _by_surrogate(self, count: int, plan: Plan, metric: LinearMap, goes_on: bool) -> Plan:
-        """The plan to draw by the surrogate in use."""
-        assert self._force.density is not None
-        new = self._planner.plan(count, metric, plan.kinetic, self._force.density.mean)
-        return replace(new, restart=Restart(self._policy.surrogate_step, 1.0, GAMMA), goes_on=goes_on)
+        return self._planner.by_surrogate(count, plan, metric, goes_on=bool(plan.rule.exact) and force.exact)
 
     def _chosen(self, plan: Plan, window: Window, lab: Lab, turned: bool) -> Restart | None:
         """Let the tuner choose by the latest draws of a warm-up that ends by itself, where they are costly."""
@@ -460,7 +422,3 @@ class WarmUp:
         mean = None if snapshot["mean"] is None else snapshot["mean"].copy()
         metric = map_of({name: array.copy() for name, array in snapshot["metric"].items()})
         return self._planner.plan(snapshot["count"], metric, kinetic, mean)
-
-
-def _distance(metric: LinearMap, points: Window) -> float:
-    return fit_of(metric.solve(points.draws), metric.adjoint(points.gradients))[1]

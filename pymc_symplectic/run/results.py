@@ -16,7 +16,7 @@ import pymc as pm
 import xarray as xr
 from pymc.exceptions import SamplingError
 
-from ..adaptation.tuner import in_words
+from ..adaptation.words import in_words
 from ..diagnosis import odd_chains
 from ..knowledge import Learned, LearnedChain
 from ..knowledge.options import of_settings

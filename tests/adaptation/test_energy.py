@@ -10,7 +10,7 @@ import pytest
 
 import pymc_symplectic as ps
 from pymc_symplectic.adaptation import energy
-from pymc_symplectic.adaptation.tuner import in_words
+from pymc_symplectic.adaptation.words import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels.kinetic import GaussianEnergy
 from pymc_symplectic.kernels.statistics import KINETIC_GAIN, SPEED_LIMIT

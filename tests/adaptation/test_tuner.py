@@ -12,7 +12,8 @@ from pymc_symplectic import FixedTime, NoUTurn, Policy
 from pymc_symplectic.adaptation import efficiency
 from pymc_symplectic.adaptation.beyond import Beyond
 from pymc_symplectic.adaptation.search import Candidate, Demands, Search, Tuning
-from pymc_symplectic.adaptation.tuner import Stage, Tuner, in_words
+from pymc_symplectic.adaptation.tuner import Stage, Tuner
+from pymc_symplectic.adaptation.words import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.integrators import CATALOGUE, HARMONIC
 from pymc_symplectic.kernels import scores
