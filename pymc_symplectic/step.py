@@ -103,7 +103,8 @@ class HMC(Step, state=HMCState):
         The size ε of one integrator step; by default tuned in warm-up, given it stays as it is.
     target_accept : float, optional
         The acceptance probability that tuning aims for, by default what suits the integrator
-        (`Integrator.target_accept`).
+        (`Integrator.target_accept`), and at least 0.9 where warm-up stays with no-U-turn because the target is far from
+        a Gaussian (`Policy.far_accept`).
     max_energy_error : float, optional
         A trajectory whose energy error exceeds this is a divergence.
     temperature : float, optional

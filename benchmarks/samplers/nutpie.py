@@ -71,14 +71,7 @@ def prepare(problem: Problem, setting: str) -> Sample:
             warmup = timed(1, tune)[1] - price
         else:
             warmup = (whole - price) * counts.warmup / (counts.warmup + counts.sampling)
-        return Run(
-            {name: idata["posterior"][name].values for name in problem.names},
-            idata["sample_stats"]["diverging"].values,
-            (int(counts.warmup), int(counts.sampling)),
-            (max(warmup, 0.0), max(whole - price - warmup, 0.0)),
-            idata["sample_stats"]["step_size_bar"].values[:, -1],
-            compile_seconds,
-            call_seconds=price,
-        )
+        seconds = max(warmup, 0.0), max(whole - price - warmup, 0.0)
+        return Run.of_result(idata, problem.names, seconds, compile_seconds, call_seconds=price)
 
     return sample

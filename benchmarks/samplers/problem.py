@@ -1,5 +1,7 @@
 """The problem that samplers are run on, and the run that each returns."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +10,10 @@ from typing import Protocol
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 from pymc.initial_point import make_initial_point_fn
 
+import pymc_symplectic as ps
 from benchmarks.models.posterior import Place, Posterior
 from benchmarks.models.stan_programs import StanPosterior, StanProgram
 from pymc_symplectic.settings import Settings
@@ -56,6 +60,27 @@ class Run:
     chosen: tuple[str, ...] = ()
     call_seconds: float = 0.0
     values: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def of_result(
+        cls,
+        idata: xr.DataTree,
+        names: Sequence[str],
+        seconds: tuple[float, float],
+        compile_seconds: float = 0.0,
+        call_seconds: float = 0.0,
+    ) -> Run:
+        """The run that a result of PyMC's shape tells of, with the gradients of its warm-up."""
+        spent, statistics = ps.gradients(idata), idata["sample_stats"]
+        return cls(
+            {name: idata["posterior"][name].values for name in names},
+            statistics["diverging"].values,
+            (int(spent.warmup), int(spent.sampling)),
+            seconds,
+            statistics["step_size_bar"].values[:, -1],
+            compile_seconds,
+            call_seconds=call_seconds,
+        )
 
 
 class Sample(Protocol):
@@ -109,7 +134,7 @@ class Problem:
         )
 
     @classmethod
-    def of(cls, posterior: Posterior) -> "Problem":
+    def of(cls, posterior: Posterior) -> Problem:
         """The problem of a posterior, with the quantities that have reference draws."""
         program = posterior.program if isinstance(posterior, StanPosterior) else None
         return cls(posterior.model, [variable for variable, _ in posterior.index.values()], posterior.place, program)

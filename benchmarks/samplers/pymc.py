@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
-import pymc_symplectic as ps
 from benchmarks.samplers.problem import Problem, Run, Sample
 
 __all__ = ["prepare"]
@@ -39,14 +38,6 @@ def prepare(problem: Problem) -> Sample:
             discard_tuned_samples=False, progressbar=False, compute_convergence_checks=False,
         )  # fmt: skip
         whole = time.process_time() - began
-        counts = ps.gradients(idata)
-        return Run(
-            {name: idata["posterior"][name].values for name in problem.names},
-            idata["sample_stats"]["diverging"].values,
-            (int(counts.warmup), int(counts.sampling)),
-            (float(seconds[0]), float(seconds[1])),
-            idata["sample_stats"]["step_size_bar"].values[:, -1],
-            float(whole - seconds.sum()),
-        )
+        return Run.of_result(idata, problem.names, (float(seconds[0]), float(seconds[1])), float(whole - seconds.sum()))
 
     return sample

@@ -110,16 +110,7 @@ WAYS = ("cold", "learned", "learned, no warm-up")
 def cost(model: pm.Model, draws: int, chains: int, **arguments: Any) -> dict[str, Any]:
     """A run, and what it cost up to its answer."""
     idata = ps.sample(draws, chains=chains, cores=1, model=model, discard_tuned_samples=False, **SILENT, **arguments)
-    spent = ps.gradients(idata)
-    names = [rv.name for rv in model.free_RVs]
-    run = Run(
-        {name: idata["posterior"][name].values for name in names},
-        idata["sample_stats"]["diverging"].values,
-        (int(spent.warmup), int(spent.sampling)),
-        (0.0, 0.0),
-        idata["sample_stats"]["step_size"].values[:, -1],
-        0.0,
-    )
+    run = Run.of_result(idata, [rv.name for rv in model.free_RVs], (0.0, 0.0))
     measured = cold_start.measure(run, None)  # type: ignore[arg-type]  # which it does not look at
     return {**measured, "warmup_draws": int(idata["posterior"].attrs["tuning_steps"]), "idata": idata}
 

@@ -53,16 +53,7 @@ def prepare(problem: Problem) -> Sample:
             draws, until=ps.Until(ess=GOAL), var_names=problem.names, chains=chains, cores=1, random_seed=seed,
             initvals=starts, discard_tuned_samples=False, **SILENT,
         )  # fmt: skip
-        seconds = time.process_time() - began
-        spent = ps.gradients(idata)
-        return Run(
-            {name: idata["posterior"][name].values for name in problem.names},
-            idata["sample_stats"]["diverging"].values,
-            (int(spent.warmup), int(spent.sampling)),
-            (0.0, seconds),
-            idata["sample_stats"]["step_size"].values[:, -1],
-            0.0,
-        )
+        return Run.of_result(idata, problem.names, (0.0, time.process_time() - began))
 
     return sample  # type: ignore[return-value]  # its warm-up ends by itself
 

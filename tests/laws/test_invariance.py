@@ -153,7 +153,7 @@ def test_invariant(flow, population, trajectory, metric):
     assert holds(population, trajectory, flow=flow, metric=metric)
 
 
-@pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+@pytest.mark.parametrize("trajectory", TRAJECTORIES)
 @pytest.mark.parametrize("kinetic", [name for name in KINETIC if name != "gaussian"])
 def test_invariant_under_every_kinetic_energy(kinetic, trajectory):
     population = {"own_relativistic": "student", "own_log_cosh": "gumbel"}.get(kinetic, "gaussian")
@@ -187,7 +187,7 @@ def test_everything_goes_with_everything(kinetic, flow, metric, trajectory, popu
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
-@pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+@pytest.mark.parametrize("trajectory", TRAJECTORIES)
 def test_invariant_to_a_sharper_eye(trajectory, population):
     assert holds(population, trajectory, count=MANY, combined=as_they_are)
 
@@ -229,12 +229,12 @@ def test_length_that_depends_on_the_start_is_noticed(population):
     assert not holds(population, CarelessRule(2, 0.0, 0.0))
 
 
-@pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+@pytest.mark.parametrize("trajectory", TRAJECTORIES)
 def test_momenta_of_another_kinetic_energy_are_noticed(trajectory):
     assert not holds("gaussian", trajectory, kinetic=GAUSSIAN_MOMENTA)
 
 
-@pytest.mark.parametrize("trajectory", trajectories.CATALOGUE)
+@pytest.mark.parametrize("trajectory", TRAJECTORIES)
 def test_uneven_scheme_is_noticed(trajectory):
     uneven = Composition(kicks=np.array([0.3, 0.7]), drifts=np.array([1.0]))
     assert not holds("student", trajectory, flow=uneven)

@@ -42,17 +42,6 @@ def simulated(value=lambda x: -0.5 * np.sum(x**2), dim=2):
     return model
 
 
-@pytest.fixture(scope="module")
-def hierarchy():
-    """A hierarchy, whose coordinates may be others than the model's."""
-    with pm.Model() as model:
-        y = pm.Data("y", np.array([0.3, -1.1]))
-        s = pm.HalfNormal("s", 1.0)
-        m = pm.Normal("m", 0.0, s, shape=2)
-        pm.Normal("seen", m, 1.0, observed=y)
-    return model
-
-
 AT = np.array([0.2, -0.4, 0.9])
 
 

@@ -35,20 +35,9 @@ def value_at(target, position):
     return Status(status), value[0]
 
 
-@pytest.fixture(scope="module")
-def model():
-    """A hierarchy with data."""
-    with pm.Model() as model:
-        y = pm.Data("y", np.array([0.3, -1.1]))
-        s = pm.HalfNormal("s", 1.0)
-        m = pm.Normal("m", 0.0, s, shape=2)
-        pm.Normal("seen", m, 1.0, observed=y)
-    return model
-
-
 @pytest.fixture(scope="module", params=[None, "FAST_COMPILE"], ids=["native", "through Python"])
-def log_density(request, model):
-    return kept_log_density(model, {"mode": request.param} if request.param else None)
+def log_density(request, hierarchy):
+    return kept_log_density(hierarchy, {"mode": request.param} if request.param else None)
 
 
 AT = np.array([0.2, -0.4, 0.9])
@@ -72,22 +61,22 @@ def test_in_other_coordinates(log_density):
     assert value_at(log_density.values, AT)[1] == pytest.approx(log_density(AT)[0], rel=1e-13)
 
 
-def test_data_that_are_replaced(model, log_density):
+def test_data_that_are_replaced(hierarchy, log_density):
     target, before = log_density.values, value_at(log_density.values, AT)[1]
-    with model:
+    with hierarchy:
         pm.set_data({"y": np.array([2.0, 1.0])})
     try:
         assert log_density.refresh()
         assert value_at(target, AT)[1] == pytest.approx(log_density(AT)[0], rel=1e-13)
         assert value_at(target, AT)[1] != pytest.approx(before, rel=1e-3)
     finally:
-        with model:
+        with hierarchy:
             pm.set_data({"y": np.array([0.3, -1.1])})
         log_density.refresh()
 
 
-def test_variables_that_are_held(model):
-    some = LogDensity(["m"], model=model)
+def test_variables_that_are_held(hierarchy):
+    some = LogDensity(["m"], model=hierarchy)
     target = some.values
     for s in (0.0, 0.7):
         some.hold({"s_log__": np.array(s)})
@@ -95,14 +84,14 @@ def test_variables_that_are_held(model):
         assert value_at(target, AT[1:])[1] == pytest.approx(some(AT[1:])[0], rel=1e-13)
 
 
-def test_it_is_compiled_once_for_all_of_a_model_and_not_before(model, monkeypatch):
+def test_it_is_compiled_once_for_all_of_a_model_and_not_before(hierarchy, monkeypatch):
     made = []
     original = LogDensity._compiled
     monkeypatch.setattr(LogDensity, "_compiled", lambda self, *args: made.append(len(args[0])) or original(self, *args))
-    one = LogDensity(model=model)
+    one = LogDensity(model=hierarchy)
     assert made == [2]
     found = []
-    others = [one, one.again(model, model.initial_point()), one.again(model, model.initial_point())]
+    others = [one, one.again(hierarchy, hierarchy.initial_point()), one.again(hierarchy, hierarchy.initial_point())]
     threads = [threading.Thread(target=lambda other=other: found.append(other.values)) for other in others]
     for thread in threads:
         thread.start()
@@ -110,7 +99,7 @@ def test_it_is_compiled_once_for_all_of_a_model_and_not_before(model, monkeypatc
         thread.join()
     assert made == [2, 1] and len({target.address for target in found}) == 1
     assert len({target.data.ctypes.data for target in found}) == 3  # each reads data by itself
-    again = pickle.loads(cloudpickle.dumps(LogDensity(model=model)))
+    again = pickle.loads(cloudpickle.dumps(LogDensity(model=hierarchy)))
     assert value_at(again.values, AT)[1] == pytest.approx(one(AT)[0], rel=1e-13)
 
 
@@ -141,8 +130,8 @@ def test_errors_are_those_of_the_log_density(error, status):
     assert value_at(found.values, [0.5, 0.0]) == (Status.OK, -0.125)
 
 
-def test_kernels_count_it_and_take_what_is_not_finite_for_nothing(model):
-    log_density = kept_log_density(model)  # by which the function lives
+def test_kernels_count_it_and_take_what_is_not_finite_for_nothing(hierarchy):
+    log_density = kept_log_density(hierarchy)  # by which the function lives
     state, target = new_state(3), log_density.values
     state.current.position[:] = AT
     state.current.gradient[:] = 7.0
