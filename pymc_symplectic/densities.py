@@ -18,6 +18,7 @@ from . import differences
 from .differences import Differences
 from .names import choose
 from .native.numba import is_dispatcher
+from .native.pytensor import user_code
 from .operations import Jax, number_of, parts_of, with_gradient, without_gradient
 
 __all__ = ["density"]
@@ -308,7 +309,8 @@ def _traced(function: Callable[..., Any], q: Any, start: np.ndarray) -> Any:
     if expression is None:
         return None
     symbol = pt.dvector()
-    compiled = pytensor.function([symbol], function(symbol), mode="FAST_COMPILE", on_unused_input="ignore")
+    with user_code:
+        compiled = pytensor.function([symbol], function(symbol), mode="FAST_COMPILE", on_unused_input="ignore")
     for at in (start, start + np.linspace(0.1, 0.3, start.size)):
         number, traced = np.asarray(function(at.copy()), dtype=float), compiled(at)
         if not np.allclose(number, traced, rtol=1e-8, equal_nan=True):

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 
 from .kinetic import Profile
 from .kinetic.profile import Shape
-from .native.pytensor import machine_code
+from .native.pytensor import machine_code, user_code
 
 __all__ = ["kinetic_energy"]
 
@@ -59,7 +59,8 @@ def kinetic_energy(profile: Callable[[Any], Any], *, shape: Shape = "separable",
 
 def _scalar(s: Any, value: Any) -> Callable[[np.ndarray, float], float]:
     """``f(params, s)`` for kernels, compiled by PyTensor."""
-    raw = machine_code(pytensor.function([s], value.astype("float64"), mode="NUMBA"), required=True)
+    with user_code:
+        raw = machine_code(pytensor.function([s], value.astype("float64"), mode="NUMBA"), required=True)
 
     @numba.njit
     def function(params: np.ndarray, s: float) -> float:

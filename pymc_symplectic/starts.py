@@ -87,7 +87,7 @@ def initial_points(
     rng = np.random.default_rng(random_seed)
 
     def compiled() -> Any:
-        with of:
+        with of, user_code:
             return of.compile_fn(of.replace_rvs_by_values(of.free_RVs), inputs=of.value_vars)
 
     starts = []
@@ -151,8 +151,9 @@ def positions(
 
 def usual_start(target: LogDensity) -> tuple[Callable[[int], Any], np.ndarray]:
     """What makes the start of a chain where none is given, and which coordinates (d,) are moved from there."""
-    made: tuple[Callable[[int], Any], np.ndarray] = target.once("start", lambda: _first(target, {}))
-    return made
+    with user_code:
+        made: tuple[Callable[[int], Any], np.ndarray] = target.once("start", lambda: _first(target, {}))
+        return made
 
 
 def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int], Any], np.ndarray]:

@@ -7,6 +7,7 @@ named in `__all__`; PyTensor has no page on them.
 import dis
 import hashlib
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -63,11 +64,22 @@ __all__ = [
     "shared_storage",
     "step_of",
     "storage_of",
+    "user_code",
     "with_replaced",
     "within_blocks",
 ]
 
 _log = logging.getLogger(__name__)
+
+user_code = threading.RLock()
+"""Held wherever PyTensor compiles, and wherever a user's own Python may run: operations of a log-density or of a
+deterministic variable.
+
+Such code seldom expects two threads at once, though it may let another one run in its midst; and while PyTensor
+compiles, the mode stands in its configuration: of two threads that compile at once in different modes, one may leave
+its own there for good, and all later models would be compiled in that.  There is one lock for all models, as two of
+them may share an operation.
+"""
 
 # Compiled functions
 

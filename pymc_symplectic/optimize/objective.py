@@ -129,7 +129,8 @@ def check_model(model: pm.Model, initvals: Mapping[Any, Any] | None) -> dict[Any
 def start_of(objective: Objective, given: Mapping[Any, Any], seed: int) -> np.ndarray:
     """The position (d,) at the start."""
     usual, _ = usual_start(objective)
-    point = make_initial_point_fn(model=objective.model, overrides=dict(given))(seed) if given else usual(seed)
+    with user_code:
+        point = make_initial_point_fn(model=objective.model, overrides=dict(given))(seed) if given else usual(seed)
     for name, value in objective.to_point(objective.default_start).items():
         if np.shape(point[name]) != np.shape(value):
             raise ValueError(f"initvals: {name} has shape {np.shape(point[name])}, and should have {np.shape(value)}")
@@ -150,7 +151,8 @@ def _laplace_priors(model: pm.Model) -> tuple[dict[str, tuple[Any, Any]], bool]:
         made_from = set(ancestors(parameters))
         if not made_from & set(model.basic_RVs):
             lasting &= not any(isinstance(variable, SharedVariable) for variable in made_from)
-            location, scale = pm_compile([], parameters, mode="FAST_COMPILE")()
+            with user_code:
+                location, scale = pm_compile([], parameters, mode="FAST_COMPILE")()
             found[rv.name] = (location, scale)
     return found, lasting
 

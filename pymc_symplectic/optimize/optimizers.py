@@ -87,7 +87,8 @@ class _Update:
         gradient, rate = self._here.type("gradient"), pt.scalar("rate", dtype=self._here.dtype)
         updates = rule(loss_or_grads=[gradient], params=[self._here], learning_rate=rate)
         self._first = {cell: cell.get_value() for cell in updates if cell is not self._here}
-        self._function = pm_compile([gradient, rate], [], updates=updates)
+        with user_code:
+            self._function = pm_compile([gradient, rate], [], updates=updates)
         self._function.trust_input = True
 
     def begin(self, position: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
 
+from ..native.pytensor import user_code
 from .compilation import Compilation, opened
-from .compiled import user_code
 from .data import OtherData, run_with
 from .density import LogDensity
 from .kept import kept, kept_log_density

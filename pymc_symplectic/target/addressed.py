@@ -15,9 +15,9 @@ from pytensor.tensor.type import TensorType
 from ..kernels.address import LOGP, AddressedFunction
 from ..kernels.status import Status
 from ..native.numba import NumbaError, compile_for
-from ..native.pytensor import interprets, linker_of, machine_code, shared_storage, storage_of
+from ..native.pytensor import interprets, linker_of, machine_code, shared_storage, storage_of, user_code
 from .checks import Fork
-from .compiled import alone, array_type, mode_for, native, through_python, user_code
+from .compiled import alone, array_type, mode_for, native, through_python
 from .records import SharedData, offsets_of, with_weights_of
 from .sharing import ARITHMETIC, Errors, curable
 
@@ -71,7 +71,8 @@ class CompiledGraph:
     ) -> None:
         self.dim, self._errors, self._slopes = dim, errors, len(outputs) > 1
         mode = mode_for(outputs[:1], compile_kwargs.get("mode"))
-        self.function = pm_compile([vector], outputs, **{**compile_kwargs, "mode": mode})
+        with user_code:
+            self.function = pm_compile([vector], outputs, **{**compile_kwargs, "mode": mode})
         self.function.trust_input = True
         self.linker = linker_of(self.function)
         self._fork = Fork(outputs, self.linker)

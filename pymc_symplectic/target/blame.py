@@ -10,7 +10,7 @@ import numpy as np
 import pymc as pm
 from pytensor.graph.traversal import ancestors
 
-from .compiled import user_code
+from ..native.pytensor import user_code
 
 __all__ = ["infinite_terms", "undefined_gradient", "unpicklable_part"]
 

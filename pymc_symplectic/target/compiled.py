@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,14 +16,7 @@ from ..native.numba import NumbaError, from_cache, one_process, own_contexts, re
 from ..native.pytensor import compiles_by_numba, kept_beside
 from .indices import hidden
 
-__all__ = ["alone", "array_type", "mode_for", "native", "through_python", "user_code"]
-
-user_code = threading.RLock()
-"""Held wherever a user's own Python may run: operations of a log-density or of a deterministic variable.
-
-Such code seldom expects two threads at once, though it may let another one run in its midst.  There is one lock for all
-models, as two of them may share an operation.
-"""
+__all__ = ["alone", "array_type", "mode_for", "native", "through_python"]
 
 
 def mode_for(outputs: Sequence[Any], mode: Any = None) -> Any:

@@ -16,10 +16,11 @@ from pymc.pytensorf import join_nonshared_inputs
 from ..differences import Differences
 from ..kernels.state import Target
 from ..native.pymc import rewrite_pregrad
+from ..native.pytensor import user_code
 from .addressed import CompiledGraph, wrong_length
 from .blame import infinite_terms, undefined_gradient, unpicklable_part
 from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
-from .compiled import mode_for, user_code
+from .compiled import mode_for
 from .forces import ByDifferences, differences_of, without_gradient
 from .indices import IndexCheck, guarded, has_dims
 from .layout import Layout
@@ -105,7 +106,8 @@ class LogDensity:
         self.vars = value_variables(vars, self.model)
         point = dict(initial_point or {})
         if any(var.name not in point for var in self.model.value_vars):
-            point = {**self.model.initial_point(), **point}
+            with user_code:
+                point = {**self.model.initial_point(), **point}
         self._layout = layout = Layout({var.name: (np.shape(point[var.name]), var.dtype) for var in self.vars})
         self.dim, self.sizes, self.layout, self.lossless = layout.dim, layout.sizes, layout.shapes, layout.lossless
         self._held = {
@@ -180,7 +182,8 @@ class LogDensity:
         if self._placing is not None:
             vector, parts = self._placing
             options = {**self._compile_kwargs, "mode": mode_for(parts, self._compile_kwargs.get("mode"))}
-            self._place = pm_compile([vector], parts, on_unused_input="ignore", trust_input=True, **options)
+            with user_code:
+                self._place = pm_compile([vector], parts, on_unused_input="ignore", trust_input=True, **options)
         # what PyMC computes of each draw is evaluated in the same processes
         self._fork = Fork([*self._graph[1], *self.model.deterministics], self._full.linker)
         self._read_data()

@@ -30,6 +30,7 @@ from ..native.pytensor import (
     is_indexing,
     is_of_dims,
     is_of_tensors,
+    user_code,
     within_blocks,
 )
 
@@ -191,7 +192,8 @@ class IndexCheck:
             _refuse_outside(access, access.index.data, access.array.type.shape)
         if self._graphs:
             if self._function is None:
-                self._function = pytensor.function(self._values, self._graphs, mode=ONCE, on_unused_input="ignore")
+                with user_code:
+                    self._function = pytensor.function(self._values, self._graphs, mode=ONCE, on_unused_input="ignore")
             try:
                 found = self._function(*point)
             except IndexError:

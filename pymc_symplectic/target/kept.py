@@ -13,6 +13,7 @@ import pytensor
 
 from ..differences import Differences
 from ..native.pymc import make_initial_point_fn
+from ..native.pytensor import user_code
 from .contents import Contents, Same, variables_of
 from .density import LogDensity
 from .variables import value_variables
@@ -121,7 +122,8 @@ def kept[T: LogDensity](
                 point = entry.first(0)
                 if entry.target.fits(point):
                     return entry.target.again(model, point)
-        first = make_initial_point_fn(model=model)
+        with user_code:
+            first = make_initial_point_fn(model=model)
         point = first(0)
         target = make(point)
         if not target.keepable:

@@ -9,7 +9,8 @@ import numpy as np
 from pymc.pytensorf import compile as pm_compile
 from pytensor.graph.replace import clone_replace
 
-from .compiled import mode_for, user_code
+from ..native.pytensor import user_code
+from .compiled import mode_for
 from .density import LogDensity
 
 __all__ = ["unconstraining"]
@@ -29,7 +30,8 @@ def unconstraining(target: LogDensity) -> Callable[[Mapping[str, np.ndarray]], n
         # transforms may depend on other variables, as an interval does whose bounds are random
         given = {rv: rv.type() for rv in free}
         outputs = clone_replace(moved, given)
-        return pm_compile(list(given.values()), outputs, on_unused_input="ignore", mode=mode_for(outputs, None))
+        with user_code:
+            return pm_compile(list(given.values()), outputs, on_unused_input="ignore", mode=mode_for(outputs, None))
 
     function = target.once("unconstrained", compiled)
     dtypes = {rv.name: rv.dtype for rv in free}

@@ -12,7 +12,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.random.type import RandomGeneratorType
 
-from ..native.pytensor import machine_code, shared_storage
+from ..native.pytensor import machine_code, shared_storage, user_code
 from .compiled import alone, mode_for
 from .indices import guarded
 
@@ -46,17 +46,18 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
         every = _generators(model.unobserved_value_vars)  # so that a stream is the same, whatever else is computed
         streams = tuple(every.index(rng) for rng in generators)
         outputs = clone_replace(outputs, generators)
-    function = model.compile_fn(
-        outs=[pytensor.Out(output, borrow=True) for output in outputs],
-        inputs=[
-            *(pytensor.In(value, borrow=True) for value in values),
-            *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
-        ],
-        mode=mode_for(outputs),
-        point_fn=False,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
+    with user_code:
+        function = model.compile_fn(
+            outs=[pytensor.Out(output, borrow=True) for output in outputs],
+            inputs=[
+                *(pytensor.In(value, borrow=True) for value in values),
+                *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
+            ],
+            mode=mode_for(outputs),
+            point_fn=False,
+            on_unused_input="ignore",
+            trust_input=True,
+        )
     raw = machine_code(function)
     _, shared = shared_storage(function, given=len(values) + len(generators))
     if shared or raw is None:

@@ -1,13 +1,17 @@
 """Operations in Python run one at a time, whatever calls them, and what they raise is reported."""
 
 import threading
+import time
 from concurrent import futures
 
 import numpy as np
 import pymc as pm
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from operations import Quadratic, Squares, Workspace
 from pymc.exceptions import SamplingError
+from pytensor.compile.maker import FunctionMaker
 
 import pymc_symplectic as ps
 
@@ -65,6 +69,50 @@ def test_two_runs_at_once_that_share_an_operation():
     assert workspace.overlaps == 0
     for idata in runs:
         np.testing.assert_array_equal(idata["posterior"]["squares"].values, idata["posterior"]["x"].values ** 2)
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """How many graphs PyTensor was asked to compile while it compiled another one, in other threads."""
+    real, now, overlaps = FunctionMaker.prepare_fgraph, set(), []
+
+    def prepare(*args, **kwargs):
+        me = threading.get_ident()
+        inner = me in now
+        overlaps.append(bool(now - {me}))
+        now.add(me)
+        time.sleep(0.002)
+        try:
+            return real(*args, **kwargs)
+        finally:
+            if not inner:
+                now.discard(me)
+
+    monkeypatch.setattr(FunctionMaker, "prepare_fgraph", staticmethod(prepare))
+    return overlaps
+
+
+def everything(number):
+    """Whatever makes PyTensor compile a graph, of a model that was not compiled before."""
+    with pm.Model() as model:
+        x = pm.Normal("x", number, shape=2)
+        pm.Deterministic("twice", 2 * x)
+        pm.Normal("y", x[pm.Data("which", [0, 1, 1])], observed=np.ones(3))
+    ps.initial_points(model, 2, random_seed=1)
+    ps.kinetic_energy(lambda s: pt.sqrt(s**2 + 1 + number), shape="radial")
+    with pytest.warns(RuntimeWarning, match="did not converge"):
+        ps.gradient_descent(model=model, max_iterations=3, progressbar=False)
+    options = {**OPTIONS, "idata_kwargs": {"log_likelihood": True}}
+    ps.sample(model=model, initvals={"x": [number, 0.5]}, **options)
+
+
+def test_graphs_are_compiled_one_at_a_time(compilations):
+    """PyTensor's mode is one for all threads, and two that compile at once would leave each other's behind."""
+    before = pytensor.config.mode
+    with futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(everything, [0.25, 0.75]))
+    assert len(compilations) > 10 and not any(compilations)
+    assert pytensor.config.mode == before
 
 
 def test_the_workspace_would_notice():
