@@ -12,6 +12,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.efficiency import compile_scores
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
+from .adaptation.stranded import Gathering, Verdict
 from .adaptation.warmup import WarmUp
 from .coordinates import Coordinates
 from .kernels import chain as kernels
@@ -60,6 +61,8 @@ class Chain:
         Whether warm-up ends as soon as nothing is left to learn.  What it leaves of `tune` draws is not a number.
     thin : int, optional
         After warm-up, how many transitions make a draw; counts are of draws.
+    waits : bool, optional
+        Whether it waits at the end of its warm-up until something is said of it.
 
     Notes
     -----
@@ -74,6 +77,7 @@ class Chain:
         tune: int = 0,
         open_ended: bool = False,
         thin: int = 1,
+        waits: bool = False,
     ) -> None:
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
         self.count, self._open_ended, self._thin = 0, open_ended, thin
@@ -88,6 +92,7 @@ class Chain:
         self._use(self._warmup.outline())
         self._started = False
         self._watched = 0  # draws that have been watched
+        self._gathering = Gathering(target.dim, waits)
 
     def _use(self, plan: Plan) -> None:
         """Draw by this plan from now on."""
@@ -189,8 +194,8 @@ class Chain:
     def choice(self) -> dict[str, Any]:
         """Integrator, trajectory and metric in use, and how they were chosen, as words and numbers."""
         found = {**self._warmup.choice(self._plan.metric), "step_size": self.step_size}
-        weights = self._coordinates.centered
-        return {**found, "centered": weights} if weights else found
+        told = {"centered": self._coordinates.centered, "moved": self._gathering.moved}
+        return {**found, **{name: value for name, value in told.items() if value}}
 
     def move_to(self, position: np.ndarray) -> None:
         """Go on from another position, or from the same one on a log-density that has changed.
@@ -239,13 +244,13 @@ class Chain:
         return plan
 
     def advance(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Make `count` draws.
+        """Make `count` draws; fewer where the chain waits at the end of its warm-up.
 
         Returns
         -------
-        draws : ndarray of shape (count, d)
+        draws : ndarray of shape (n, d)
             Unconstrained positions; NaN where warm-up had ended by itself.
-        rows : ndarray of shape (count, N_COLUMNS)
+        rows : ndarray of shape (n, N_COLUMNS)
             Their statistics, by the columns of `kernels.statistics`.
 
         Raises
@@ -257,7 +262,7 @@ class Chain:
             raise RuntimeError("start the chain before it advances")
         draws, rows = np.empty((count, self.target.dim)), np.zeros((count, column.N_COLUMNS))
         made, trail = 0, self._state.trail.counters
-        while made < count:
+        while made < count and not self.waiting:
             if skipped := self._skip(draws[made:], rows[made:]):
                 made += skipped
                 continue
@@ -266,7 +271,7 @@ class Chain:
             made += drawn
             if self.count == self._next_event or trail[KEPT] >= trail[DUE]:
                 self._end_window()
-        return draws, rows
+        return draws[:made], rows[:made]
 
     def _draw(self, draws: np.ndarray, rows: np.ndarray) -> int:
         """Make draws, as many as there is room for unless something is to be learned before; returns how many."""
@@ -327,6 +332,10 @@ class Chain:
             if last or fresh.count >= self._watch.fewest:
                 self._watched = self.count
                 self._watch.after_window(fresh, system, self._state, last)
+        if self._warmup.end <= self.count:
+            at, log_jacobian = self._coordinates.outward(window.draws.copy())
+            log_density = window.log_density - log_jacobian
+            self._gathering.arrive(at, self.settings.temperature * log_density, self.settings.policy)
         if not self._plan.goes_on:
             forget(self._learning)
 
@@ -339,13 +348,29 @@ class Chain:
             self.target.raise_error()
         if not other:
             return False
+        self._begin_anew(position)
+        return True
+
+    def _begin_anew(self, position: np.ndarray) -> None:
+        """Warm up from here, with what is left of the draws for it, as if nothing had been learned."""
         trail = self._state.trail.counters
         trail[SEEN], trail[KEPT] = 0, 0
         forget(self._learning)
         self._warmup = WarmUp(self.settings, self.target.dim, self.tune, self._open_ended)
         self.move_to(position)
         self._measured(lambda: self._warmup.begin(self._lab))
-        return True
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it stands at the end of its warm-up, and draws no more before something is said of it."""
+        return self._gathering.waiting
+
+    def hear(self, verdict: Verdict) -> None:
+        """Go on from the end of warm-up; or begin it anew elsewhere, where there are draws left for it."""
+        position = self._gathering.hear(verdict)
+        if position is not None and self._warmup.leaves_time(self.count):
+            self._gathering.moved += 1
+            self._begin_anew(position)
 
     def _skip(self, draws: np.ndarray, rows: np.ndarray) -> int:
         """Pass over draws of warm-up that are not needed any more, which are no numbers; returns how many."""
@@ -377,6 +402,7 @@ class Chain:
             "pending_values": int(self._state.counters[VALUES]),
             "rng": self.rng.bit_generator.state,
             "choice": self.choice,
+            "gathering": self._gathering.snapshot(),
             **self._warmup.snapshot(),
         }
 
@@ -406,6 +432,7 @@ class Chain:
         self.target.check_process()
         self._move_in(self._coordinates.restore(snapshot["coordinates"], snapshot["position"]), snapshot["position"])
         self.count, self._started = snapshot["count"], True
+        self._gathering.restore(snapshot["gathering"])
         self._use(self._warmup.restore(snapshot))
         for memory, name in ((self._learning, "learning"), (self._state.trail, "trail")):
             for field, array in (snapshot[name] or {}).items():

@@ -15,6 +15,7 @@ import numpy as np
 from .adaptation.approach import Approach
 from .adaptation.energy import EnergyTrial
 from .adaptation.force import LEARNS, PROVES, SurrogateTrial
+from .adaptation.stranded import Gathering
 from .adaptation.warmup import WarmUp
 from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
@@ -124,6 +125,8 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
         snapshot = {**snapshot, "pending_values": 0}
     if "coordinates" not in snapshot:
         snapshot = {**snapshot, "coordinates": None}
+    if "gathering" not in snapshot:  # chains did not wait for each other
+        snapshot = {**snapshot, "gathering": Gathering(len(snapshot["position"]), False).snapshot()}
     if "approach" not in snapshot:
         snapshot = _of_windows(snapshot, settings, tune)
     if "energy" not in snapshot:
@@ -216,12 +219,23 @@ def check_snapshot(
             raise ValueError("coordinates, position is not finite")
         if not np.all((coordinates["weights"][:-1] >= 0) & (coordinates["weights"][:-1] <= 1)):
             raise ValueError("coordinates, weights are not between 0 and 1")
+    _check_gathering(snapshot["gathering"], dim)
     map_of(snapshot["metric"]).check(dim)
     _check_kinetic(snapshot["kinetic"], settings, snapshot["energy"], dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
     _check_warmup(snapshot, settings, dim, tune)
     _check_trail(snapshot, trail)
     generator_of(snapshot["rng"])
+
+
+def _check_gathering(gathering: Mapping[str, Any], dim: int) -> None:
+    levels = gathering["levels"]
+    _check_array("gathering, levels", levels, (len(levels), 3 + dim), float)
+    for name in ("judged", "moved"):
+        if not _whole(gathering[name]) or gathering[name] > len(levels):
+            raise ValueError(f"gathering, {name} is {gathering[name]!r} at {len(levels)} ends of warm-up")
+    if not np.all(np.isfinite(levels[:, 3:])):
+        raise ValueError("gathering, levels have positions that are not finite")
 
 
 def _check_kinetic(params: Any, settings: Settings, trial: Mapping[str, Any], dim: int) -> None:
@@ -289,7 +303,8 @@ def _check_warmup(snapshot: Mapping[str, Any], settings: Settings, dim: int, tun
         warmup = WarmUp(settings, dim, tune)
         due = warmup.choice(warmup.restore(snapshot).metric)
         step_size = choice.pop("step_size")
-        choice.pop("centered", None)  # in words, what the coordinates have in numbers
+        for told in ("centered", "moved"):  # in words, what coordinates and gathering have in numbers
+            choice.pop(told, None)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the tuner cannot have been like this: {type(error).__name__}: {error}") from error
     if choice != due or not np.isclose(step_size, np.exp(snapshot["learning"]["step"][LOG_MEAN_STEP])):

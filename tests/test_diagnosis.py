@@ -151,7 +151,7 @@ def test_a_run_warns_of_the_chain(stored, two_wells, tmp_path):
         r"Chain 1 of 4 stays 8\d\.?\d* nats below the others, at x = -1 \(others 1 ± .*\)\. It drew by .*with a step"
     )
     with pytest.warns(UserWarning, match=words + r".*ps\.diagnose\(idata\) has a table") as caught:
-        idata = ps.sample(model=two_wells, initvals=STARTS, **SHORT, **store)
+        idata = ps.sample(model=two_wells, initvals=STARTS, tune=1000, **SHORT, **store)
     assert [one.filename for one in caught if "Chain 1 of 4" in str(one.message)] == [__file__]
     table = ps.diagnose(idata, "x")
     assert table["elsewhere"].astype(bool).tolist() == [False, True, False, False]
@@ -163,12 +163,12 @@ def test_many_odd_chains_are_one_warning(two_wells):
     with pytest.warns(
         UserWarning, match=r"Chain 1 of 16 .*Chain 4 of 16 .*Chain 5 of 16 .* So do 2 more\. ps\.diag"
     ) as found:
-        ps.sample(model=two_wells, initvals=starts, **{**SHORT, "chains": 16, "draws": 60})
+        ps.sample(model=two_wells, initvals=starts, tune=1000, **{**SHORT, "chains": 16, "draws": 60})
     assert len([one for one in found if "nats below" in str(one.message)]) == 1
 
 
 def test_a_run_without_checks_does_not_warn(two_wells, recwarn):
-    ps.sample(model=two_wells, initvals=STARTS, compute_convergence_checks=False, **SHORT)
+    ps.sample(model=two_wells, initvals=STARTS, tune=1000, compute_convergence_checks=False, **SHORT)
     assert not [one for one in recwarn if "nats below" in str(one.message)]
 
 

@@ -90,7 +90,7 @@ class Planner:
             refreshment=self._settings.refreshment_of(trajectory).record(),
             target_accept=self._tuner.target_accept,
             tunes_step=self._settings.adapts_step_size and in_warmup,
-            learns=not self._approach.over or self._windows.left(count) > 0,
+            learns=in_warmup,
         )
 
     def by_surrogate(self, count: int, plan: Plan, metric: LinearMap, goes_on: bool) -> Plan:

@@ -140,8 +140,11 @@ class WarmUp:
 
     def may_begin_anew(self, count: int) -> bool:
         """Whether after `count` draws another approach would still come to its end in time."""
-        learns = self.approaching and not self._approach.known
-        return learns and count + self._policy.settled_draws <= self._windows.schedule.approach
+        return self.approaching and not self._approach.known and self.leaves_time(count)
+
+    def leaves_time(self, count: int) -> bool:
+        """Whether an approach that begins after `count` draws has as many as it asks for."""
+        return count + self._policy.settled_draws <= self._windows.schedule.approach
 
     @property
     def due(self) -> int:

@@ -19,6 +19,8 @@ def in_words(choice: Mapping[str, Any]) -> str:
     momenta = f"; {choice['energy']} momenta" if "energy" in choice else ""
     momenta += f", because {choice['energy_reason']}" if "energy_reason" in choice else ""
     weights = _centered(choice.get("centered", {}))
+    if "moved" in choice:
+        weights += "; begun anew where another chain was"
     if "surrogate" in choice:
         times = "1 transition" if choice["repeats"] == 1 else f"{choice['repeats']} transitions"
         return f"surrogate, a {choice['surrogate']} ({choice['features']} features), {times} to a value{weights}"

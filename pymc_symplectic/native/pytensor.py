@@ -153,12 +153,18 @@ def storage_of(variable: Any) -> list[Any]:
         return storage
 
 
+_ADDRESS_OF_SCIPY = "pytensor.link.numba.dispatch.scalar", "get_ptr_func"
+
+
 def interprets(dispatcher: Any) -> bool:
     """Whether machine code goes back into the interpreter somewhere (`numba.objmode`), for what numba cannot compile.
 
+    Functions of ``scipy.special`` do so once, for an address that they keep, which does not count: so do those of
+    NegativeBinomial and StudentT.
+
     Touches how PyTensor writes the functions that numba compiles: in Python, where one calls another by a global name
-    or from a closure, and ``objmode`` by its name.  PyTensor tells of it by a warning too, but warnings get lost where
-    another thread looks for its own.
+    or from a closure, and ``objmode`` by its name; and ``get_ptr_func`` of its dispatch of scalars, by its name.
+    PyTensor tells of it by a warning too, but warnings get lost where another thread looks for its own.
     """
     seen: set[int] = set()
     queue = [dispatcher]
@@ -168,6 +174,8 @@ def interprets(dispatcher: Any) -> bool:
             continue
         seen.add(id(python))
         if "objmode" in python.__code__.co_names:
+            if (python.__module__, python.__name__) == _ADDRESS_OF_SCIPY:
+                continue
             return True
         # by names of globals alone: an attribute may have the name of something that has nothing to do with it
         called = {step.argval for step in dis.get_instructions(python) if step.opname == "LOAD_GLOBAL"}

@@ -76,6 +76,9 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
         if runner.ended != "all draws are made":
             seen = f" ({runner.reached.words()})" if runner.reached is not None else ""
             _log.info("Sampling ended after %d draws of each chain: %s%s.", max(length - tune, 0), runner.ended, seen)
+        if moved := [str(n) for n, chain in zip(chains, adapted or [], strict=False) if "moved" in chain]:
+            which = f"Chain {moved[0]}" if len(moved) == 1 else f"Chains {', '.join(moved)}"
+            _log.info("%s came to where next to nothing of the posterior is, and began anew where another was.", which)
         _log.info("Chosen in warm-up: %s.", _counted([in_words(chain) for chain in adapted or []]))
         hint = attempt("The look at what gradients take", "the draws are returned", _worth_a_surrogate, runner.setup)
         if hint:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
+from ..adaptation.stranded import Verdict, is_waiting, verdicts
 from ..native.clock import compile_clock
 from ..recorded import longest
 from ..store import StoreError
@@ -20,6 +21,8 @@ from .task import Job, Outcome, Setup, packed, run_chain, run_task
 from .until import Reached, Until, Watcher
 
 __all__ = ["Runner"]
+
+Advance = Callable[[list[Job], Callable[[], None]], None]
 
 _TICK = 0.1  # seconds between looks at threads
 _TASK_TICK = 1.0  # and at tasks, which may be on other machines
@@ -76,20 +79,32 @@ class Runner:
         self.reached: Reached | None = None
         self.timed_out = False
         self._control, self._watcher = Control() if control is None else control, watcher
+        self._verdicts: dict[int, Verdict] = {}
 
     def jobs(self, goal: int | None = None) -> list[Job]:
         """Chains that have not failed, nor come to so many draws, those of warm-up included; None for all."""
         needed = self.setup.total if goal is None else goal
         return [
-            Job(i, state, goal)
+            Job(i, state, goal, self._verdicts.get(i))
             for i, state in enumerate(self._states)
             if i not in self.errors and int(state.get("count", 0)) < needed
         ]
 
+    def _in_warmup(self) -> list[Job]:
+        """Chains that have not come to the end of their warm-up, or begin it anew."""
+
+        def stays(number: int) -> bool:
+            verdict, gathering = self._verdicts.get(number), self._states[number].get("gathering")
+            if gathering is None or not is_waiting(gathering):
+                return False
+            return verdict is None or verdict.judged < gathering["judged"] or verdict.position is None
+
+        return [job for job in self.jobs(self.setup.tune) if not stays(job.index)]
+
     def run(
         self,
         blocks: Sequence[int],
-        advance: Callable[[list[Job], Callable[[], None]], None],
+        advance: Advance,
         show: Callable[[], None],
         between: Callable[[], None] | None = None,
     ) -> None:
@@ -107,11 +122,13 @@ class Runner:
             Called after each block.
         """
         try:
+            gathered = self._gather(advance, show)
             for draws in blocks:
-                if self._control.stopped or (self.reached and self.reached.met):
+                if not gathered or self._control.stopped or (self.reached and self.reached.met):
                     break
                 self.sink.reserve(draws)
-                if not self._come_to(draws, advance, show):
+                goal = None if draws == self.setup.draws else self.setup.tune + draws
+                if not self._all(partial(self.jobs, goal), advance, show):
                     break
                 self.whole = draws
                 self._look(whole=draws == self.setup.draws)
@@ -125,11 +142,20 @@ class Runner:
         finally:
             self._control.stop()
 
-    def _come_to(
-        self, draws: int, advance: Callable[[list[Job], Callable[[], None]], None], show: Callable[[], None]
-    ) -> bool:
-        """Whether all chains, but those that fail, have made so many draws after warm-up."""
-        goal = None if draws == self.setup.draws else self.setup.tune + draws
+    def _gather(self, advance: Advance, show: Callable[[], None]) -> bool:
+        """Whether all chains, but those that fail, have come to the end of their warm-up, none of them stranded."""
+        if not self.setup.gathers:
+            return True
+        while self._all(self._in_warmup, advance, show):
+            found = {i: state["gathering"] for i, state in enumerate(self._states)
+                     if i not in self.errors and "gathering" in state}  # fmt: skip
+            self._verdicts |= verdicts(found, self.setup.settings.policy)
+            if not self._in_warmup():
+                return True
+        return False
+
+    def _all(self, jobs: Callable[[], list[Job]], advance: Advance, show: Callable[[], None]) -> bool:
+        """Whether all these jobs, but those that fail, have come to their goals; asked for anew after each pause."""
 
         def tick() -> None:
             show()
@@ -138,17 +164,17 @@ class Runner:
                 self.timed_out = True
                 self._control.stop()
 
-        while self.jobs(goal):
+        while jobs():
             self._control.wait()
             if self._control.stopped:
                 break
             clock = _clock()
             try:
-                advance(self.jobs(goal), tick)
+                advance(jobs(), tick)
             finally:
                 self.seconds += clock()
             show()
-        return not self.jobs(goal) and len(self.errors) < len(self._states)
+        return not jobs() and len(self.errors) < len(self._states)
 
     def _look(self, whole: bool) -> None:
         """See whether the draws of all blocks so far meet the goals, if there are any."""

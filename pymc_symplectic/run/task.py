@@ -16,6 +16,7 @@ import cloudpickle
 import numpy as np
 from pymc.exceptions import SamplingError
 
+from ..adaptation.stranded import Verdict
 from ..chain import Chain
 from ..kernels import statistics as column
 from ..recorded import RecordedVariables
@@ -48,6 +49,8 @@ class Setup:
     """Whether warm-up ends by itself, after `tune` draws at the latest."""
     thin: int = 1
     """Of how many transitions after warm-up one is kept."""
+    gathers: bool = False
+    """Whether chains wait for each other at the end of warm-up, where those that are stranded are moved."""
 
     @property
     def total(self) -> int:
@@ -61,11 +64,12 @@ class Setup:
 
     def chain(self, state: Mapping[str, Any]) -> Chain:
         """A chain with the generator of this state, which has not begun."""
-        return Chain(self.target, self.settings, generator_of(state["rng"]), self.tune, self.open_ended, self.thin)
+        sizes = self.tune, self.open_ended, self.thin, self.gathers
+        return Chain(self.target, self.settings, generator_of(state["rng"]), *sizes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what is compiled."""
-        sizes = self.tune, self.draws, self.open_ended, self.thin
+        sizes = self.tune, self.draws, self.open_ended, self.thin, self.gathers
         return Setup, (self.target, self.settings, self.var_names, *sizes)
 
 
@@ -78,6 +82,8 @@ class Job:
     """A `Chain.snapshot`, or ``{"rng": ..., "position": ...}`` of a chain that has not begun."""
     goal: int | None = None
     """Draws to come to, those of warm-up included; None for all."""
+    verdict: Verdict | None = None
+    """What is said of it at the end of its warm-up, if it waits there."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def run_chain(
     report: Callable[[Progress], None],
     stopped: Callable[[], bool],
 ) -> Mapping[str, Any]:
-    """Run one chain to the goal of its job, or until it is stopped.
+    """Run one chain to the goal of its job, or until it is stopped, or waits for the others.
 
     Parameters
     ----------
@@ -130,6 +136,8 @@ def begin(setup: Setup, job: Job) -> Chain:
         chain.restore(job.state)
     else:
         chain.start(np.asarray(job.state["position"], dtype=float))
+    if job.verdict is not None:
+        chain.hear(job.verdict)
     return chain
 
 
@@ -140,13 +148,13 @@ def advance_to(
     report: Callable[[Progress], None],
     stopped: Callable[[], bool],
 ) -> None:
-    """Draw until the chain has made `total` draws or is stopped, in blocks of tens of milliseconds.
+    """Draw until the chain has made `total` draws, is stopped, or waits, in blocks of tens of milliseconds.
 
     Blocks are of warm-up or of sampling, never of both; their length makes no difference to the draws.
     """
     length, divergences = 1, 0
     most = max(1, _BLOCK_BYTES // (8 * (chain.target.dim + column.N_COLUMNS)))
-    while chain.count < total and not stopped():
+    while chain.count < total and not chain.waiting and not stopped():
         tuning = chain.count < chain.tune
         length = min(length, (chain.tune if tuning else total) - chain.count)
         began = time.perf_counter()

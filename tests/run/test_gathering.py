@@ -1,0 +1,144 @@
+"""Chains that wait for each other at the end of warm-up, where those that are stranded begin anew."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+
+import pymc_symplectic as ps
+from pymc_symplectic.run import task
+from pymc_symplectic.run.task import Setup
+from pymc_symplectic.store import Store
+
+from . import SHORT, assert_same_draws, run
+
+AWAY = 20.0
+
+
+def two_places(below, sd=1.0, dim=4):
+    """A standard normal, and a normal elsewhere, so many nats below it at their tops."""
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=dim, initval=np.zeros(dim))
+        other = -below - 0.5 * (((x - AWAY) / sd) ** 2).sum()
+        pm.Potential("p", pt.logaddexp(-0.5 * (x**2).sum(), other))
+    return model
+
+
+def begun(dim=4):
+    """From the first place two chains, and two from the other one."""
+    return [{"x": np.full(dim, place)} for place in (0.0, AWAY, AWAY, 0.0)]
+
+
+def moved(idata):
+    return [chain.get("moved", 0) for chain in json.loads(idata.posterior.attrs["sampler"])["chains"]]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return two_places(30.0)
+
+
+ARGUMENTS = {"tune": None, "initvals": begun(), "discard_tuned_samples": False}
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return run(model, **ARGUMENTS)
+
+
+def test_all_draws_are_from_where_the_posterior_is(expected):
+    assert abs(expected.posterior["x"]).max() < 10
+    assert moved(expected) == [0, 1, 1, 0]
+    assert (ps.diagnose(expected)["elsewhere"] == "").all()
+
+
+def test_what_it_takes_is_counted(expected):
+    """Both warm-ups of a chain that was moved are there, and their gradients are."""
+    place = expected["warmup_posterior"]["x"].mean("x_dim_0").to_numpy()
+    gradients = expected["warmup_sample_stats"]["n_gradients"].to_numpy()
+    for chain in (1, 2):
+        away = place[chain] > AWAY / 2
+        first = int(away.sum())
+        assert away[:first].all() and 40 < first < np.isfinite(place[chain]).sum() - 40
+        assert (gradients[chain, : first + 40] > 0).all()
+
+
+def test_it_is_told(model, caplog):
+    with caplog.at_level("INFO", "pymc_symplectic"):
+        idata = run(model, **ARGUMENTS, quiet=False)
+    assert (
+        "Chains 1, 2 came to where next to nothing of the posterior is, and began anew where another was."
+        in caplog.messages
+    )
+    assert ps.diagnose(idata)["chosen"].str.contains("begun anew where another chain was").tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_same_wherever_chains_run(model, expected, pool, tmp_path):
+    for how in (
+        {"cores": 3},
+        {"executor": pool},
+        {"store": tmp_path / "a"},
+        {"executor": pool, "store": tmp_path / "b"},
+    ):
+        assert_same_draws(run(model, **ARGUMENTS, **how), expected)
+
+
+@pytest.mark.parametrize("count", [60, 130, 200, 1000, 1010])
+def test_the_same_after_a_stop_at_any_instant(model, expected, tmp_path, count, monkeypatch):
+    """One chain may have heard what is said of it then, and gone on, while others still wait."""
+    store = tmp_path / "run.zarr"
+    monkeypatch.setattr(Setup, "total", count)
+    run(model, **ARGUMENTS, store=store)
+    monkeypatch.undo()
+    assert min(Store.open(store).counts()) >= min(count, 100)
+    assert_same_draws(run(model, **ARGUMENTS, store=store), expected)
+
+
+def test_in_the_background_and_paused(model, expected):
+    held = ps.start(model=model, **{**SHORT, "chains": 4, "cores": 2, **ARGUMENTS})
+    held.pause()
+    held.resume()
+    assert_same_draws(held.result(), expected)
+
+
+def test_goals_are_of_draws_after_it(model):
+    idata = run(model, **ARGUMENTS | {"draws": 2000, "until": ps.Until(ess=300)})
+    assert moved(idata) == [0, 1, 1, 0] and ps.min_ess(idata)["ess"].min() > 270
+
+
+@pytest.mark.parametrize(
+    "other", [two_places(1.0), two_places(40.0, sd=10.0, dim=20)], ids=["as high", "lower, and as large as it is low"]
+)
+def test_other_modes_are_left_alone(other):
+    idata = run(other, **ARGUMENTS | {"initvals": begun(other.initial_point()["x"].size)})
+    assert moved(idata) == [0] * 4
+
+
+def test_so_are_chains_that_do_not_tune_themselves(model):
+    for options in ({"policy": dataclasses.replace(ps.Policy(), stranded_gap=math.inf)}, {"tune": 300}):
+        idata = run(model, **ARGUMENTS | options)
+        assert moved(idata) == [0] * 4
+        np.testing.assert_allclose(idata.posterior["x"].mean(("draw", "x_dim_0")), [0, AWAY, AWAY, 0], atol=2)
+
+
+def test_a_chain_that_fails_is_not_waited_for(model, monkeypatch):
+    real = task.begin
+
+    def begin(setup, job):
+        if job.index == 3:
+            raise RuntimeError("out of order")
+        return real(setup, job)
+
+    monkeypatch.setattr(task, "begin", begin)
+    with pytest.warns(UserWarning, match="Chain 3 failed"):
+        idata = run(model, **ARGUMENTS)
+    assert moved(idata) == [0, 1, 1]
