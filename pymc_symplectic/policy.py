@@ -250,8 +250,8 @@ class Policy:
     """and by how many nats one has to be below another, its volume counted, to be moved there,"""
     stranded_spread: float = 3.0
     """and by so many standard deviations of the log-density there; ``math.inf`` for none to be moved.  Four chains from
-    U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra one and eight of eight runs come to an
-    R-hat of 1.01, and of hmm_drive_0 none and four of four, for as many gradients."""
+    U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra eight and three of eight runs come to an
+    R-hat of 1.01, and of hmm_drive_0 four and none of four, for as many gradients."""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True
