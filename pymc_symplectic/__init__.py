@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # for whoever reads types; Python comes to each name, and to 
     from .stein import gradient_tests
     from .step import HMC
     from .store import StoreError, open_run
+    from .surrogates import LearnedDensity
     from .trajectories import FixedSteps, FixedTime, NoUTurn, Surrogate
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Integrator",
     "Learned",
     "LearnedChain",
+    "LearnedDensity",
     "LowRank",
     "NoUTurn",
     "Partial",
@@ -107,6 +109,7 @@ _PLACES = {
     "stein": ("gradient_tests",),
     "step": ("HMC",),
     "store": ("StoreError", "open_run"),
+    "surrogates": ("LearnedDensity",),
     "trajectories": ("FixedSteps", "FixedTime", "NoUTurn", "Surrogate"),
 }
 """The modules that names are in; all other names are those of modules."""

@@ -59,8 +59,8 @@ class Differences:
     ----------
     .. [1] P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright (1983). Computing forward-difference intervals for
        numerical optimization. SIAM Journal on Scientific and Statistical Computing 4(2), 310-321.
-    .. [2] R. M. Neal (2011). MCMC using Hamiltonian dynamics. Handbook of Markov Chain Monte Carlo, chapter 5, section
-       5.5.2.
+    .. [2] R. M. Neal (2011). MCMC using Hamiltonian dynamics. Handbook of Markov Chain Monte Carlo, chapter 5, on
+       trajectories by fast approximations.
 
     Examples
     --------

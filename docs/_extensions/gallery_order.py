@@ -12,6 +12,7 @@ ORDER = (
     "hierarchy_before_and_after.py",
     "forecast_from_last_month.py",
     "ridge_hyperparameters.py",
+    "learned_force.py",
     "neural_network.py",
     "energy_based_model.py",
     "at_scale_threads.py",

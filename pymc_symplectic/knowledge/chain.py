@@ -88,6 +88,15 @@ class LearnedChain:
         return str(self.choice.get("energy", ""))
 
     @property
+    def surrogate(self) -> LearnedDensity | None:
+        """The log-density that its trajectories ran on; None where they ran on that of the model.
+
+        It is of the coordinates that the chain moves in, which are the unconstrained ones of the model but for
+        `weights`, and of what was sampled, at the run's temperature.
+        """
+        return None if self.density is None else LearnedDensity.of_params(self.density)
+
+    @property
     def scale(self) -> np.ndarray:
         """The standard deviation (d,) of each coordinate, by the metric."""
         return np.sqrt(self.metric.variance(self.position.size))

@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..kernels.state import Target
-from ..kernels.surrogate import address_of_surrogate, expansion_of, room_for, surrogate_log_density
+from ..kernels.chain import evaluate_start
+from ..kernels.state import Target, new_state
+from ..kernels.surrogate import address_of_surrogate, expansion_of, room_for
 from .features import Features, monomials, some_ridges
 
 __all__ = ["LearnedDensity"]
@@ -16,9 +17,11 @@ __all__ = ["LearnedDensity"]
 _WHOLE = 2**31  # no count of anything is larger
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LearnedDensity:
-    r"""A learned log-density log π̂(q) = c - E(|z|) + f(z), with z = L⁻¹(q - μ).
+    r"""A log-density that `Surrogate` trajectories run on: log π̂(q) = c - E(|z|) + f(z), with z = L⁻¹(q - μ).
+
+    `LearnedChain.surrogate` has that of each chain of a run.
 
     Attributes
     ----------
@@ -77,11 +80,35 @@ class LearnedDensity:
         parts.amplitudes[:] = self.coefficients[features.terms + 1 :]
         return Target(address_of_surrogate(), data)
 
-    def at(self, position: np.ndarray) -> tuple[float, np.ndarray]:
-        """Log π̂ and its gradient (d,) at a position (d,)."""
-        gradient, value = np.empty(self.dim), np.empty(1)
-        surrogate_log_density(self.target.data, np.asarray(position, dtype=float), gradient, value)
-        return float(value[0]), gradient
+    def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log π̂ and its gradient, the learned force.
+
+        Parameters
+        ----------
+        positions : array_like of shape (..., d)
+            q, finite.
+
+        Returns
+        -------
+        values : ndarray of shape (...)
+            With the constant that log π has of the model.
+        gradients : ndarray of shape (..., d)
+
+        Raises
+        ------
+        ValueError
+            When positions are not of this shape, or not finite.
+        """
+        places = np.asarray(positions, dtype=float)
+        if places.shape[-1:] != (self.dim,) or not np.isfinite(places).all():
+            raise ValueError(f"positions must be finite numbers of shape (..., {self.dim}), got {places.shape}")
+        values, gradients = np.empty(places.shape[:-1]), np.empty(places.shape)
+        target, state = self.target, new_state(self.dim)
+        for at in np.ndindex(values.shape):
+            state.current.position[:] = places[at]
+            evaluate_start(target, state)
+            values[at], gradients[at] = state.current.value[0], state.current.gradient
+        return values[()], gradients
 
     @property
     def params(self) -> np.ndarray:
@@ -111,3 +138,6 @@ class LearnedDensity:
             raise ValueError(f"a surrogate by a {features} has {sizes[-1] + 4} parameters, got {vector.size}")
         _, mean, factor, coefficients, limits = np.split(vector, sizes)
         return cls(features, mean, factor.reshape(dim, dim), coefficients, limits)
+
+    def __repr__(self) -> str:
+        return f"LearnedDensity: {self.features}, of {self.dim} coordinates"

@@ -159,6 +159,17 @@ def test_what_was_learned_is_drawn_by_at_once(rich_model, first, tmp_path):
         assert idata.sample_stats["acceptance_rate"].mean() > 0.8
 
 
+def test_the_learned_force_is_there_to_be_looked_at(rich_model, first, target):
+    draws = first.posterior.isel(chain=0)
+    places = np.stack([draws["slope"], np.log(draws["sigma"])], axis=-1)
+    values, gradients = zip(*map(target, places), strict=True)
+    chain = ps.learned(first).chains[0]
+    learned, slopes = chain.surrogate.at(places)
+    assert np.median(abs(learned - values)) < 0.05
+    assert np.median(abs(slopes - gradients)) < 0.1 * np.std(gradients)
+    assert replace(chain, density=None).surrogate is None
+
+
 def test_what_was_learned_proves_itself_where_there_is_a_warm_up(rich_model, first):
     idata = run(rich_model, tune=None, draws=20, chains=2, learned=ps.learned(first), discard_tuned_samples=False)
     assert all(len(chain["surrogate_rounds"]) == 1 for chain in chosen(idata))
