@@ -219,7 +219,7 @@ rows[0, 2].set(title="Error of the log-density")
 rows[1, 0].set(xlabel="first coordinate")
 rows[1, 1].set(xlabel="true")
 rows[1, 2].set(xlabel="distance |z|")
-rows[0, 2].legend(frameon=False, loc="upper left", markerscale=3)
+rows[0, 2].legend(frameon=False, loc="lower right", markerscale=3)
 
 # %%
 # Dashed is how far the points reached that it was learned from.  Where there were many, errors are hundredths of a nat

@@ -26,7 +26,7 @@ class LearnedDensity:
     Attributes
     ----------
     features : Features
-        Of f.
+        The monomials and ridges that f is a sum of.
     mean : ndarray of shape (d,)
         μ.
     factor : ndarray of shape (d, d)
