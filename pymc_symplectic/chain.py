@@ -365,6 +365,11 @@ class Chain:
         """Whether it stands at the end of its warm-up, and draws no more before something is said of it."""
         return self._gathering.waiting
 
+    @property
+    def gathering(self) -> dict[str, Any]:
+        """The ends of warm-up that it has come to, as of the snapshot of a `Gathering`."""
+        return self._gathering.snapshot()
+
     def hear(self, verdict: Verdict) -> None:
         """Go on from the end of warm-up; or begin it anew elsewhere, where there are draws left for it."""
         position = self._gathering.hear(verdict)
@@ -402,7 +407,7 @@ class Chain:
             "pending_values": int(self._state.counters[VALUES]),
             "rng": self.rng.bit_generator.state,
             "choice": self.choice,
-            "gathering": self._gathering.snapshot(),
+            "gathering": self.gathering,
             **self._warmup.snapshot(),
         }
 

@@ -7,15 +7,17 @@ as ``target_accept=0.9``, of the sampler or of one of these: ``ours-dense-bcss2`
 
 import ast
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import pymc_symplectic as ps
 from benchmarks.samplers.problem import Problem, Run, Sample
+from pymc_symplectic.adaptation.stranded import Verdict, verdicts
 from pymc_symplectic.adaptation.words import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
@@ -77,6 +79,12 @@ class Part(NamedTuple):
     rows: np.ndarray
     seconds: float
 
+    @classmethod
+    def of(cls, parts: Sequence[Self]) -> Self:
+        """One after the other."""
+        positions, rows, seconds = zip(*parts, strict=True)
+        return cls(np.concatenate(positions), np.concatenate(rows), sum(seconds))
+
     @property
     def gradients(self) -> int:
         """How many were evaluated."""
@@ -91,17 +99,41 @@ class Part(NamedTuple):
 def advance(
     problem: Problem, settings: Settings, draws: int, tune: int | None, chains: int, seed: int
 ) -> Iterator[tuple[Chain, Part, Part]]:
-    """Run one chain after another; each with its warm-up, which ends by itself where `tune` is None, and sampling."""
+    """Run one chain after another: the warm-ups, and the sampling.
+
+    Where `tune` is None, warm-up ends by itself, and chains that are stranded then begin anew, as in
+    `pymc_symplectic.sample`.
+    """
     most = settings.policy.most_draws if tune is None else tune
     seeds = np.random.SeedSequence(seed).spawn(chains)
-    for start, child in zip(problem.starts(chains, seed), seeds, strict=True):
-        chain = Chain(problem.target_for(settings), settings, np.random.default_rng(child), most, tune is None)
+    made: list[Chain] = []
+    warmups: list[list[Part]] = [[] for _ in range(chains)]
+
+    def take(number: int, step: Callable[[Chain], tuple[np.ndarray, np.ndarray]]) -> Part:
         began = time.process_time()
-        chain.start(start)
-        warmup = chain.advance(most)
-        middle = time.process_time()
-        sampling = chain.advance(draws)
-        yield chain, Part(*warmup, middle - began), Part(*sampling, time.process_time() - middle)
+        drawn = step(made[number])
+        return Part(*drawn, time.process_time() - began)
+
+    for number, (start, child) in enumerate(zip(problem.starts(chains, seed), seeds, strict=True)):
+        ends, gathers = tune is None, tune is None and chains > 1
+        target, rng = problem.target_for(settings), np.random.default_rng(child)
+        made.append(Chain(target, settings, rng, most, ends, waits=gathers))
+        warmups[number].append(take(number, partial(_begun, start, most)))
+    while said := verdicts(dict(enumerate(chain.gathering for chain in made)), settings.policy):
+        for number, verdict in said.items():
+            warmups[number].append(take(number, partial(_told, verdict)))
+    for number, chain in enumerate(made):
+        yield chain, Part.of(warmups[number]), take(number, lambda chain: chain.advance(draws))
+
+
+def _begun(start: np.ndarray, most: int, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    chain.start(start)
+    return chain.advance(most)
+
+
+def _told(verdict: Verdict, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    chain.hear(verdict)
+    return chain.advance(chain.tune - chain.count)
 
 
 def prepare(problem: Problem, options: Options) -> Sample:
