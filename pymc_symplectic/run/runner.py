@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..adaptation.stranded import Verdict, is_waiting, verdicts
+from ..chain import Chain
 from ..native.clock import compile_clock
 from ..recorded import longest
 from ..store import StoreError
@@ -17,7 +18,7 @@ from ..threads import one_thread
 from .control import Control
 from .progress import Progress
 from .sink import Sink
-from .task import Job, Outcome, Setup, packed, run_chain, run_task
+from .task import Job, Outcome, Setup, go_on, packed, run_task
 from .until import Reached, Until, Watcher
 
 __all__ = ["Runner"]
@@ -80,6 +81,7 @@ class Runner:
         self.timed_out = False
         self._control, self._watcher = Control() if control is None else control, watcher
         self._verdicts: dict[int, Verdict] = {}
+        self._chains: dict[int, tuple[Mapping[str, Any], Chain]] = {}
 
     def jobs(self, goal: int | None = None) -> list[Job]:
         """Chains that have not failed, nor come to so many draws, those of warm-up included; None for all."""
@@ -141,6 +143,7 @@ class Runner:
             self.reached = None
         finally:
             self._control.stop()
+            self._chains.clear()
 
     def _gather(self, advance: Advance, show: Callable[[], None]) -> bool:
         """Whether all chains, but those that fail, have come to the end of their warm-up, none of them stranded."""
@@ -243,7 +246,12 @@ class Runner:
             self.progress[job.index] = replace(progress, divergences=before + progress.divergences)
 
         try:
-            self._ended(job.index, run_chain(self.setup, job, self.sink, report, lambda: self._control.halted))
+            # a chain is kept, to be spared its beginning, while its state is the one that it left
+            left, chain = self._chains.pop(job.index, (None, None))
+            chain = chain if left is job.state else None
+            chain, snapshot = go_on(self.setup, job, chain, self.sink, report, lambda: self._control.halted)
+            self._ended(job.index, snapshot)
+            self._chains[job.index] = snapshot, chain
         except Exception as error:
             self.errors[job.index] = error
             if isinstance(error, StoreError):  # all other chains would meet it too

@@ -28,7 +28,7 @@ from ..threads import one_thread
 from .progress import Progress
 from .sink import ChainSink, OpenInTask, SentDraws, Write
 
-__all__ = ["Job", "Outcome", "Setup", "packed", "run_chain", "run_task"]
+__all__ = ["Job", "Outcome", "Setup", "go_on", "packed", "run_chain", "run_task"]
 
 _BLOCK_SECONDS = 0.03
 _BLOCK_BYTES = 2**22
@@ -122,22 +122,34 @@ def run_chain(
     dict
         The snapshot of the chain at its end.
     """
+    return go_on(setup, job, None, sink, report, stopped)[1]
+
+
+def go_on(
+    setup: Setup,
+    job: Job,
+    chain: Chain | None,
+    sink: ChainSink,
+    report: Callable[[Progress], None],
+    stopped: Callable[[], bool],
+) -> tuple[Chain, Mapping[str, Any]]:
+    """The same of a chain that is there already, in the state of the job, and may be gone on with afterwards."""
     with guard(setup.target):
-        chain = begin(setup, job)
+        chain = begin(setup, job) if chain is None else chain
+        if job.verdict is not None:
+            chain.hear(job.verdict)
     with sink.writer(job.index, chain) as write:
         advance_to(chain, setup.total if job.goal is None else job.goal, write, report, stopped)
-    return chain.snapshot()
+    return chain, chain.snapshot()
 
 
 def begin(setup: Setup, job: Job) -> Chain:
-    """A chain in the state of a job, ready to go on."""
+    """A chain in the state of a job."""
     chain = setup.chain(job.state)
     if "count" in job.state:
         chain.restore(job.state)
     else:
         chain.start(np.asarray(job.state["position"], dtype=float))
-    if job.verdict is not None:
-        chain.hear(job.verdict)
     return chain
 
 
