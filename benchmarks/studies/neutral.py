@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import report, study
+from benchmarks import figures, report, study
 from benchmarks.models import stan_programs
 from benchmarks.models.posterior import Posterior
 from benchmarks.models.stan_programs import POSITION, StanPosterior
@@ -193,13 +193,47 @@ def tables(records: Sequence[Record]) -> str:
     return "\n\n".join(parts)
 
 
+def strip(records: Sequence[Record], sampler: str = OURS) -> Any:
+    """A figure of all posteriors side by side: efficiencies with warm-up, and whether all gates are passed."""
+    from matplotlib.figure import Figure
+
+    failed, found = failures(records), ratios(records, warmup=True)
+    names = [name for name, of in found if of == sampler and found[name, of] > 0]
+    names.sort(key=lambda name: found[name, sampler])
+    made = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = made.subplots()
+    axes.axhline(1, color="0.3", linewidth=1)
+    looks = figures.looks([sampler, *BASELINE])
+    for name, (colour, _) in list(looks.items())[::-1]:
+        own = name == sampler
+        for passes in (True, False):
+            places = [i for i, where in enumerate(names) if (not failed.get((where, name), {_ERROR})) == passes]
+            heights = [found.get((names[i], name), math.nan) for i in places]
+            said = f"{name}, passes all gates" if passes else f"{name}, fails one or more"
+            label = said if own else name if passes else None
+            look = {"s": 28 if own else 9, "color": colour, "facecolor": colour if passes else "white"}
+            axes.scatter(places, heights, linewidth=0.9, label=label, zorder=2 + own, **look)
+    axes.set_yscale("log")
+    figures.plain_numbers(axes.yaxis)
+    figures.bare(axes)
+    axes.grid(axis="y", color="0.9")
+    axes.set_xticks([])
+    axes.set_xlabel(f"{len(names)} posteriors, by what {sampler} makes of them")
+    axes.set_ylabel("effective draws per gradient,\nto the better of nutpie's two")
+    mean = _mean([found[name, sampler] for name in names])
+    axes.set_title(f"{mean:.2g} times as many in geometric mean, warm-up counted", loc="left", fontsize="medium")
+    axes.legend(frameon=False, fontsize="small", ncols=2, loc="upper left", reverse=True)
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, run what is missing and print the tables."""
+    """Read the command line, run what is missing, print the tables, and save the figure."""
     parser = study.parser(
         "neutral", __doc__, samplers=list(SAMPLERS), seeds=[0, 1, 2], draws=1000, chains=4, results=RESULTS,
         posteriordb=None,
     )  # fmt: skip
     parser.add_argument("--posteriors", nargs="+", metavar="NAME", help="default: all that have a Stan program")
+    parser.add_argument("--figure", type=Path, help="file of the figure; default: neutral.png among the results")
     parser.add_argument(
         "--httpstan", type=Path, metavar="FOLDER", help=f"default: the environment variable {stan_programs.HTTPSTAN}"
     )
@@ -221,3 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     order = {sampler: place for place, sampler in enumerate(chosen.samplers)}
     print("\n" + tables(sorted(records, key=lambda record: (record["posterior"], order[record["sampler"]]))))
+    if {OURS, *BASELINE} <= {record["sampler"] for record in records}:
+        file = chosen.figure or chosen.results / "neutral.png"
+        strip(records).savefig(file, dpi=150)
+        print(f"\nFigure: {file}")

@@ -268,6 +268,17 @@ def test_ratios_are_to_the_better_of_two():
     assert "1.00 / 2.00" in shown and "R-hat 1" in shown and "- b-b: R-hat (stan)" in shown
 
 
+def test_the_figure_shows_what_passes():
+    good = record("ours", ess={"bulk": 900.0, "tail": 900.0, "squares": 800.0})
+    base = [record(name, posterior) for posterior in ("a-a", "b-b") for name in neutral.BASELINE]
+    (axes,) = neutral.strip([good, record("ours", "b-b", r_hat=1.5), *base]).axes
+    shown = {one.get_label(): one for one in axes.collections}
+    np.testing.assert_allclose(shown["ours, passes all gates"].get_offsets(), [[1, 2]])
+    np.testing.assert_allclose(shown["ours, fails one or more"].get_offsets(), [[0, 1]])
+    assert shown["ours, fails one or more"].get_facecolor()[0, :3].tolist() == [1, 1, 1]
+    assert axes.get_title("left").startswith("1.4 times") and axes.get_xlabel().startswith("2 posteriors")
+
+
 # With Stan itself
 
 HOME = os.environ.get(stan_programs.HTTPSTAN) or importlib.util.find_spec("httpstan")
