@@ -12,7 +12,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.efficiency import compile_scores
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
-from .adaptation.stranded import Gathering, Verdict
+from .adaptation.stranded import Gathering, Verdict, log_volume_of
 from .adaptation.warmup import WarmUp
 from .coordinates import Coordinates
 from .kernels import chain as kernels
@@ -332,10 +332,11 @@ class Chain:
             if last or fresh.count >= self._watch.fewest:
                 self._watched = self.count
                 self._watch.after_window(fresh, system, self._state, last)
-        if self._warmup.end <= self.count:
-            at, log_jacobian = self._coordinates.outward(window.draws.copy())
-            log_density = window.log_density - log_jacobian
-            self._gathering.arrive(at, self.settings.temperature * log_density, self.settings.policy)
+        if self._warmup.end <= self.count and len(window.draws):
+            # at the run's temperature, as the places are; coordinates stretch what they hold
+            _, stretched = self._coordinates.outward(window.draws.copy())
+            volume = log_volume_of(window.draws, self.metric) + float(stretched.mean())
+            self._gathering.arrive(window.log_density - stretched, volume, self.position, self.settings.policy)
         if not self._plan.goes_on:
             forget(self._learning)
 

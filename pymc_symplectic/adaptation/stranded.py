@@ -4,12 +4,13 @@ A chain whose place is metastable cannot know: all that it learns fits.  It stay
 good, and if it leaves, then with a step size that does not fit.  But chains side by side know.  By the draws at the end
 of a warm-up, a place holds about
 
-    log ∫ π ≈ E[log π] + Σ log sd + d/2 · log 2πe,
+    log ∫ π ≈ E[log π] + log |det L| + Σ log sd(L⁻¹ q) + d/2 · log 2πe
 
-exactly so if it is normal and uncorrelated.  A chain whose place is lower than that of another one by so many nats that
-its volume does not make up for it is moved to where that one is, and begins its warm-up anew.  It is a start like any
-other: draws that count come after it.  So populations of particles move on (Cappé, Guillin, Marin, Robert 2004), and
-modes that Pathfinder finds are weighed (Zhang, Carpenter, Gelman, Vehtari 2022, section 2.3).
+by the map L of the metric, exactly so if it is normal and L⁻¹ q are uncorrelated.  A chain whose place is lower than
+that of another one by so many nats that its volume does not make up for it is moved to where that one is, and begins
+its warm-up anew.  It is a start like any other: draws that count come after it.  So populations of particles move on
+(Cappé, Guillin, Marin, Robert 2004), and so starts are drawn from several paths of Pathfinder (Zhang, Carpenter,
+Gelman, Vehtari 2022).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..kernels.linear import LinearMap
 from ..policy import Policy
 
-__all__ = ["Gathering", "Verdict", "verdicts"]
+__all__ = ["Gathering", "Verdict", "is_waiting", "log_volume_of", "verdicts"]
 
 _HEIGHT, _SPREAD, _VOLUME = range(3)  # of a level; what follows is the latest draw
 
@@ -47,7 +49,7 @@ class Gathering:
     Attributes
     ----------
     levels : ndarray of shape (k, 3 + d)
-        Of each end: the mean log-density, its standard deviation, Σ log sd of all parameters, and the latest draw.
+        Of each end: the mean log-density, its standard deviation, the logarithm of the volume, and the latest draw.
     judged : int
         For how many of these there has been a verdict.
     moved : int
@@ -64,13 +66,12 @@ class Gathering:
         """Whether the chain stands at the end of its warm-up, and waits for what is said of it."""
         return self._waits and len(self.levels) > self.judged
 
-    def arrive(self, draws: np.ndarray, log_density: np.ndarray, policy: Policy) -> None:
-        """Take the latest draws (n, d) of a warm-up that has ended, and their log-densities (n,), all of the model."""
-        if not self._waits or len(draws) < policy.stranded_draws:
-            return
-        with np.errstate(all="ignore"):
-            heights = log_density.mean(), log_density.std(), np.log(draws.std(axis=0)).sum()
-        self.levels = np.vstack([self.levels, [*heights, *draws[-1]]])
+    def arrive(self, log_density: np.ndarray, log_volume: float, latest: np.ndarray, policy: Policy) -> None:
+        """Take the log-densities (n,) of the latest draws of a warm-up that has ended, and the last of them (d,)."""
+        if self._waits and len(log_density) >= policy.stranded_draws:
+            with np.errstate(invalid="ignore"):
+                level = [log_density.mean(), log_density.std(), log_volume, *latest]
+            self.levels = np.vstack([self.levels, level])
 
     def hear(self, verdict: Verdict) -> np.ndarray | None:
         """Where the chain is to begin anew by a verdict that it has waited for; None for nowhere."""
@@ -87,6 +88,12 @@ class Gathering:
         """Become what `snapshot` describes."""
         self.levels = snapshot["levels"].copy()
         self.judged, self.moved = snapshot["judged"], snapshot["moved"]
+
+
+def log_volume_of(draws: np.ndarray, metric: LinearMap) -> float:
+    """Log |det L| + Σ log sd(L⁻¹ q) of draws q (n, d)."""
+    with np.errstate(divide="ignore"):
+        return metric.log_volume(draws.shape[1]) + float(np.log(metric.solve(draws).std(axis=0)).sum())
 
 
 def is_waiting(gathering: Mapping[str, Any]) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pymc_symplectic import Policy
-from pymc_symplectic.adaptation.stranded import Gathering, Verdict, verdicts
+from pymc_symplectic.adaptation.stranded import Gathering, Verdict, log_volume_of, verdicts
+from pymc_symplectic.kernels.linear import DenseMap, DiagonalMap, LowRankMap
 
 DIM = 3
 
@@ -16,8 +17,27 @@ def gathering(height, sd=1.0, *, at=0.0, rounds=1, waits=True):
     rng, found = np.random.default_rng(0), Gathering(DIM, waits)
     for _ in range(rounds):
         z = rng.normal(size=(60, DIM))
-        found.arrive(at + sd * z, height + (DIM - (z**2).sum(axis=1)) / 2, Policy())
+        draws = at + sd * z
+        volume = log_volume_of(draws, DiagonalMap(np.full(DIM, 7.0)))
+        found.arrive(height + (DIM - (z**2).sum(axis=1)) / 2, volume, draws[-1], Policy())
     return found
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "dense", "low_rank"])
+def test_volume(kind):
+    """That of a normal, by a metric that fits its correlations, and from above by one that does not."""
+    factor = np.linalg.cholesky(np.array([[4.0, 1.9, 0.0], [1.9, 1.0, 0.0], [0.0, 0.0, 9.0]]))
+    draws = np.random.default_rng(1).normal(size=(20_000, DIM)) @ factor.T
+    along = np.linalg.svd(factor / np.linalg.norm(factor, axis=1)[:, None])
+    maps = {
+        "diagonal": DiagonalMap(np.array([0.1, 5.0, 2.0])),
+        "dense": DenseMap(factor),
+        "low_rank": LowRankMap(np.linalg.norm(factor, axis=1), np.ascontiguousarray(along[0].T), along[1]),
+    }
+    truth = np.log(np.diag(factor)).sum()
+    above = np.log(draws.std(axis=0)).sum() - truth
+    assert log_volume_of(draws, maps[kind]) - truth == pytest.approx(above if kind == "diagonal" else 0, abs=0.02)
+    assert above > 1
 
 
 def said_of(*chains, policy=None):
@@ -81,7 +101,7 @@ def test_a_chain_that_does_not_wait_hears_nothing():
 
 def test_few_draws_tell_nothing():
     found = Gathering(DIM, True)
-    found.arrive(np.zeros((3, DIM)), np.zeros(3), Policy())
+    found.arrive(np.zeros(3), 0.0, np.zeros(DIM), Policy())
     assert not found.waiting
 
 

@@ -123,6 +123,11 @@ def test_other_modes_are_left_alone(other):
     assert moved(idata) == [0] * 4
 
 
+def test_so_are_chains_at_a_high_temperature(model):
+    """Thirty nats are three then."""
+    assert moved(run(model, **ARGUMENTS, temperature=10.0)) == [0] * 4
+
+
 def test_so_are_chains_that_do_not_tune_themselves(model):
     for options in ({"policy": dataclasses.replace(ps.Policy(), stranded_gap=math.inf)}, {"tune": 300}):
         idata = run(model, **ARGUMENTS | options)
