@@ -2,7 +2,7 @@
 Chains on a Dask cluster
 ========================
 
-An executor takes each chain as one task, wherever its workers are.  Here the cluster is two processes of this machine,
+An executor takes chains as tasks, wherever its workers are.  Here the cluster is two processes of this machine,
 one of which is killed.
 """
 

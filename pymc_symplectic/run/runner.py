@@ -267,7 +267,7 @@ class Runner:
         return packed(self.setup)
 
     def on_executor(self, executor: futures.Executor, jobs: Sequence[Job], tick: Callable[[], None]) -> None:
-        """Run each chain as one task of an executor.
+        """Run each chain to its goal as one task of an executor.
 
         Raises
         ------

@@ -85,7 +85,7 @@ def sample(
         same draws as without the interruption; with more `draws`, one that was finished does.  It takes the extra
         ``pymc-symplectic[store]``.
     executor : concurrent.futures.Executor, optional
-        Runs each chain as one task: a process pool, loky, MPI, or a Dask cluster by ``client.get_executor()``.
+        Runs chains as tasks: a process pool, loky, MPI, or a Dask cluster by ``client.get_executor()``.
         `cores` does not count then.  With `store`, the path must be shared by all workers.
     thin : int, optional
         Of how many draws after warm-up one is kept: `draws` counts those that are, so that so many times more are made.
