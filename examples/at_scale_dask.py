@@ -54,8 +54,8 @@ workers = client.run(os.getpid)
 # %%
 # A worker is lost
 # ----------------
-# A thread looks into the store, where draws that are not made yet have a step size of 0.  Once there are some, one of the
-# two workers is killed.
+# A thread looks into the store, where draws that are not made yet have a step size of 0.  Once there are some, one of
+# the two workers is killed.
 
 folder = tempfile.TemporaryDirectory()
 store = Path(folder.name) / "run.zarr"

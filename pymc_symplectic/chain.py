@@ -12,7 +12,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.efficiency import compile_scores
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
-from .adaptation.stranded import Gathering, Verdict, log_volume_of
+from .adaptation.stranded import Gathering, Verdict, log_volume
 from .adaptation.warmup import WarmUp
 from .coordinates import Coordinates
 from .kernels import chain as kernels
@@ -66,7 +66,7 @@ class Chain:
 
     Notes
     -----
-    ``advance(a)`` then ``advance(b)`` makes the same draws as ``advance(a + b)``.
+    ``advance(a)`` then ``advance(b)`` makes the same draws as ``advance(a + b)``, unless the chain waits in between.
     """
 
     def __init__(
@@ -87,12 +87,15 @@ class Chain:
         step_size = settings.step_size or 1.0
         self._learning = new_learning(target.dim, self._warmup.memory, step_size, settings.target_accept)
         self._coordinates = Coordinates(target, settings, self._warmup.approaching)
-        self._watch = Watch(target, settings.max_energy_error, not unadapted(settings, tune))
+        self._watch = self._new_watch()
         self._kernels = target.kernels_of(settings)
         self._use(self._warmup.outline())
         self._started = False
         self._watched = 0  # draws that have been watched
         self._gathering = Gathering(target.dim, waits)
+
+    def _new_watch(self) -> Watch:
+        return Watch(self.target, self.settings.max_energy_error, not unadapted(self.settings, self.tune))
 
     def _use(self, plan: Plan) -> None:
         """Draw by this plan from now on."""
@@ -332,13 +335,17 @@ class Chain:
             if last or fresh.count >= self._watch.fewest:
                 self._watched = self.count
                 self._watch.after_window(fresh, system, self._state, last)
-        if self._warmup.end <= self.count and len(window.draws):
-            # at the run's temperature, as the places are; coordinates stretch what they hold
-            _, stretched = self._coordinates.outward(window.draws.copy())
-            volume = log_volume_of(window.draws, self.metric) + float(stretched.mean())
-            self._gathering.arrive(window.log_density - stretched, volume, self.position, self.settings.policy)
+        if self._gathering.waits and self._warmup.end <= self.count and len(window.draws):
+            self._arrive(window.last(self.settings.policy.stranded_draws))
         if not self._plan.goes_on:
             forget(self._learning)
+
+    def _arrive(self, latest: Window) -> None:
+        """Note what is at the end of warm-up, at the run's temperature."""
+        _, stretched = self._coordinates.outward(latest.draws.copy())
+        volume = log_volume(latest.draws, latest.gradients, self.metric)
+        most, least = (bound + float(stretched.mean()) for bound in volume)
+        self._gathering.arrive(latest.log_density - stretched, (most, least), self.position, self.settings.policy)
 
     def _reparametrized(self) -> bool:
         """Whether other coordinates are better, by the points of trajectories, and warm-up has begun anew in them."""
@@ -353,11 +360,12 @@ class Chain:
         return True
 
     def _begin_anew(self, position: np.ndarray) -> None:
-        """Warm up from here, with what is left of the draws for it, as if nothing had been learned."""
+        """Warm up from here, with what is left of the draws for it, as if nothing had been learned but coordinates."""
         trail = self._state.trail.counters
         trail[SEEN], trail[KEPT] = 0, 0
         forget(self._learning)
         self._warmup = WarmUp(self.settings, self.target.dim, self.tune, self._open_ended)
+        self._use(self._warmup.outline())  # by gradients, which a surrogate does without
         self.move_to(position)
         self._measured(lambda: self._warmup.begin(self._lab))
 
@@ -376,6 +384,9 @@ class Chain:
         position = self._gathering.hear(verdict)
         if position is not None and self._warmup.leaves_time(self.count):
             self._gathering.moved += 1
+            # what was seen, warned of, and chosen is of a place that is left
+            self._coordinates = Coordinates(self.target, self.settings, True)
+            self._watch, self._watched = self._new_watch(), self.count
             self._begin_anew(position)
 
     def _skip(self, draws: np.ndarray, rows: np.ndarray) -> int:

@@ -244,14 +244,16 @@ class Policy:
     """Draws by which the choice is proved then; 0 to make none."""
     last_draws: int = 30
     """At its end, left to the step size alone."""
-    stranded_draws: int = 10
-    """The latest draws, at least, by which chains are compared at the end of warm-up,"""
+    stranded_draws: int = 30
+    """The latest draws by which chains are compared at the end of warm-up, and a third of them at least,"""
     stranded_gap: float = 10.0
     """and by how many nats one has to be below another, its volume counted, to be moved there,"""
+    stranded_doubt: float = 0.2
+    """and so many for each parameter, as few draws fill less than they will,"""
     stranded_spread: float = 3.0
-    """and by so many standard deviations of the log-density there; ``math.inf`` for none to be moved.  Four chains from
-    U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra eight and three of eight runs come to an
-    R-hat of 1.01, and of hmm_drive_0 four and none of four, for as many gradients."""
+    """and so many standard deviations of the log-density there; a gap of ``math.inf`` for none to be moved.  Four
+    chains from U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra @L@ and three of eight runs
+    come to an R-hat of 1.01, and of hmm_drive_0 @H@ and none of four, for as many gradients."""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True

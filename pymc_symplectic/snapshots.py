@@ -230,11 +230,11 @@ def check_snapshot(
 
 def _check_gathering(gathering: Mapping[str, Any], dim: int) -> None:
     levels = gathering["levels"]
-    _check_array("gathering, levels", levels, (len(levels), 3 + dim), float)
+    _check_array("gathering, levels", levels, (len(levels), 4 + dim), float)
     for name in ("judged", "moved"):
-        if not _whole(gathering[name]) or gathering[name] > len(levels):
+        if not _whole(gathering[name]) or gathering[name] > len(levels) or gathering["moved"] > gathering["judged"]:
             raise ValueError(f"gathering, {name} is {gathering[name]!r} at {len(levels)} ends of warm-up")
-    if not np.all(np.isfinite(levels[:, 3:])):
+    if not np.all(np.isfinite(levels[:, 4:])):
         raise ValueError("gathering, levels have positions that are not finite")
 
 

@@ -1,16 +1,20 @@
 """Chains that warm-up has left where next to nothing of the posterior is: how that is seen, and what they do about it.
 
 A chain whose place is metastable cannot know: all that it learns fits.  It stays there for some hundred draws, or for
-good, and if it leaves, then with a step size that does not fit.  But chains side by side know.  By the draws at the end
-of a warm-up, a place holds about
+good, and if it leaves, then with a step size that does not fit.  But chains side by side know.  By the draws q at the
+end of a warm-up, and the map L of its metric, a place holds about
 
-    log ∫ π ≈ E[log π] + log |det L| + Σ log sd(L⁻¹ q) + d/2 · log 2πe
+    log ∫ π ≈ E[log π] + V + d/2 · log 2πe,    V = log |det L| + ½ log det cov(L⁻¹ q),
 
-by the map L of the metric, exactly so if it is normal and L⁻¹ q are uncorrelated.  A chain whose place is lower than
-that of another one by so many nats that its volume does not make up for it is moved to where that one is, and begins
-its warm-up anew.  It is a start like any other: draws that count come after it.  So populations of particles move on
-(Cappé, Guillin, Marin, Robert 2004), and so starts are drawn from several paths of Pathfinder (Zhang, Carpenter,
-Gelman, Vehtari 2022).
+exactly so if it is normal.  The determinant of a covariance is at most the product of its diagonal (Hadamard), and so
+is that of its inverse, which for a normal is the covariance of the gradients g:
+
+    log |det L| - Σ log sd(Lᵀ g)  ≤  V  ≤  log |det L| + Σ log sd(L⁻¹ q).
+
+A chain whose place is lower than that of another one by so many nats that its volume, taken at the most, would not
+make up for it, with the other's taken at the least, is moved to where that one is, and begins its warm-up anew.  It is
+a start like any other: draws that count come after it.  So populations of particles move on (Cappé, Guillin, Marin,
+Robert 2004), and so starts are drawn from several paths of Pathfinder (Zhang, Carpenter, Gelman, Vehtari 2022).
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.linear import LinearMap
 from ..policy import Policy
 
-__all__ = ["Gathering", "Verdict", "is_waiting", "log_volume_of", "verdicts"]
+__all__ = ["Gathering", "Verdict", "is_waiting", "log_volume", "verdicts"]
 
-_HEIGHT, _SPREAD, _VOLUME = range(3)  # of a level; what follows is the latest draw
+_HEIGHT, _SPREAD, _MOST, _LEAST = range(4)  # of a level; what follows is the latest draw
+_NUMBERS = 4
 
 
 class Verdict(NamedTuple):
@@ -48,8 +52,9 @@ class Gathering:
 
     Attributes
     ----------
-    levels : ndarray of shape (k, 3 + d)
-        Of each end: the mean log-density, its standard deviation, the logarithm of the volume, and the latest draw.
+    levels : ndarray of shape (k, 4 + d)
+        Of each end: the mean log-density, its standard deviation, bounds of the logarithm of the volume, and the latest
+        draw.
     judged : int
         For how many of these there has been a verdict.
     moved : int
@@ -57,20 +62,31 @@ class Gathering:
     """
 
     def __init__(self, dim: int, waits: bool) -> None:
-        self._waits = waits
-        self.levels = np.empty((0, 3 + dim))
+        self.waits = waits
+        self.levels = np.empty((0, _NUMBERS + dim))
         self.judged, self.moved = 0, 0
 
     @property
     def waiting(self) -> bool:
         """Whether the chain stands at the end of its warm-up, and waits for what is said of it."""
-        return self._waits and len(self.levels) > self.judged
+        return self.waits and len(self.levels) > self.judged
 
-    def arrive(self, log_density: np.ndarray, log_volume: float, latest: np.ndarray, policy: Policy) -> None:
-        """Take the log-densities (n,) of the latest draws of a warm-up that has ended, and the last of them (d,)."""
-        if self._waits and len(log_density) >= policy.stranded_draws:
+    def arrive(self, log_density: np.ndarray, volume: tuple[float, float], latest: np.ndarray, policy: Policy) -> None:
+        """Take the end of a warm-up.
+
+        Parameters
+        ----------
+        log_density : ndarray of shape (n,)
+            Of the latest draws.  A few of them tell nothing.
+        volume : tuple of float
+            The logarithm of what they fill, at the most and at the least.
+        latest : ndarray of shape (d,)
+            The last of them.
+        policy : Policy
+        """
+        if 3 * len(log_density) >= policy.stranded_draws:
             with np.errstate(invalid="ignore"):
-                level = [log_density.mean(), log_density.std(), log_volume, *latest]
+                level = [log_density.mean(), log_density.std(), *volume, *latest]
             self.levels = np.vstack([self.levels, level])
 
     def hear(self, verdict: Verdict) -> np.ndarray | None:
@@ -90,10 +106,17 @@ class Gathering:
         self.judged, self.moved = snapshot["judged"], snapshot["moved"]
 
 
-def log_volume_of(draws: np.ndarray, metric: LinearMap) -> float:
-    """Log |det L| + Σ log sd(L⁻¹ q) of draws q (n, d)."""
-    with np.errstate(divide="ignore"):
-        return metric.log_volume(draws.shape[1]) + float(np.log(metric.solve(draws).std(axis=0)).sum())
+def log_volume(draws: np.ndarray, gradients: np.ndarray, metric: Any) -> tuple[float, float]:
+    """The logarithm of what draws (n, d) fill, at the most and, by their gradients (n, d), at the least.
+
+    By a map from outside whose determinant is not known, it is as by none.
+    """
+    stretch = 0.0
+    if hasattr(metric, "log_volume"):
+        stretch, draws, gradients = metric.log_volume(), metric.solve(draws), metric.adjoint(gradients)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        most, least = (float(np.log(part.std(axis=0)).sum()) for part in (draws, gradients))
+    return stretch + most, stretch - least
 
 
 def is_waiting(gathering: Mapping[str, Any]) -> bool:
@@ -104,22 +127,25 @@ def is_waiting(gathering: Mapping[str, Any]) -> bool:
 def verdicts(gatherings: Mapping[int, Mapping[str, Any]], policy: Policy) -> dict[int, Verdict]:
     """What is said of each chain that waits, by the snapshots of the gatherings of all.
 
-    It hangs on nothing but what chains have seen at their ends, so that it is the same whenever it is asked for.
+    It hangs on nothing but what chains have seen at their ends, so that it is the same whenever it is asked for, once
+    all have come there.
     """
-    said = {}
+    said: dict[int, Verdict] = {}
     for number, own in gatherings.items():
-        if not is_waiting(own):
-            continue
-        end = own["judged"]
-        others = [other["levels"][min(end, len(other["levels"]) - 1)] for other in gatherings.values()
-                  if len(other["levels"]) and other is not own]  # fmt: skip
-        better = [other for other in others if _holds_more(other, own["levels"][end], policy)]
-        said[number] = Verdict(end, better[number % len(better)][_VOLUME + 1 :] if better else None)
+        if is_waiting(own):
+            end = own["judged"]
+            levels = {n: other["levels"][min(end, len(other["levels"]) - 1)] for n, other in gatherings.items()
+                      if len(other["levels"])}  # fmt: skip
+            better = {n: [m for m in levels if _holds_more(levels[m], levels[n], policy)] for n in levels}
+            best = [n for n in better[number] if not better[n]]  # and not one that is moved itself
+            place = list(levels).index(number)
+            said[number] = Verdict(end, levels[best[place % len(best)]][_NUMBERS:] if best else None)
     return said
 
 
 def _holds_more(other: np.ndarray, own: np.ndarray, policy: Policy) -> bool:
     """Whether next to nothing is at the own level of what is at the other one, by any chance and any volume."""
     with np.errstate(invalid="ignore"):
-        gap = other[_HEIGHT] - own[_HEIGHT] - max(own[_VOLUME] - other[_VOLUME], 0.0)
-    return bool(np.isfinite(gap) and gap > policy.stranded_gap + policy.stranded_spread * other[_SPREAD])
+        gap = other[_HEIGHT] - own[_HEIGHT] - max(own[_MOST] - other[_LEAST], 0.0)
+    doubt = policy.stranded_spread * other[_SPREAD] + policy.stranded_doubt * (len(own) - _NUMBERS)
+    return bool(np.isfinite(gap) and gap > policy.stranded_gap + doubt)

@@ -7,8 +7,8 @@ solve   x = L⁻¹ x                              whitened coordinates
 ======  =====================================  =============================
 
 In Python a map has the same as methods, for vectors (d,) or rows (n, d): `apply` (L v), `adjoint` (Lᵀ g), `solve`
-(L⁻¹ x); and `covariance_times` (L Lᵀ g, of a vector), `variance` (the diagonal of L Lᵀ), `log_volume` (log |det L|) and
-`check`.
+(L⁻¹ x); and `covariance_times` (L Lᵀ g, of a vector), `variance` (the diagonal of L Lᵀ) and `check`.  Ours have
+`log_volume` (log |det L|), too.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class DiagonalMap(NamedTuple):
         """The diagonal of L Lᵀ, (d,)."""
         return self.scale**2
 
-    def log_volume(self, dim: int) -> float:
+    def log_volume(self) -> float:
         """Log |det L|."""
         return float(np.log(self.scale).sum())
 
@@ -94,9 +94,9 @@ class DenseMap(NamedTuple):
         """The diagonal of L Lᵀ, (d,)."""
         return (self.factor**2).sum(axis=1)
 
-    def log_volume(self, dim: int) -> float:
+    def log_volume(self) -> float:
         """Log |det L|."""
-        return float(np.log(np.diag(self.factor)).sum())
+        return float(np.log(np.abs(np.diag(self.factor))).sum())
 
     def check(self, dim: int) -> None:
         """Raise a ValueError unless this is a map of `dim` coordinates, finite and invertible."""
@@ -139,7 +139,7 @@ class LowRankMap(NamedTuple):
         """The diagonal of L Lᵀ, (d,)."""
         return (1 + (self.stretch**2 - 1) @ self.directions**2) * self.scale**2
 
-    def log_volume(self, dim: int) -> float:
+    def log_volume(self) -> float:
         """Log |det L|."""
         return float(np.log(self.scale).sum() + np.log(self.stretch).sum())
 
@@ -178,7 +178,6 @@ def complete(kind: Any) -> None:
         "solve": lambda self, vectors: each_row(vectors, lambda row, out: solve_one(self, row, out)),
         "covariance_times": lambda self, vector: self.apply(self.adjoint(vector)),
         "variance": lambda self, dim: (self.adjoint(np.eye(dim)) ** 2).sum(axis=1),
-        "log_volume": lambda self, dim: float(np.linalg.slogdet(self.adjoint(np.eye(dim)))[1]),
         "check": check,
     }
     for name, method in methods.items():

@@ -26,6 +26,7 @@ __all__ = ["Runner"]
 Advance = Callable[[list[Job], Callable[[], None]], None]
 
 _TICK = 0.1  # seconds between looks at threads
+_MOST_KEPT = 10_000  # parameters of all chains together, of each of which some thousand numbers are remembered
 _TASK_TICK = 1.0  # and at tasks, which may be on other machines
 
 
@@ -246,16 +247,25 @@ class Runner:
             self.progress[job.index] = replace(progress, divergences=before + progress.divergences)
 
         try:
-            # a chain is kept, to be spared its beginning, while its state is the one that it left
             left, chain = self._chains.pop(job.index, (None, None))
             chain = chain if left is job.state else None
             chain, snapshot = go_on(self.setup, job, chain, self.sink, report, lambda: self._control.halted)
             self._ended(job.index, snapshot)
-            self._chains[job.index] = snapshot, chain
+            if self._keeps_chains:
+                self._chains[job.index] = snapshot, chain
         except Exception as error:
             self.errors[job.index] = error
             if isinstance(error, StoreError):  # all other chains would meet it too
                 self._control.stop()
+
+    @property
+    def _keeps_chains(self) -> bool:
+        """Whether chains are spared their beginning at the next block, which takes milliseconds.
+
+        Not those that may see other data by then, and must look at where they stand; nor those that hold much.
+        """
+        target = self.setup.target
+        return target.native and target.dim * len(self._states) <= _MOST_KEPT
 
     def _ended(self, index: int, snapshot: Mapping[str, Any]) -> None:
         self._states[index] = self.snapshots[index] = snapshot

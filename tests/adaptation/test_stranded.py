@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pymc_symplectic import Policy
-from pymc_symplectic.adaptation.stranded import Gathering, Verdict, log_volume_of, verdicts
+from pymc_symplectic.adaptation.stranded import Gathering, Verdict, log_volume, verdicts
 from pymc_symplectic.kernels.linear import DenseMap, DiagonalMap, LowRankMap
 
 DIM = 3
@@ -18,26 +18,29 @@ def gathering(height, sd=1.0, *, at=0.0, rounds=1, waits=True):
     for _ in range(rounds):
         z = rng.normal(size=(60, DIM))
         draws = at + sd * z
-        volume = log_volume_of(draws, DiagonalMap(np.full(DIM, 7.0)))
+        volume = log_volume(draws, -z / sd, DiagonalMap(np.full(DIM, 7.0)))
         found.arrive(height + (DIM - (z**2).sum(axis=1)) / 2, volume, draws[-1], Policy())
     return found
 
 
-@pytest.mark.parametrize("kind", ["diagonal", "dense", "low_rank"])
+@pytest.mark.parametrize("kind", ["diagonal", "dense", "low_rank", "from outside"])
 def test_volume(kind):
-    """That of a normal, by a metric that fits its correlations, and from above by one that does not."""
+    """That of a normal, by a metric that fits its correlations, and between bounds by one that does not."""
     factor = np.linalg.cholesky(np.array([[4.0, 1.9, 0.0], [1.9, 1.0, 0.0], [0.0, 0.0, 9.0]]))
-    draws = np.random.default_rng(1).normal(size=(20_000, DIM)) @ factor.T
+    z = np.random.default_rng(1).normal(size=(20_000, DIM))
     along = np.linalg.svd(factor / np.linalg.norm(factor, axis=1)[:, None])
     maps = {
         "diagonal": DiagonalMap(np.array([0.1, 5.0, 2.0])),
         "dense": DenseMap(factor),
         "low_rank": LowRankMap(np.linalg.norm(factor, axis=1), np.ascontiguousarray(along[0].T), along[1]),
+        "from outside": object(),
     }
+    most, least = log_volume(z @ factor.T, -z @ np.linalg.inv(factor), maps[kind])
     truth = np.log(np.diag(factor)).sum()
-    above = np.log(draws.std(axis=0)).sum() - truth
-    assert log_volume_of(draws, maps[kind]) - truth == pytest.approx(above if kind == "diagonal" else 0, abs=0.02)
-    assert above > 1
+    if kind in ("dense", "low_rank"):
+        assert (most, least) == pytest.approx((truth, truth), abs=0.02)
+    else:
+        assert least + 1 < truth < most - 1
 
 
 def said_of(*chains, policy=None):
@@ -51,7 +54,7 @@ def test_one_that_is_far_below_is_moved_to_where_another_is():
     (verdict,) = [
         said for said in verdicts({7: low.snapshot(), 8: high.snapshot()}, Policy()).values() if said[1] is not None
     ]
-    np.testing.assert_array_equal(verdict.position, high.levels[0, 3:])
+    np.testing.assert_array_equal(verdict.position, high.levels[0, 4:])
 
 
 def test_those_that_are_moved_are_spread():
@@ -95,13 +98,19 @@ def test_nobody_is_moved_where_that_is_not_wanted():
 
 def test_a_chain_that_does_not_wait_hears_nothing():
     alone = gathering(-10.0, waits=False)
-    assert not alone.waiting and not len(alone.levels)
-    assert said_of(alone, gathering(-50.0)) == [False]
+    assert not alone.waiting and alone.hear(Verdict(0, np.zeros(DIM))) is None and not alone.judged
+
+
+def test_nobody_is_sent_to_a_place_that_is_left():
+    places = [gathering(height, at=at) for height, at in ((-50.0, 1.0), (-50.0, 1.0), (-10.0, 2.0), (-90.0, 3.0))]
+    said = verdicts({n: place.snapshot() for n, place in enumerate(places)}, Policy())
+    assert [verdict.position is not None for verdict in said.values()] == [True, True, False, True]
+    np.testing.assert_array_equal(said[3].position, places[2].levels[0, 4:])
 
 
 def test_few_draws_tell_nothing():
     found = Gathering(DIM, True)
-    found.arrive(np.zeros(3), 0.0, np.zeros(DIM), Policy())
+    found.arrive(np.zeros(3), (0.0, 0.0), np.zeros(DIM), Policy())
     assert not found.waiting
 
 

@@ -10,9 +10,14 @@ import pytensor.tensor as pt
 import pytest
 
 import pymc_symplectic as ps
+from pymc_symplectic.adaptation.stranded import Verdict
+from pymc_symplectic.chain import Chain
+from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.run import task
 from pymc_symplectic.run.task import Setup
+from pymc_symplectic.settings import Settings
 from pymc_symplectic.store import Store
+from pymc_symplectic.target import kept_log_density
 
 from . import SHORT, assert_same_draws, run
 
@@ -121,6 +126,49 @@ def test_goals_are_of_draws_after_it(model):
 def test_other_modes_are_left_alone(other):
     idata = run(other, **ARGUMENTS | {"initvals": begun(other.initial_point()["x"].size)})
     assert moved(idata) == [0] * 4
+
+
+@pytest.mark.parametrize(("dim", "correlation", "metric"), [(40, 0.95, "diagonal"), (300, 0.7, "auto")])
+def test_correlations_that_the_metric_does_not_hold_make_no_place_larger(dim, correlation, metric):
+    """Two normals that weigh the same, the higher one correlated from each parameter to the next."""
+    inside = np.full(dim, 1 + correlation**2)
+    inside[[0, -1]] = 1
+    spread = 1 - correlation**2
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=dim, initval=np.zeros(dim))
+        squares = (inside * x**2).sum() - 2 * correlation * (x[1:] * x[:-1]).sum()
+        higher = -0.5 * squares / spread - 0.5 * (dim - 1) * np.log(spread)
+        pm.Potential("p", pt.logaddexp(higher, -0.5 * ((x - AWAY) ** 2).sum()))
+    idata = run(model, **ARGUMENTS | {"initvals": begun(dim), "metric": metric})
+    assert moved(idata) == [0] * 4
+
+
+def test_a_chain_that_draws_by_a_surrogate_is_moved(model):
+    settings = Settings.choose(trajectory="surrogate")
+    chain = Chain(kept_log_density(model), settings, np.random.default_rng(1), 1000, True, waits=True)
+    chain.start(np.full(4, AWAY))
+    chain.advance(1000)
+    assert chain.waiting and "surrogate" in chain.choice
+    chain.hear(Verdict(0, np.full(4, 0.5)))
+    draws, rows = chain.advance(500)
+    made = np.isfinite(draws).all(axis=1)
+    assert chain.waiting and 50 < made.sum() < 500 and np.isfinite(rows[made]).any()
+    assert abs(draws[made]).max() < 10 and not rows[made][:, column.DIVERGING].any() and "surrogate" in chain.choice
+
+
+def test_a_chain_that_is_moved_learns_coordinates_anew():
+    """And is warned of nothing that was left."""
+    with pm.Model() as model:
+        place = pm.Flat("place", initval=0.0)
+        tau = pm.HalfNormal("tau")
+        theta = pm.Normal("theta", 0, tau, shape=6)
+        pm.Normal("y", theta, 0.1, observed=np.linspace(-1, 1, 6))
+        pm.Potential("p", pt.logaddexp(-0.5 * place**2, -40 - 0.5 * (place - AWAY) ** 2))
+    starts = [{"place": at} for at in (0.0, AWAY, 0.0, AWAY)]
+    idata = run(model, **ARGUMENTS | {"initvals": starts})
+    assert moved(idata) == [0, 1, 0, 1]
+    chosen = [chain["centered"]["theta"] for chain in json.loads(idata.posterior.attrs["sampler"])["chains"]]
+    assert min(np.mean(weights) for weights in chosen) > 0.5
 
 
 def test_so_are_chains_at_a_high_temperature(model):
