@@ -128,9 +128,9 @@ def test_other_modes_are_left_alone(other):
     assert moved(idata) == [0] * 4
 
 
-@pytest.mark.parametrize(("dim", "correlation", "metric"), [(40, 0.95, "diagonal"), (300, 0.7, "auto")])
-def test_correlations_that_the_metric_does_not_hold_make_no_place_larger(dim, correlation, metric):
+def test_correlations_that_the_metric_does_not_hold_make_no_place_larger():
     """Two normals that weigh the same, the higher one correlated from each parameter to the next."""
+    dim, correlation = 40, 0.95
     inside = np.full(dim, 1 + correlation**2)
     inside[[0, -1]] = 1
     spread = 1 - correlation**2
@@ -139,7 +139,7 @@ def test_correlations_that_the_metric_does_not_hold_make_no_place_larger(dim, co
         squares = (inside * x**2).sum() - 2 * correlation * (x[1:] * x[:-1]).sum()
         higher = -0.5 * squares / spread - 0.5 * (dim - 1) * np.log(spread)
         pm.Potential("p", pt.logaddexp(higher, -0.5 * ((x - AWAY) ** 2).sum()))
-    idata = run(model, **ARGUMENTS | {"initvals": begun(dim), "metric": metric})
+    idata = run(model, **ARGUMENTS | {"initvals": begun(dim), "metric": "diagonal"})
     assert moved(idata) == [0] * 4
 
 

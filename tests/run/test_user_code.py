@@ -71,6 +71,19 @@ def test_two_runs_at_once_that_share_an_operation():
         np.testing.assert_array_equal(idata["posterior"]["squares"].values, idata["posterior"]["x"].values ** 2)
 
 
+def test_a_density_that_changes_between_blocks_is_looked_at_again():
+    """Each block begins where the last one has ended, with what the density is there by then."""
+    at = {"now": 0.0}
+    with pm.Model() as model:
+        x = pm.Flat("x", shape=2)
+        value, slope = (lambda x: -0.5 * np.sum((x - at["now"]) ** 2)), (lambda x: at["now"] - x)
+        pm.Potential("density", Quadratic(value=value, slope=slope)(x))
+    changes = {"callback": lambda run: at.update(now=50.0), "until": ps.Until(ess=1e6)}
+    with pytest.warns(UserWarning, match="do not meet the goals"):
+        idata = ps.sample(model=model, **{**OPTIONS, "draws": 300}, **changes)
+    assert idata["posterior"]["x"].isel(draw=slice(250, None)).min() > 40
+
+
 @pytest.fixture
 def compilations(monkeypatch):
     """How many graphs PyTensor was asked to compile while it compiled another one, in other threads."""
