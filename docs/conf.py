@@ -108,7 +108,7 @@ html_theme_options = {
     "show_prev_next": True,
     "show_toc_level": 2,
 }
-html_sidebars = {"benchmark": []}  # it has no pages beneath it
+html_sidebars = {}  # every group has pages beneath it
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 
