@@ -3,6 +3,7 @@
 import _thread
 import contextlib
 import json
+import signal
 import threading
 import time
 import warnings
@@ -110,6 +111,15 @@ def test_before_the_first_draw(stored, interrupted, rich_model, tmp_path, monkey
         run(rich_model, **store)
 
 
+@pytest.fixture
+def heard():
+    """Interrupts are raised, also where the tests run in the background of a shell, which lets them ignore these."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_real_interrupts_at_any_moment_leave_a_store_that_goes_on(rich_model, starts, tmp_path):
     arguments = {"initvals": starts, "draws": 60_000, "tune": 500, "discard_tuned_samples": False}
     expected = run(rich_model, cores=2, **arguments)  # compiles
