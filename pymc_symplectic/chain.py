@@ -12,7 +12,7 @@ from pymc.exceptions import SamplingError
 from .adaptation.efficiency import compile_scores
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
-from .adaptation.stranded import Gathering, Verdict, log_volume
+from .adaptation.stranded import Gathering, Verdict
 from .adaptation.warmup import WarmUp
 from .coordinates import Coordinates
 from .kernels import chain as kernels
@@ -336,16 +336,11 @@ class Chain:
                 self._watched = self.count
                 self._watch.after_window(fresh, system, self._state, last)
         if self._gathering.waits and self._warmup.end <= self.count and len(window.draws):
-            self._arrive(window.last(self.settings.policy.stranded_draws))
+            latest, policy = window.last(self.settings.policy.stranded_draws), self.settings.policy
+            _, stretched = self._coordinates.outward(latest.draws.copy())
+            self._gathering.arrive(latest, stretched, self.metric, self.position, policy)
         if not self._plan.goes_on:
             forget(self._learning)
-
-    def _arrive(self, latest: Window) -> None:
-        """Note what is at the end of warm-up, at the run's temperature."""
-        _, stretched = self._coordinates.outward(latest.draws.copy())
-        volume = log_volume(latest.draws, latest.gradients, self.metric)
-        most, least = (bound + float(stretched.mean()) for bound in volume)
-        self._gathering.arrive(latest.log_density - stretched, (most, least), self.position, self.settings.policy)
 
     def _reparametrized(self) -> bool:
         """Whether other coordinates are better, by the points of trajectories, and warm-up has begun anew in them."""

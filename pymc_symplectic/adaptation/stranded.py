@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..policy import Policy
+from ..window import Window
 
 __all__ = ["Gathering", "Verdict", "is_waiting", "log_volume", "verdicts"]
 
@@ -71,22 +72,25 @@ class Gathering:
         """Whether the chain stands at the end of its warm-up, and waits for what is said of it."""
         return self.waits and len(self.levels) > self.judged
 
-    def arrive(self, log_density: np.ndarray, volume: tuple[float, float], latest: np.ndarray, policy: Policy) -> None:
+    def arrive(self, latest: Window, stretched: np.ndarray, metric: Any, position: np.ndarray, policy: Policy) -> None:
         """Take the end of a warm-up.
 
         Parameters
         ----------
-        log_density : ndarray of shape (n,)
-            Of the latest draws.  A few of them tell nothing.
-        volume : tuple of float
-            The logarithm of what they fill, at the most and at the least.
-        latest : ndarray of shape (d,)
-            The last of them.
+        latest : Window
+            The latest draws, in the coordinates that the chain moves in.  A few of them tell nothing.
+        stretched : ndarray of shape (n,)
+            By how much, as a logarithm, coordinates of the model are larger at each.
+        metric : LinearMap
+        position : ndarray of shape (d,)
+            The last draw, in coordinates of the model.
         policy : Policy
         """
-        if 3 * len(log_density) >= policy.stranded_draws:
+        if 3 * len(latest.draws) >= policy.stranded_draws:
+            log_density = latest.log_density - stretched
+            volume = (bound + stretched.mean() for bound in log_volume(latest.draws, latest.gradients, metric))
             with np.errstate(invalid="ignore"):
-                level = [log_density.mean(), log_density.std(), *volume, *latest]
+                level = [log_density.mean(), log_density.std(), *volume, *position]
             self.levels = np.vstack([self.levels, level])
 
     def hear(self, verdict: Verdict) -> np.ndarray | None:
@@ -131,21 +135,23 @@ def verdicts(gatherings: Mapping[int, Mapping[str, Any]], policy: Policy) -> dic
     all have come there.
     """
     said: dict[int, Verdict] = {}
-    for number, own in gatherings.items():
-        if is_waiting(own):
-            end = own["judged"]
-            levels = {n: other["levels"][min(end, len(other["levels"]) - 1)] for n, other in gatherings.items()
-                      if len(other["levels"])}  # fmt: skip
-            better = {n: [m for m in levels if _holds_more(levels[m], levels[n], policy)] for n in levels}
-            best = [n for n in better[number] if not better[n]]  # and not one that is moved itself
-            place = list(levels).index(number)
-            said[number] = Verdict(end, levels[best[place % len(best)]][_NUMBERS:] if best else None)
+    arrived = {number: own for number, own in gatherings.items() if len(own["levels"])}
+    for end in sorted({own["judged"] for own in arrived.values() if is_waiting(own)}):
+        levels = np.array([own["levels"][min(end, len(own["levels"]) - 1)] for own in arrived.values()])
+        better = _holds_more(levels, policy)
+        stays = ~better.any(axis=1)  # nobody is sent where another one is moved away
+        for place, (number, own) in enumerate(arrived.items()):
+            if is_waiting(own) and own["judged"] == end:
+                best = levels[better[place] & stays]
+                said[number] = Verdict(end, best[place % len(best), _NUMBERS:] if len(best) else None)
     return said
 
 
-def _holds_more(other: np.ndarray, own: np.ndarray, policy: Policy) -> bool:
-    """Whether next to nothing is at the own level of what is at the other one, by any chance and any volume."""
+def _holds_more(levels: np.ndarray, policy: Policy) -> np.ndarray:
+    """Whether next to nothing is at a level (row) of what is at another one (column), by any chance and any volume."""
+    height, spread, most, least = levels[:, :_NUMBERS].T
     with np.errstate(invalid="ignore"):
-        gap = other[_HEIGHT] - own[_HEIGHT] - max(own[_MOST] - other[_LEAST], 0.0)
-    doubt = policy.stranded_spread * other[_SPREAD] + policy.stranded_doubt * (len(own) - _NUMBERS)
-    return bool(np.isfinite(gap) and gap > policy.stranded_gap + doubt)
+        gap = height - height[:, None] - np.maximum(most[:, None] - least, 0.0)
+    doubt = policy.stranded_spread * spread + policy.stranded_doubt * (levels.shape[1] - _NUMBERS)
+    found: np.ndarray = np.isfinite(gap) & (gap > policy.stranded_gap + doubt)
+    return found

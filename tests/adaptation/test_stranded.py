@@ -8,6 +8,7 @@ import pytest
 from pymc_symplectic import Policy
 from pymc_symplectic.adaptation.stranded import Gathering, Verdict, log_volume, verdicts
 from pymc_symplectic.kernels.linear import DenseMap, DiagonalMap, LowRankMap
+from pymc_symplectic.window import Window
 
 DIM = 3
 
@@ -18,8 +19,8 @@ def gathering(height, sd=1.0, *, at=0.0, rounds=1, waits=True):
     for _ in range(rounds):
         z = rng.normal(size=(60, DIM))
         draws = at + sd * z
-        volume = log_volume(draws, -z / sd, DiagonalMap(np.full(DIM, 7.0)))
-        found.arrive(height + (DIM - (z**2).sum(axis=1)) / 2, volume, draws[-1], Policy())
+        window = Window.of_points(draws, -z / sd, height + (DIM - (z**2).sum(axis=1)) / 2)
+        found.arrive(window, np.zeros(60), DiagonalMap(np.full(DIM, 7.0)), draws[-1], Policy())
     return found
 
 
@@ -110,7 +111,8 @@ def test_nobody_is_sent_to_a_place_that_is_left():
 
 def test_few_draws_tell_nothing():
     found = Gathering(DIM, True)
-    found.arrive(np.zeros(3), (0.0, 0.0), np.zeros(DIM), Policy())
+    few, metric = Window.of_points(np.eye(DIM), np.eye(DIM), np.zeros(DIM)), DiagonalMap(np.ones(DIM))
+    found.arrive(few, np.zeros(DIM), metric, np.zeros(DIM), Policy())
     assert not found.waiting
 
 

@@ -10,6 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 import pymc_symplectic as ps
+from pymc_symplectic.run import task
 
 
 class PythonNormal(Op):
@@ -97,3 +98,19 @@ def dask_cluster():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def out_of_order(monkeypatch):
+    """``out_of_order(n)``: chain n fails where it begins."""
+    real = task.begin
+
+    def arrange(number):
+        def begin(setup, job):
+            if job.index == number:
+                raise RuntimeError("out of order")
+            return real(setup, job)
+
+        monkeypatch.setattr(task, "begin", begin)
+
+    return arrange

@@ -13,7 +13,6 @@ import pymc_symplectic as ps
 from pymc_symplectic.adaptation.stranded import Verdict
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
-from pymc_symplectic.run import task
 from pymc_symplectic.run.task import Setup
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.store import Store
@@ -183,15 +182,8 @@ def test_so_are_chains_that_do_not_tune_themselves(model):
         np.testing.assert_allclose(idata.posterior["x"].mean(("draw", "x_dim_0")), [0, AWAY, AWAY, 0], atol=2)
 
 
-def test_a_chain_that_fails_is_not_waited_for(model, monkeypatch):
-    real = task.begin
-
-    def begin(setup, job):
-        if job.index == 3:
-            raise RuntimeError("out of order")
-        return real(setup, job)
-
-    monkeypatch.setattr(task, "begin", begin)
+def test_a_chain_that_fails_is_not_waited_for(model, out_of_order):
+    out_of_order(3)
     with pytest.warns(UserWarning, match="Chain 3 failed"):
         idata = run(model, **ARGUMENTS)
     assert moved(idata) == [0, 1, 1]

@@ -16,7 +16,7 @@ import pytest
 from pymc.exceptions import SamplingError
 
 import pymc_symplectic as ps
-from pymc_symplectic.run import runner, task
+from pymc_symplectic.run import runner
 from pymc_symplectic.run.progress import Bars
 
 from . import SHORT, assert_same_draws, run
@@ -243,16 +243,9 @@ def test_all_chains_fail(how, python_model, request):
         run(python_model(trouble), initvals={"x": np.zeros(2)}, **arguments)
 
 
-def test_error_that_is_not_of_the_log_density(rich_model, monkeypatch):
+def test_error_that_is_not_of_the_log_density(rich_model, out_of_order):
     """Whatever ends a chain is reported, even what is no Exception."""
-    real = task.begin
-
-    def begin(setup, job):
-        if job.index == 1:
-            raise RuntimeError("out of order")
-        return real(setup, job)
-
-    monkeypatch.setattr(task, "begin", begin)
+    out_of_order(1)
     with pytest.warns(UserWarning, match="Chain 1 failed after 0 draws, and is left out: out of order"):
         assert run(rich_model).posterior["chain"].values.tolist() == [0, 2, 3]
 
