@@ -9,6 +9,8 @@ import numpy as np
 import pymc as pm
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import inputvars
+from pytensor.graph.replace import graph_replace
+from pytensor.graph.traversal import ancestors
 
 from .checks import at_least, whole
 from .native.pymc import make_initial_point_fn
@@ -166,16 +168,8 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         if not np.all(np.isfinite(array)):
             raise ValueError(f"initvals: {name} must be finite, got {named[name]!r}")
     twice = {name for name, value in values.items() if name != value and {name, value} <= named.keys()}
-    # by variables, because PyMC takes some names of variables for those of unconstrained ones
-    free = {rv.name: rv for rv in model.free_RVs}
-    overrides = {free.get(name, name): value for name, value in named.items() if name not in twice}
     try:
-        # transforms ask for variables of PyTensor
-        overrides |= {
-            value.name: _constant(value, numbers[value.name])
-            for value in model.value_vars
-            if value.name in numbers and value.name not in free
-        }
+        overrides = _overrides(model, {name: value for name, value in named.items() if name not in twice}, numbers)
         first = make_initial_point_fn(model=model, overrides=overrides)
         made = first(0)
         inside = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
@@ -197,11 +191,12 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         if name != value and value in numbers and not np.all(np.isfinite(inside[name])):
             raise ValueError(f"initvals: {value} = {_text(numbers[value])} makes {_text(inside[name])} of {name}")
     _check_support(model, named, numbers, made, inside)
-    # close to a bound, numbers in unconstrained space tell apart what those in the variable's own space cannot
+    # close to a bound, numbers in unconstrained space tell apart what those in the variable's own space cannot, and
+    # they are the start wherever bounds are moved to
     exact = {
-        name: array.astype(made[name].dtype)
-        for name, array in numbers.items()
-        if name not in free and not np.all(np.isfinite(made[name]))
+        value: numbers[value].astype(made[value].dtype)
+        for name, value in values.items()
+        if name != value and value in numbers
     }
     moved = np.concatenate(
         [
@@ -213,6 +208,30 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         casting="unsafe",
     )
     return (lambda seed: {**first(seed), **exact}), moved
+
+
+def _overrides(model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> dict[Any, Any]:
+    """What PyMC is told to begin at: by variables, because it takes some names of variables for unconstrained ones.
+
+    Numbers in unconstrained space are what they are in the variable's own, where transforms ask for variables of
+    PyTensor.  PyMC refuses them where a transform depends on other free variables, as a bound does; so there it is
+    computed by where those begin.
+    """
+    values = {rv.name: model.rvs_to_values[rv] for rv in model.free_RVs}
+    overrides = {rv: named[rv.name] for rv in model.free_RVs if rv.name in named}
+    for rv in model.free_RVs:  # what transforms depend on comes before
+        value, transform = values[rv.name], model.rvs_to_transforms[rv]
+        if value.name in values or value.name not in named:
+            continue
+        if value.name not in numbers:
+            overrides[value.name] = named[value.name]
+            continue
+        own = transform.backward(_constant(value, numbers[value.name]), *rv.owner.inputs)
+        if others := set(model.free_RVs) & set(ancestors([own])):
+            begun = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
+            own = graph_replace(own, {other: begun[other.name] for other in others}, strict=False).eval()
+        overrides[rv] = own
+    return overrides
 
 
 def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:

@@ -273,6 +273,24 @@ def test_start_as_find_map_returns_it(supports):
     np.testing.assert_allclose(start["shares_simplex__"], np.log([0.2, 0.3]) - np.log([0.2, 0.3, 0.5]).mean())
 
 
+def test_start_in_unconstrained_space_of_variables_whose_bounds_move():
+    """What PyMC refuses: the numbers are the start, and others begin by what they are in their variables' own space."""
+    with pm.Model() as model:
+        low = pm.Uniform("low", 0, 1)
+        middle = pm.Uniform("middle", low, 1)
+        pm.Uniform("high", middle, 1)
+        pm.Normal("scaled", 1000 * middle)
+    target = LogDensity(model=model, compile_kwargs={"mode": "FAST_COMPILE"})
+    given = {"middle_interval__": 0.0, "high_interval__": -3.0}
+    start = start_at(target, given)
+    assert {name: start[name] for name in given} == given
+    assert start["scaled"] == pytest.approx(750, abs=1)
+    start = start_at(target, {"low": 0.6, "middle": 0.7, "middle_interval__": np.log(0.1 / 0.3)})  # as by find_MAP
+    assert start["low_interval__"] == pytest.approx(np.log(0.6 / 0.4))
+    with pytest.raises(ValueError, match=r"middle = 0.7 and middle_interval__ = 0 are different starts"):
+        start_at(target, {"low": 0.6, "middle": 0.7, "middle_interval__": 0.0})
+
+
 def test_initvals_by_find_map(rich_model):
     point = pm.find_MAP(model=rich_model, progressbar=False)
     assert {"mean", "largest", "sigma", "sigma_log__"} <= point.keys()
