@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import inputvars
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors
 
 from .checks import at_least, whole
-from .native.pymc import make_initial_point_fn
+from .native.pymc import make_initial_point_expression, make_initial_point_fn
 from .target import Compilation, LogDensity, kept_log_density, opened, run_with, user_code
 
 __all__ = ["initial_points", "positions", "usual_start"]
@@ -168,11 +170,12 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         if not np.all(np.isfinite(array)):
             raise ValueError(f"initvals: {name} must be finite, got {named[name]!r}")
     twice = {name for name, value in values.items() if name != value and {name, value} <= named.keys()}
+    given_once = {name: value for name, value in named.items() if name not in twice}
     try:
-        overrides = _overrides(model, {name: value for name, value in named.items() if name not in twice}, numbers)
-        first = make_initial_point_fn(model=model, overrides=overrides)
-        made = first(0)
-        inside = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
+        key = _Beginning.key(model, given_once, numbers)
+        make = partial(_Beginning, model, given_once, numbers)
+        beginning = make() if key is None else target.once(key, make)
+        made, inside = beginning.at(numbers, 0), beginning.at(numbers, 0, inside=True)
     except (TypeError, ValueError) as error:
         raise ValueError(f"initvals: {', '.join(named)} cannot be what the model begins at: {error}") from error
     point = target.to_point(target.default_start)  # discrete variables are not in it
@@ -190,7 +193,7 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
     for name, value in values.items():
         if name != value and value in numbers and not np.all(np.isfinite(inside[name])):
             raise ValueError(f"initvals: {value} = {_text(numbers[value])} makes {_text(inside[name])} of {name}")
-    _check_support(model, named, numbers, made, inside)
+    _check_support(target, named, numbers, made, inside)
     # close to a bound, numbers in unconstrained space tell apart what those in the variable's own space cannot, and
     # they are the start wherever bounds are moved to
     exact = {
@@ -207,31 +210,72 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         dtype=bool,
         casting="unsafe",
     )
-    return (lambda seed: {**first(seed), **exact}), moved
+    return (lambda seed: {**beginning.at(numbers, seed), **exact}), moved
 
 
-def _overrides(model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> dict[Any, Any]:
-    """What PyMC is told to begin at: by variables, because it takes some names of variables for unconstrained ones.
+class _Beginning:
+    """Where a model begins when values of some of its variables are given: compiled for all numbers, of these shapes.
 
-    Numbers in unconstrained space are what they are in the variable's own, where transforms ask for variables of
-    PyTensor.  PyMC refuses them where a transform depends on other free variables, as a bound does; so there it is
-    computed by where those begin.
+    Numbers in unconstrained space are what they are in the variable's own.  PyMC takes them by name, but not where the
+    transform depends on other free variables, as a bound does; here it is told by the variable, and with what those
+    others begin at in their place.
     """
-    values = {rv.name: model.rvs_to_values[rv] for rv in model.free_RVs}
-    overrides = {rv: named[rv.name] for rv in model.free_RVs if rv.name in named}
-    for rv in model.free_RVs:  # what transforms depend on comes before
-        value, transform = values[rv.name], model.rvs_to_transforms[rv]
-        if value.name in values or value.name not in named:
-            continue
-        if value.name not in numbers:
-            overrides[value.name] = named[value.name]
-            continue
-        own = transform.backward(_constant(value, numbers[value.name]), *rv.owner.inputs)
-        if others := set(model.free_RVs) & set(ancestors([own])):
-            begun = make_initial_point_fn(model=model, overrides=overrides, return_transformed=False)(0)
-            own = graph_replace(own, {other: begun[other.name] for other in others}, strict=False).eval()
-        overrides[rv] = own
-    return overrides
+
+    def __init__(self, model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> None:
+        self._held: dict[str, Any] = {}
+        values = {rv.name: model.rvs_to_values[rv] for rv in model.free_RVs}
+        # by variables, because PyMC takes some names of variables for those of unconstrained ones
+        overrides: dict[Any, Any] = {}
+        for rv in model.free_RVs:  # what its transform depends on comes before
+            value, transform = values[rv.name], model.rvs_to_transforms[rv]
+            if rv.name in named:
+                overrides[rv] = self._hold(rv, numbers[rv.name]) if _held(rv, numbers) else named[rv.name]
+            elif value.name in values or value.name not in named:
+                continue
+            elif not _held(value, numbers):
+                overrides[value.name] = named[value.name]
+            else:
+                own = transform.backward(self._hold(value, numbers[value.name]), *rv.owner.inputs)
+                if set(model.free_RVs) & set(ancestors([own])):
+                    begun = make_initial_point_expression(
+                        free_rvs=model.free_RVs, rvs_to_transforms=model.rvs_to_transforms,
+                        initval_strategies={**model.rvs_to_initial_values, **overrides},
+                    )  # fmt: skip
+                    own = graph_replace(own, dict(zip(model.free_RVs, begun, strict=True)), strict=False)
+                overrides[rv] = own
+        self._functions = [
+            make_initial_point_fn(model=model, overrides=overrides, return_transformed=moved) for moved in (True, False)
+        ]
+
+    @staticmethod
+    def key(model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> tuple[Any, ...] | None:
+        """By which it is found again; None where it is not to be kept."""
+        variables = {of.name: of for rv in model.free_RVs for of in (rv, model.rvs_to_values[rv])}
+        key: list[Any] = ["start at"]
+        for name, value in named.items():
+            if _held(variables[name], numbers):
+                key.append((name, numbers[name].shape))
+            elif value is None or isinstance(value, str):
+                key.append((name, value))
+            else:
+                return None
+        return tuple(key)
+
+    def _hold(self, variable: Any, number: np.ndarray) -> Any:
+        shared = pytensor.shared(number.astype(variable.dtype), shape=number.shape)
+        self._held[variable.name] = shared
+        return shared
+
+    def at(self, numbers: Mapping[str, np.ndarray], seed: int, inside: bool = False) -> dict[str, np.ndarray]:
+        """The start with these numbers: in unconstrained space, or that of the variables themselves."""
+        for name, shared in self._held.items():
+            shared.set_value(numbers[name].astype(shared.dtype))
+        return dict(self._functions[inside](seed))
+
+
+def _held(variable: Any, numbers: Mapping[str, np.ndarray]) -> bool:
+    """Whether a number is given of it, of which any other will do for compiled code: of whole ones PyMC asks more."""
+    return variable.name in numbers and variable.dtype.startswith("float")
 
 
 def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:
@@ -250,7 +294,7 @@ def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _check_support(
-    model: pm.Model,
+    target: LogDensity,
     named: Mapping[str, Any],
     numbers: Mapping[str, np.ndarray],
     made: Mapping[str, np.ndarray],
@@ -262,7 +306,7 @@ def _check_support(
     what a transform makes of a number is not finite, or does not come back as the same; without one the log-density is
     -inf.
     """
-    plain = []
+    model, plain = target.model, []
     for rv in model.free_RVs:
         value, transform = model.rvs_to_values[rv], model.rvs_to_transforms[rv]
         who, number = ("initvals", numbers.get(rv.name)) if rv.name in named else ("initval", None)
@@ -278,14 +322,18 @@ def _check_support(
             raise ValueError(f"{who}: {_outside(rv, number, lost)}: {_SUPPORTS.get(transform.name, _OTHER)}")
     fixed = {model.rvs_to_values[rv].name for rv in model.free_RVs if rv.name in numbers}
     for rv, who, number in plain:
-        terms = model.logp(vars=[rv], sum=False)
-        if {value.name for value in inputvars(terms)} <= fixed:  # what others move, they may move out of the way
-            compiled = model.compile_fn(
-                terms, inputs=model.value_vars, on_unused_input="ignore", mode=_QUICK_TO_COMPILE
-            )
-            lost = np.isneginf(compiled(dict(made))[0])
+        asked, density = target.once(("density", rv.name), partial(_density, model, rv))
+        if asked <= fixed:  # what others move, they may move out of the way
+            lost = np.isneginf(density(dict(made))[0])
             if np.any(lost):
                 raise ValueError(f"{who}: {_outside(rv, number, lost)}: its log-density there is -inf")
+
+
+def _density(model: pm.Model, rv: Any) -> tuple[set[str], Callable[[dict[str, Any]], Any]]:
+    """The value variables that the log-density of a variable depends on, and what computes it, entry by entry."""
+    terms = model.logp(vars=[rv], sum=False)
+    compiled = model.compile_fn(terms, inputs=model.value_vars, on_unused_input="ignore", mode=_QUICK_TO_COMPILE)
+    return {value.name for value in inputvars(terms)}, compiled
 
 
 def _outside(rv: Any, number: np.ndarray, lost: np.ndarray) -> str:
@@ -316,11 +364,6 @@ def _alike(a: Any, b: np.ndarray) -> bool:
     a = np.asarray(a)
     close = 10 * float(np.sqrt(np.finfo(a.dtype if a.dtype.kind == "f" else float).eps))
     return bool(np.allclose(a, b, rtol=close, atol=close * float(np.max(np.abs(b), initial=0.0))))
-
-
-def _constant(value: Any, number: np.ndarray) -> Any:
-    """A constant of the type of a variable."""
-    return value.type.make_constant(value.type.filter(number.astype(value.dtype)))
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ Everything here was seen in PyMC 6.4.  Functions and classes that serve as they 
 
 - of step methods, ``Competence``, ``StepMethodState``, ``dataclass_state``, ``PointType``, ``StatsType``,
   ``RandomGenerator`` and ``get_random_generator``;
-- of starts, ``make_initial_point_fn``;
+- of starts, ``make_initial_point_expression`` and ``make_initial_point_fn``;
 - of graphs, ``rewrite_pregrad``, and the operations ``MinibatchOp`` and ``SimulatorRV``, which draw at random;
 - of results, ``find_constants`` and ``find_observations`` of a model; ``get_default_varnames``;
   ``run_convergence_checks``, which reads ``free_RVs`` and ``deterministics`` of a model and nothing else, and
@@ -31,7 +31,7 @@ with needed("pymc"):
     from pymc.blocking import PointType, StatsType
     from pymc.data import MinibatchOp
     from pymc.distributions.simulator import SimulatorRV
-    from pymc.initial_point import make_initial_point_fn
+    from pymc.initial_point import make_initial_point_expression, make_initial_point_fn
     from pymc.logprob.abstract import _logprob
     from pymc.progress_bar import CustomProgress, ProgressBarManager, default_progress_theme
     from pymc.pytensorf import rewrite_pregrad
@@ -62,6 +62,7 @@ __all__ = [
     "lags_of",
     "log_warnings",
     "logprob_of",
+    "make_initial_point_expression",
     "make_initial_point_fn",
     "rewrite_pregrad",
     "run_convergence_checks",

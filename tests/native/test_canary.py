@@ -607,6 +607,10 @@ def test_functions_that_are_taken_as_they_are():
     assert of_pymc.make_initial_point_fn(model=model)(0) == {"x_log__": 0.0}
     inside = of_pymc.make_initial_point_fn(model=model, overrides={model["x"]: 2.0}, return_transformed=False)(0)
     assert float(inside["x"]) == 2.0
+    (begun,) = of_pymc.make_initial_point_expression(
+        free_rvs=model.free_RVs, rvs_to_transforms=model.rvs_to_transforms, initval_strategies={model["x"]: 3.0}
+    )
+    assert float(begun.eval()) == pytest.approx(3.0)
     assert of_pymc.get_default_varnames(["x", "x_log__"], include_transformed=False) == ["x"]
     graph = model.logp()
     value = model.compile_fn(of_pymc.rewrite_pregrad(graph))(model.initial_point())

@@ -291,6 +291,21 @@ def test_start_in_unconstrained_space_of_variables_whose_bounds_move():
         start_at(target, {"low": 0.6, "middle": 0.7, "middle_interval__": 0.0})
 
 
+def test_starts_at_other_numbers_compile_nothing(supports, monkeypatch):
+    start_at(supports, {"u": 0.2, "scale_log__": 0.0, "hard": [0.1, 0.2]})
+    monkeypatch.setattr("pytensor.function", lambda *_, **__: pytest.fail("something was compiled"))
+    monkeypatch.setattr("pymc_symplectic.starts.make_initial_point_fn", lambda **_: pytest.fail("it was compiled"))
+    several = [{"u": u, "scale_log__": 10 * u, "hard": [u, 0.9]} for u in (0.3, 0.4)]
+    rngs = [np.random.default_rng(1), np.random.default_rng(1)]
+    for given, start in zip(several, positions(supports, several, rngs), strict=True):
+        found = supports.to_point(start)
+        assert found["u_interval__"] == pytest.approx(np.log(given["u"] / (1 - given["u"])))
+        assert found["scale_log__"] == given["scale_log__"]
+        np.testing.assert_array_equal(found["hard"], given["hard"])
+    with pytest.raises(ValueError, match=r"^initvals: hard\[1\] = 7 is outside"):
+        start_at(supports, {"u": 0.2, "scale_log__": 0.0, "hard": [0.1, 7]})
+
+
 def test_initvals_by_find_map(rich_model):
     point = pm.find_MAP(model=rich_model, progressbar=False)
     assert {"mean", "largest", "sigma", "sigma_log__"} <= point.keys()
