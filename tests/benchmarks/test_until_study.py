@@ -47,10 +47,12 @@ def test_the_table_has_ratios_to_the_best():
         needed = None if gradients is None else 100
         return {
             "posterior": "x", "sampler": sampler, "gradients": gradients, "seconds": gradients,
-            "draws_needed": needed, "reached": 1.1,
+            "draws_needed": needed, "reached": 1.1, "spent": {"gradients": 900.0, "seconds": 700.0},
         }  # fmt: skip
 
     records = [record("ours", 100.0), record("nutpie-diagonal@300", 300.0), record("nutpie-low_rank@150", None)]
     text = until.table(records, ["x", "y"])
     assert "diagonal@300" in text and "3.00" in text and "at least 0.9 of the goal in 1 of 1 runs" in text
+    unmet = until.table([record("ours", 100.0), record("nutpie-low_rank@150", None)], ["x"])
+    assert "> 9.00" in unmet and "> 7.00" in unmet
     assert until.table([], ["x"]) == "nothing was measured"
