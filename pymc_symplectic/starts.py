@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import inputvars
-from pytensor.graph.replace import graph_replace
-from pytensor.graph.traversal import ancestors
 
 from .checks import at_least, whole
-from .native.pymc import make_initial_point_expression, make_initial_point_fn
-from .target import Compilation, LogDensity, kept_log_density, opened, run_with, user_code
+from .target import Compilation, GivenStart, LogDensity, kept_log_density, opened, run_with, user_code
 
 __all__ = ["initial_points", "positions", "usual_start"]
 
@@ -172,8 +168,8 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
     twice = {name for name, value in values.items() if name != value and {name, value} <= named.keys()}
     given_once = {name: value for name, value in named.items() if name not in twice}
     try:
-        key = _Beginning.key(model, given_once, numbers)
-        make = partial(_Beginning, model, given_once, numbers)
+        key = GivenStart.key(model, given_once, numbers)
+        make = partial(GivenStart, model, given_once, numbers)
         beginning = make() if key is None else target.once(key, make)
         made, inside = beginning.at(numbers, 0), beginning.at(numbers, 0, inside=True)
     except (TypeError, ValueError) as error:
@@ -211,71 +207,6 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         casting="unsafe",
     )
     return (lambda seed: {**beginning.at(numbers, seed), **exact}), moved
-
-
-class _Beginning:
-    """Where a model begins when values of some of its variables are given: compiled for all numbers, of these shapes.
-
-    Numbers in unconstrained space are what they are in the variable's own.  PyMC takes them by name, but not where the
-    transform depends on other free variables, as a bound does; here it is told by the variable, and with what those
-    others begin at in their place.
-    """
-
-    def __init__(self, model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> None:
-        self._held: dict[str, Any] = {}
-        values = {rv.name: model.rvs_to_values[rv] for rv in model.free_RVs}
-        # by variables, because PyMC takes some names of variables for those of unconstrained ones
-        overrides: dict[Any, Any] = {}
-        for rv in model.free_RVs:  # what its transform depends on comes before
-            value, transform = values[rv.name], model.rvs_to_transforms[rv]
-            if rv.name in named:
-                overrides[rv] = self._hold(rv, numbers[rv.name]) if _held(rv, numbers) else named[rv.name]
-            elif value.name in values or value.name not in named:
-                continue
-            elif not _held(value, numbers):
-                overrides[value.name] = named[value.name]
-            else:
-                own = transform.backward(self._hold(value, numbers[value.name]), *rv.owner.inputs)
-                if set(model.free_RVs) & set(ancestors([own])):
-                    begun = make_initial_point_expression(
-                        free_rvs=model.free_RVs, rvs_to_transforms=model.rvs_to_transforms,
-                        initval_strategies={**model.rvs_to_initial_values, **overrides},
-                    )  # fmt: skip
-                    own = graph_replace(own, dict(zip(model.free_RVs, begun, strict=True)), strict=False)
-                overrides[rv] = own
-        self._functions = [
-            make_initial_point_fn(model=model, overrides=overrides, return_transformed=moved) for moved in (True, False)
-        ]
-
-    @staticmethod
-    def key(model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> tuple[Any, ...] | None:
-        """By which it is found again; None where it is not to be kept."""
-        variables = {of.name: of for rv in model.free_RVs for of in (rv, model.rvs_to_values[rv])}
-        key: list[Any] = ["start at"]
-        for name, value in named.items():
-            if _held(variables[name], numbers):
-                key.append((name, numbers[name].shape))
-            elif value is None or isinstance(value, str):
-                key.append((name, value))
-            else:
-                return None
-        return tuple(key)
-
-    def _hold(self, variable: Any, number: np.ndarray) -> Any:
-        shared = pytensor.shared(number.astype(variable.dtype), shape=number.shape)
-        self._held[variable.name] = shared
-        return shared
-
-    def at(self, numbers: Mapping[str, np.ndarray], seed: int, inside: bool = False) -> dict[str, np.ndarray]:
-        """The start with these numbers: in unconstrained space, or that of the variables themselves."""
-        for name, shared in self._held.items():
-            shared.set_value(numbers[name].astype(shared.dtype))
-        return dict(self._functions[inside](seed))
-
-
-def _held(variable: Any, numbers: Mapping[str, np.ndarray]) -> bool:
-    """Whether a number is given of it, of which any other will do for compiled code: of whole ones PyMC asks more."""
-    return variable.name in numbers and variable.dtype.startswith("float")
 
 
 def _named(model: pm.Model, given: Mapping[Any, Any]) -> dict[str, Any]:

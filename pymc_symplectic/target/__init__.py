@@ -4,6 +4,7 @@ from ..native.pytensor import user_code
 from .compilation import Compilation, opened
 from .data import OtherData, run_with
 from .density import LogDensity
+from .given import GivenStart
 from .kept import kept, kept_log_density
 from .parametrization import check_parametrization
 from .unconstrained import unconstraining
@@ -12,6 +13,7 @@ from .variables import value_variables
 
 __all__ = [
     "Compilation",
+    "GivenStart",
     "LogDensity",
     "OtherData",
     "Values",

@@ -294,7 +294,9 @@ def test_start_in_unconstrained_space_of_variables_whose_bounds_move():
 def test_starts_at_other_numbers_compile_nothing(supports, monkeypatch):
     start_at(supports, {"u": 0.2, "scale_log__": 0.0, "hard": [0.1, 0.2]})
     monkeypatch.setattr("pytensor.function", lambda *_, **__: pytest.fail("something was compiled"))
-    monkeypatch.setattr("pymc_symplectic.starts.make_initial_point_fn", lambda **_: pytest.fail("it was compiled"))
+    monkeypatch.setattr(
+        "pymc_symplectic.target.given.make_initial_point_fn", lambda **_: pytest.fail("it was compiled")
+    )
     several = [{"u": u, "scale_log__": 10 * u, "hard": [u, 0.9]} for u in (0.3, 0.4)]
     rngs = [np.random.default_rng(1), np.random.default_rng(1)]
     for given, start in zip(several, positions(supports, several, rngs), strict=True):
