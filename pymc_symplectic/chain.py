@@ -10,9 +10,9 @@ import numpy as np
 from pymc.exceptions import SamplingError
 
 from .adaptation.efficiency import compile_scores
+from .adaptation.gathering import Gathering, Verdict
 from .adaptation.lab import BrokenError, Lab
 from .adaptation.plan import Plan
-from .adaptation.stranded import Gathering, Verdict
 from .adaptation.warmup import WarmUp
 from .coordinates import Coordinates
 from .kernels import chain as kernels
@@ -32,6 +32,7 @@ from .kernels.kinetic import draws as draw_momenta
 from .kernels.random import generator_record
 from .kernels.state import DUE, GRADIENTS, KEPT, SEEN, STRIDE, VALUES, new_state
 from .kernels.status import Status
+from .knowledge import LearnedChain
 from .propriety import Watch
 from .settings import Settings, unadapted
 from .snapshots import check_snapshot, upgraded
@@ -338,7 +339,8 @@ class Chain:
         if self._gathering.waits and self._warmup.end <= self.count and len(window.draws):
             latest, policy = window.last(self.settings.policy.stranded_draws), self.settings.policy
             _, stretched = self._coordinates.outward(latest.draws.copy())
-            self._gathering.arrive(latest, stretched, self.metric, self.position, policy)
+            if self._gathering.arrive(latest, stretched, self.metric, self.position, policy):
+                self._gathering.known = LearnedChain.of(self.snapshot())
         if not self._plan.goes_on:
             forget(self._learning)
 
@@ -376,13 +378,17 @@ class Chain:
 
     def hear(self, verdict: Verdict) -> None:
         """Go on from the end of warm-up; or begin it anew elsewhere, where there are draws left for it."""
-        position = self._gathering.hear(verdict)
-        if position is not None and self._warmup.leaves_time(self.count):
+        heard = self._gathering.hear(verdict)
+        if heard is None:
+            return
+        if heard.known is not None:
+            self._use(self._warmup.agreed(heard.known, self._plan, self.count))
+        if heard.position is not None and self._warmup.leaves_time(self.count):
             self._gathering.moved += 1
             # what was seen, warned of, and chosen is of a place that is left
             self._coordinates = Coordinates(self.target, self.settings, True)
             self._watch, self._watched = self._new_watch(), self.count
-            self._begin_anew(position)
+            self._begin_anew(heard.position)
 
     def _skip(self, draws: np.ndarray, rows: np.ndarray) -> int:
         """Pass over draws of warm-up that are not needed any more, which are no numbers; returns how many."""

@@ -254,6 +254,9 @@ class Policy:
     """and so many standard deviations of the log-density there; a gap of ``math.inf`` for none to be moved.  Four
     chains from U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra eight and three of eight
     runs come to an R-hat of 1.01, and of hmm_drive_0 four and none of four, for as many gradients."""
+    shares: bool = True
+    """Whether chains that have come to the end of their warm-up, and agree, go on by what they have learned together.
+    """
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True

@@ -15,13 +15,13 @@ import numpy as np
 from .adaptation.approach import Approach
 from .adaptation.energy import EnergyTrial
 from .adaptation.force import LEARNS, PROVES, SurrogateTrial
-from .adaptation.stranded import Gathering
+from .adaptation.gathering import Gathering
 from .adaptation.warmup import WarmUp
 from .kernels.adapt import GAMMA, LOG_MEAN_STEP, N_STEP, Learning, new_learning
 from .kernels.linear import map_of
 from .kernels.state import KEPT, SEEN, STRIDE, Trail
 from .kinetic.profile import ProfileEnergy
-from .knowledge import Learned
+from .knowledge import Learned, LearnedChain
 from .settings import Settings
 from .target import LogDensity
 
@@ -127,6 +127,8 @@ def upgraded(snapshot: Mapping[str, Any], settings: Settings, tune: int) -> Mapp
         snapshot = {**snapshot, "coordinates": None}
     if "gathering" not in snapshot:  # chains did not wait for each other
         snapshot = {**snapshot, "gathering": Gathering(len(snapshot["position"]), False).snapshot()}
+    if "known" not in snapshot["gathering"]:  # and did not tell each other what they had learned
+        snapshot = {**snapshot, "gathering": {**snapshot["gathering"], "known": None}}
     if "approach" not in snapshot:
         snapshot = _of_windows(snapshot, settings, tune)
     if "energy" not in snapshot:
@@ -219,7 +221,7 @@ def check_snapshot(
             raise ValueError("coordinates, position is not finite")
         if not np.all((coordinates["weights"][:-1] >= 0) & (coordinates["weights"][:-1] <= 1)):
             raise ValueError("coordinates, weights are not between 0 and 1")
-    _check_gathering(snapshot["gathering"], dim)
+    _check_gathering(snapshot["gathering"], settings, dim)
     map_of(snapshot["metric"]).check(dim)
     _check_kinetic(snapshot["kinetic"], settings, snapshot["energy"], dim)
     _check_learning(snapshot["learning"], learning, snapshot["count"])
@@ -228,7 +230,12 @@ def check_snapshot(
     generator_of(snapshot["rng"])
 
 
-def _check_gathering(gathering: Mapping[str, Any], dim: int) -> None:
+def _check_gathering(gathering: Mapping[str, Any], settings: Settings, dim: int) -> None:
+    if gathering["known"] is not None:
+        known = LearnedChain.restored(gathering["known"])
+        known.check(dim)
+        WarmUp(settings, dim, 0).check(known)
+        _check_kinetic(known.kinetic, settings, known.state["energy"], dim)
     levels = gathering["levels"]
     _check_array("gathering, levels", levels, (len(levels), 4 + dim), float)
     for name in ("judged", "moved"):

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import pymc_symplectic as ps
 from benchmarks.samplers.problem import Problem, Run, Sample
-from pymc_symplectic.adaptation.stranded import Verdict, verdicts
+from pymc_symplectic.adaptation.gathering import Verdict, verdicts
 from pymc_symplectic.adaptation.words import in_words
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
@@ -101,8 +101,8 @@ def advance(
 ) -> Iterator[tuple[Chain, Part, Part]]:
     """Run one chain after another: the warm-ups, and the sampling.
 
-    Where `tune` is None, warm-up ends by itself, and chains that are stranded then begin anew, as in
-    `pymc_symplectic.sample`.
+    Where `tune` is None, warm-up ends by itself, and chains that are stranded then begin anew, until all go on by what
+    they have learned together, as in `pymc_symplectic.sample`.
     """
     most = settings.policy.most_draws if tune is None else tune
     seeds = np.random.SeedSequence(seed).spawn(chains)
@@ -120,7 +120,8 @@ def advance(
         made.append(Chain(target, settings, rng, most, ends, waits=gathers))
         warmups[number].append(take(number, partial(_begun, start, most)))
     while said := verdicts(dict(enumerate(chain.gathering for chain in made)), settings.policy):
-        for number, verdict in said.items():
+        moved = {number: verdict for number, verdict in said.items() if verdict.position is not None}
+        for number, verdict in (moved or said).items():
             warmups[number].append(take(number, partial(_told, verdict)))
     for number, chain in enumerate(made):
         yield chain, Part.of(warmups[number]), take(number, lambda chain: chain.advance(draws))

@@ -43,9 +43,9 @@ from .path import BestPath
 from .plan import Plan
 from .search import Candidate, Demands, Search, Tuning, first_candidate
 
-__all__ = ["Stage", "Tuner"]
+__all__ = ["ELSEWHERE", "Stage", "Tuner"]
 
-_ELSEWHERE = "there is more where no draw has been"
+ELSEWHERE = "there is more where no draw has been"
 _UNSEEN = "no window of warm-up was long enough to choose by"
 
 
@@ -308,7 +308,7 @@ class Tuner:
             self.found, self._reason = None, "what was tried was no better"
             return self._floor_step
         if step_size > self._proved and not self._holds_by(search, self.found._replace(step_size=step_size), event):
-            return self._give_up(_ELSEWHERE)
+            return self._give_up(ELSEWHERE)
         if efficiency > policy.enough[min(measured.stage.windows_left, 1)] * self._floor:
             event["verdict"] = "kept"
             return None
@@ -316,7 +316,7 @@ class Tuner:
         best = self._best(search, measured, max(policy.switch * now, policy.margin * self._floor), step_size)
         event["now"] = now
         if not self.active:
-            return self._give_up(_ELSEWHERE)
+            return self._give_up(ELSEWHERE)
         if best is None:
             return None
         self.found = best
@@ -373,7 +373,7 @@ class Tuner:
         event["excess"] = float(beyond.excess.max())
         self._proved = self._policy.proved_growth * found.step_size if beyond.remarkable.any() else np.inf
         if beyond.forbids(scheme, found.step_size, found.time):
-            self.active, self._reason = False, _ELSEWHERE
+            self.active, self._reason = False, ELSEWHERE
         return self.active
 
     def _give_up(self, why: str) -> float | None:

@@ -214,6 +214,12 @@ class WarmUp:
         again = Restart(known.step_size, 1.0, self._policy.settled_gain)
         return replace(plan, restart=again if self._settings.adapts_step_size else None)
 
+    def agreed(self, known: LearnedChain, plan: Plan, count: int) -> Plan:
+        """The plan after a warm-up of `count` draws by what several chains have learned together."""
+        new = self._planner.plan(count, *self._beginning.take(known, lambda: plan.metric))
+        again = Restart(known.step_size, 1.0, self._policy.settled_gain)
+        return replace(new, restart=again if self._settings.adapts_step_size else None)
+
     def check(self, known: LearnedChain) -> None:
         """Raise a ValueError unless a chain with these settings can begin from what another one has learned."""
         self._beginning.check(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -69,6 +69,15 @@ class LearnedChain:
             state=plain({name: snapshot[name] for name in ("tuner", "energy", "surrogate")}),
             density=None if snapshot["density"] is None else np.array(snapshot["density"]),
         )
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it, as arrays, numbers and texts."""
+        return {**{part.name: getattr(self, part.name) for part in fields(self)}, "metric": self.metric._asdict()}
+
+    @classmethod
+    def restored(cls, snapshot: Mapping[str, Any]) -> Self:
+        """The one that `snapshot` describes."""
+        return cls(**{**snapshot, "metric": map_of(dict(snapshot["metric"]))})
 
     @property
     def integrator(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from ..kernels.linear import DenseMap, DiagonalMap, LinearMap
 from .chain import LearnedChain
 
-__all__ = ["differ", "together"]
+__all__ = ["agreeing", "differ", "path_of", "together"]
 
 _APART = 3.0  # standard deviations between means, along any direction
 _APART_AT_LAST = 7.0  # and between last draws, where no means are known
@@ -25,6 +25,24 @@ def differ(chains: Sequence[LearnedChain]) -> str:
         if why := _differ(first, other):
             return f"chain {number} and chain 0 have {why}"
     return ""
+
+
+def agreeing(chains: Sequence[LearnedChain]) -> list[list[int]]:
+    """Numbers of chains that agree, each with the first of its group; some with nobody but themselves."""
+    groups: list[list[int]] = []
+    for number, chain in enumerate(chains):
+        for group in groups:
+            if not _differ(chains[group[0]], chain):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return groups
+
+
+def path_of(chain: LearnedChain) -> tuple[str, str, str, bool]:
+    """Integrator, trajectory, momenta, and whether steps are divided: what numbers of other paths say nothing of."""
+    return chain.integrator, chain.choice["trajectory"], chain.momenta, bool(chain.choice.get("divides"))
 
 
 def _differ(one: LearnedChain, other: LearnedChain) -> str:
@@ -73,8 +91,8 @@ def together(chains: Sequence[LearnedChain]) -> LearnedChain:
     """
     if len(chains) == 1:
         return chains[0]
-    paths = [(chain.integrator, chain.choice["trajectory"], chain.momenta) for chain in chains]
-    most = max(paths, key=lambda path: (paths.count(path), path[1] == "no_u_turn"))
+    paths = [path_of(chain) for chain in chains]
+    most = max(paths, key=lambda path: (paths.count(path), path[1] == "no_u_turn", path[3]))
     alike = [chain for chain, path in zip(chains, paths, strict=True) if path == most]
     first = alike[0]
     if first.density is not None:  # which goes with its own metric, and mean

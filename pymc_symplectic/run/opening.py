@@ -54,7 +54,8 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
             description["options"].pop("parametrization", None)
         if settings.learned is not None:
             check_learned(settings.learned, settings, target)
-        gathers = sizes.open_ended and sizes.chains > 1 and math.isfinite(settings.policy.stranded_gap)
+        asked = settings.policy.shares or math.isfinite(settings.policy.stranded_gap)
+        gathers = sizes.open_ended and sizes.chains > 1 and asked
         setup = Setup(target, settings, request.names, sizes.tune, sizes.draws, sizes.open_ended, sizes.thin, gathers)
         with _states(setup, request, description) as (sink, states):
             sink.reserve(request.blocks[0])

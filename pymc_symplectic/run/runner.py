@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
-from ..adaptation.stranded import Verdict, is_waiting, verdicts
+from ..adaptation.gathering import Verdict, is_waiting, verdicts
 from ..chain import Chain
 from ..native.clock import compile_clock
 from ..recorded import longest
@@ -153,7 +153,8 @@ class Runner:
         while self._all(self._in_warmup, advance, show):
             found = {i: state["gathering"] for i, state in enumerate(self._states)
                      if i not in self.errors and "gathering" in state}  # fmt: skip
-            self._verdicts |= verdicts(found, self.setup.settings.policy)
+            with one_thread():  # sums by several may differ
+                self._verdicts |= verdicts(found, self.setup.settings.policy)
             if not self._in_warmup():
                 return True
         return False

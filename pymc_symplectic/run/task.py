@@ -16,7 +16,7 @@ import cloudpickle
 import numpy as np
 from pymc.exceptions import SamplingError
 
-from ..adaptation.stranded import Verdict
+from ..adaptation.gathering import Verdict
 from ..chain import Chain
 from ..kernels import statistics as column
 from ..recorded import RecordedVariables
@@ -50,7 +50,7 @@ class Setup:
     thin: int = 1
     """Of how many transitions after warm-up one is kept."""
     gathers: bool = False
-    """Whether chains wait for each other at the end of warm-up, where those that are stranded are moved."""
+    """Whether chains wait for each other at the end of warm-up, and hear of what the others have come to."""
 
     @property
     def total(self) -> int:

@@ -1,4 +1,4 @@
-"""Chains that wait for each other at the end of warm-up, where those that are stranded begin anew."""
+"""Chains that wait for each other at the end of warm-up: those that are stranded begin anew, and all know more then."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 
 import pymc_symplectic as ps
-from pymc_symplectic.adaptation.stranded import Verdict
+from pymc_symplectic.adaptation.gathering import Verdict
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.run.task import Setup
@@ -140,6 +140,72 @@ def test_correlations_that_the_metric_does_not_hold_make_no_place_larger():
         pm.Potential("p", pt.logaddexp(higher, -0.5 * ((x - AWAY) ** 2).sum()))
     idata = run(model, **ARGUMENTS | {"initvals": begun(dim), "metric": "diagonal"})
     assert moved(idata) == [0] * 4
+
+
+@pytest.fixture(scope="module")
+def correlated():
+    factor = np.linalg.cholesky(0.5 * np.eye(8) + 0.5)
+    with pm.Model() as model:
+        pm.MvStudentT("x", nu=5, mu=np.zeros(8), chol=factor)
+    return model
+
+
+def chosen_by(idata):
+    """Step size, integrator and trajectory of each chain."""
+    chains = json.loads(idata.posterior.attrs["sampler"])["chains"]
+    return {(chain["step_size"], chain["integrator"], chain["trajectory"]) for chain in chains}
+
+
+def test_chains_go_on_by_what_they_have_learned_together(correlated):
+    together, apart = (
+        run(correlated, tune=None, policy=dataclasses.replace(ps.Policy(), shares=shares)) for shares in (True, False)
+    )
+    assert len(chosen_by(together)) == 1 and len(chosen_by(apart)) == 4
+    first, *others = ps.learned(together).chains
+    for chain in others:
+        assert_same_metric(chain.metric, first.metric)
+    covariances = [chain.metric.apply(chain.metric.adjoint(np.eye(8))) for chain in ps.learned(apart).chains]
+    own = first.metric.apply(first.metric.adjoint(np.eye(8)))
+    np.testing.assert_allclose(own, np.mean(covariances, axis=0), rtol=1e-9)
+    assert len(np.unique(together.sample_stats["step_size"])) == 1
+
+
+def assert_same_metric(one, other):
+    for name, array in one._asdict().items():
+        np.testing.assert_array_equal(array, getattr(other, name))
+
+
+@pytest.mark.parametrize("count", [200, 1003])
+def test_the_same_wherever_chains_that_agree_run(correlated, pool, tmp_path, count, monkeypatch):
+    """Also if some of them have gone on before a stop, and the others had not heard of it."""
+    arguments = {"tune": None, "discard_tuned_samples": False}
+    expected = run(correlated, **arguments)
+    assert_same_draws(run(correlated, **arguments, executor=pool), expected)
+    store = tmp_path / "run.zarr"
+    monkeypatch.setattr(Setup, "total", count)
+    run(correlated, **arguments, store=store)
+    monkeypatch.undo()
+    assert_same_draws(run(correlated, **arguments, store=store), expected)
+
+
+def test_a_stop_while_one_chain_has_gone_on(correlated, tmp_path, monkeypatch):
+    arguments = {"tune": None, "cores": 1}
+    expected = run(correlated, **arguments)
+    store, told = tmp_path / "run.zarr", []
+    hear = Chain.hear
+
+    def counted(self, verdict):
+        if told and verdict.known is not None:
+            raise KeyboardInterrupt
+        told.append(verdict)
+        hear(self, verdict)
+
+    monkeypatch.setattr(Chain, "hear", counted)
+    run(correlated, **arguments, store=store)
+    monkeypatch.undo()
+    counts = Store.open(store).counts()
+    assert len(told) == 1 and max(counts) > min(counts)
+    assert_same_draws(run(correlated, **arguments, store=store), expected)
 
 
 def test_a_chain_that_draws_by_a_surrogate_is_moved(model):

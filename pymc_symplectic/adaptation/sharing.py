@@ -1,0 +1,49 @@
+"""What chains side by side have learned together at the end of their warm-up, and which of them keep to their own.
+
+Each has learned a metric, a mean and a step size by the gradients of a hundred draws or so, and four know them better.
+Covariances, means and the logarithms of step sizes are averaged over chains that agree, which costs no gradient, and
+the path of most of them becomes that of all: a poor one, chosen by chance or for lack of draws, costs the whole run
+most of its effective draws.  Chains that adapt together from the first draw on gain by the same (Hoffman, Radul,
+Sountsov 2021; Hoffman, Sountsov 2022); here each learns by itself, and which of them agree is seen afterwards.
+
+One that has seen what asks for care keeps to its own path: that draws diverge, or that there is more where no draw has
+been.  The others may not have been there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..knowledge import LearnedChain, agreeing, path_of, together
+from .tuner import ELSEWHERE
+
+__all__ = ["shared"]
+
+
+def shared(chains: Sequence[LearnedChain]) -> list[LearnedChain | None]:
+    """What each chain goes on from; None where that is what it has learned by itself.
+
+    Parameters
+    ----------
+    chains : sequence of LearnedChain
+        In the state that they have come to the end of their warm-up in.
+    """
+    found: list[LearnedChain | None] = [None] * len(chains)
+    for places in agreeing(chains):
+        group = [chains[place] for place in places]
+        if len(group) == 1 or any(chain.density is not None for chain in group):  # surrogates cannot be averaged
+            continue
+        common = together(group)
+        for place, chain in zip(places, group, strict=True):
+            found[place] = common
+            if _careful(chain):
+                alike = together([other for other in group if path_of(other) == path_of(chain)])
+                found[place] = replace(alike, metric=common.metric, mean=common.mean)
+    return found
+
+
+def _careful(chain: LearnedChain) -> bool:
+    """Whether the path of a chain is what it is because of something that other chains may not have seen."""
+    tuner = chain.state["tuner"]
+    return bool(tuner["divides"]) or tuner["reason"] == ELSEWHERE

@@ -1,0 +1,103 @@
+"""What chains go on from at the end of their warm-up: what they have learned together, or by themselves."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hand_made import COVARIANCE, new_chain, on_a_path
+from numpy.testing import assert_allclose
+
+from pymc_symplectic.adaptation.gathering import Gathering, verdicts
+from pymc_symplectic.adaptation.sharing import shared
+from pymc_symplectic.adaptation.tuner import ELSEWHERE
+from pymc_symplectic.policy import Policy
+
+
+def covariance(chain):
+    return chain.metric.apply(chain.metric.adjoint(np.eye(3)))
+
+
+def after(chain, **tuner):
+    """A chain whose tuner has come to this, and says so."""
+    told = {"divides": True} if tuner.get("divides") else {}
+    state = {**chain.state, "tuner": {**chain.state["tuner"], **tuner}}
+    return dataclasses.replace(chain, state=state, choice={**chain.choice, **told})
+
+
+def test_chains_that_agree_go_on_by_the_average():
+    found = shared([new_chain(), new_chain(2.0, step_size=0.1)])
+    for known in found:
+        assert_allclose(covariance(known), COVARIANCE * 2.5, rtol=1e-12)
+        assert known.step_size == pytest.approx(np.sqrt(0.07))
+
+
+def test_others_go_on_as_they_are():
+    """And those of a second place by what is known there."""
+    here, there, alone = [new_chain(), new_chain(1.5)], [new_chain(shift=50.0)] * 2, new_chain(shift=-50.0)
+    found = shared([here[0], there[0], alone, here[1], there[1]])
+    assert found[2] is None
+    assert_allclose(found[0].mean, here[0].mean)
+    assert_allclose(found[1].mean, there[0].mean)
+    assert found[0] is found[3] and found[1] is found[4]
+
+
+def test_the_path_of_most_is_that_of_all():
+    found = shared([on_a_path(1.0), new_chain(), on_a_path(2.0)])
+    assert {known.integrator for known in found} == {"harmonic_leapfrog"}
+
+
+@pytest.mark.parametrize("seen", [{"divides": True}, {"reason": ELSEWHERE}])
+def test_a_chain_that_has_seen_what_asks_for_care_keeps_to_its_path(seen):
+    """By the metric of all, which it helps to know."""
+    careful = after(new_chain(2.0, step_size=0.2), **seen)
+    found = shared([on_a_path(1.0), careful, on_a_path(2.0)])
+    assert [known.trajectory for known in found] == ["fixed_time of 1.41", "no_u_turn", "fixed_time of 1.41"]
+    assert found[1].step_size == pytest.approx(0.2) and found[1].state["tuner"] == careful.state["tuner"]
+    for known in found:
+        assert_allclose(covariance(known), COVARIANCE * 2, rtol=1e-12)
+
+
+def test_steps_that_are_divided_are_another_path():
+    careful = [after(new_chain(step_size=size), divides=True) for size in (0.2, 0.8)]
+    found = shared([*careful, new_chain(step_size=0.1)])
+    assert all(known.state["tuner"]["divides"] and known.step_size == pytest.approx(0.4) for known in found)
+    found = shared([new_chain(), careful[0], new_chain()])
+    assert [known.state["tuner"]["divides"] for known in found] == [False, True, False]
+
+
+def test_surrogates_are_not_averaged():
+    assert shared([new_chain(), new_chain(density=np.zeros(4))]) == [None, None]
+
+
+def arrived(chain, waits=True):
+    """The gathering of a chain at the end of its warm-up, at a place like that of all others."""
+    gathering = Gathering(3, waits)
+    gathering.levels, gathering.known = np.zeros((1, 7)), chain
+    return gathering
+
+
+def test_it_is_heard_when_nobody_is_moved_and_is_the_same_later_on():
+    gatherings = [arrived(new_chain()), arrived(new_chain(2.0))]
+    policy = Policy()
+
+    def said():
+        return verdicts({number: one.snapshot() for number, one in enumerate(gatherings)}, policy)
+
+    before = said()
+    assert_allclose(covariance(before[1].known), COVARIANCE * 2.5, rtol=1e-12)
+    gatherings[0].hear(before[0])
+    again = said()
+    assert list(again) == [1] and np.array_equal(covariance(again[1].known), covariance(before[1].known))
+    gatherings[1].levels[:, 0] = -1000.0
+    assert said()[1].position is not None and said()[1].known is None
+    policy = dataclasses.replace(policy, shares=False, stranded_gap=np.inf)
+    assert said()[1] == (0, None, None)
+
+
+def test_what_a_chain_had_learned_by_itself_is_kept():
+    one, other = arrived(new_chain(weights=np.array([1.0, 0.0, 0.5]))), Gathering(3, True)
+    other.restore(one.snapshot())
+    assert other.known.metric._asdict().keys() == one.known.metric._asdict().keys()
+    for part in dataclasses.fields(one.known):
+        if part.name != "metric":
+            np.testing.assert_equal(getattr(other.known, part.name), getattr(one.known, part.name))
