@@ -83,7 +83,8 @@ class Chain:
         self.target, self.settings, self.rng, self.tune = target, settings, rng, tune
         self.count, self._open_ended, self._thin = 0, open_ended, thin
         self._random = generator_record(rng)
-        self._warmup = WarmUp(settings, target.dim, tune, open_ended)
+        self._gathering = Gathering(target.dim, waits)
+        self._warmup = self._new_warmup()
         self._state = new_state(target.dim, self._warmup.trail)
         step_size = settings.step_size or 1.0
         self._learning = new_learning(target.dim, self._warmup.memory, step_size, settings.target_accept)
@@ -93,7 +94,12 @@ class Chain:
         self._use(self._warmup.outline())
         self._started = False
         self._watched = 0  # draws that have been watched
-        self._gathering = Gathering(target.dim, waits)
+
+    def _new_warmup(self) -> WarmUp:
+        settings = self.settings
+        if self._gathering.waits:
+            settings = replace(settings, policy=settings.policy.sharing())
+        return WarmUp(settings, self.target.dim, self.tune, self._open_ended)
 
     def _new_watch(self) -> Watch:
         return Watch(self.target, self.settings.max_energy_error, not unadapted(self.settings, self.tune))
@@ -361,7 +367,7 @@ class Chain:
         trail = self._state.trail.counters
         trail[SEEN], trail[KEPT] = 0, 0
         forget(self._learning)
-        self._warmup = WarmUp(self.settings, self.target.dim, self.tune, self._open_ended)
+        self._warmup = self._new_warmup()
         self._use(self._warmup.outline())  # by gradients, which a surrogate does without
         self.move_to(position)
         self._measured(lambda: self._warmup.begin(self._lab))

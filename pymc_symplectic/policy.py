@@ -13,7 +13,7 @@ to hang on it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -257,6 +257,10 @@ class Policy:
     shares: bool = True
     """Whether chains that have come to the end of their warm-up, and agree, go on by what they have learned together.
     """
+    shared_draws: int = 25
+    """What takes the place of `settled_draws` for one of several chains that will share what they learn,"""
+    shared_turns: int = 60
+    """and that of `turns`, where these are larger."""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True
@@ -448,6 +452,13 @@ class Policy:
     def most_lost(self, split: str) -> float:
         """The fraction of trajectories that may come to nothing."""
         return self.most_lost_harmonic if split == "harmonic" else self.most_lost_free
+
+    def sharing(self) -> Policy:
+        """The same for a chain that will share what it learns with others."""
+        if not self.shares:
+            return self
+        draws, turns = min(self.settled_draws, self.shared_draws), min(self.turns, self.shared_turns)
+        return replace(self, settled_draws=draws, turns=turns)
 
     def __repr__(self) -> str:
         changed = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]

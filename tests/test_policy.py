@@ -63,3 +63,10 @@ def test_every_constant_says_what_it_is():
     for field in fields(ps.Policy):
         _, _, after = source.partition(f"    {field.name}: ")
         assert after.split("\n", 1)[1].lstrip().startswith('"""'), field.name
+
+
+def test_a_chain_that_will_share_what_it_learns_needs_fewer_draws():
+    policy = ps.Policy()
+    assert policy.sharing() == replace(policy, settled_draws=policy.shared_draws, turns=policy.shared_turns)
+    few = replace(policy, settled_draws=10, turns=20)
+    assert few.sharing() == few and replace(policy, shares=False).sharing() == replace(policy, shares=False)

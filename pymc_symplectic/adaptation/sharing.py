@@ -2,9 +2,9 @@
 
 Each has learned a metric, a mean and a step size by the gradients of a hundred draws or so, and four know them better.
 Covariances, means and the logarithms of step sizes are averaged over chains that agree, which costs no gradient, and
-the path of most of them becomes that of all: a poor one, chosen by chance or for lack of draws, costs the whole run
-most of its effective draws.  Chains that adapt together from the first draw on gain by the same (Hoffman, Radul,
-Sountsov 2021; Hoffman, Sountsov 2022); here each learns by itself, and which of them agree is seen afterwards.
+the path of more than half of them becomes that of all: a poor one, chosen by chance or for lack of draws, costs the
+whole run most of its effective draws.  Chains that adapt together from the first draw on gain by the same (Hoffman,
+Radul, Sountsov 2021; Hoffman, Sountsov 2022); here each learns by itself, and which of them agree is seen afterwards.
 
 One that has seen what asks for care keeps to its own path: that draws diverge, or that there is more where no draw has
 been.  The others may not have been there.
@@ -34,11 +34,12 @@ def shared(chains: Sequence[LearnedChain]) -> list[LearnedChain | None]:
         group = [chains[place] for place in places]
         if len(group) == 1 or any(chain.density is not None for chain in group):  # surrogates cannot be averaged
             continue
-        common = together(group)
-        for place, chain in zip(places, group, strict=True):
+        common, paths = together(group), [path_of(chain) for chain in group]
+        most = 2 * paths.count(path_of(common)) > len(paths)
+        for place, chain, path in zip(places, group, paths, strict=True):
             found[place] = common
-            if _careful(chain):
-                alike = together([other for other in group if path_of(other) == path_of(chain)])
+            if _careful(chain) or not most:
+                alike = together([other for other, its in zip(group, paths, strict=True) if its == path])
                 found[place] = replace(alike, metric=common.metric, mean=common.mean)
     return found
 

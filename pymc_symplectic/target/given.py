@@ -17,11 +17,12 @@ __all__ = ["GivenStart"]
 
 
 class GivenStart:
-    """Where a model begins when values of some of its variables are given: compiled for all numbers, of these shapes.
+    """Where a model begins when values of some of its variables are given.
 
-    Numbers in unconstrained space are what they are in the variable's own.  PyMC takes them by name, but not where the
-    transform depends on other free variables, as a bound does; here it is told by the variable, and with what those
-    others begin at in their place.
+    What is compiled serves any numbers in unconstrained space, of these shapes.  PyMC takes them by name, but not where
+    the transform depends on other free variables, as a bound does; here it is told by the variable, and with what those
+    others begin at in their place.  Numbers in a variable's own space are constants, as they are for PyMC, which
+    rewrites what it makes of them: another graph would round differently.
 
     Parameters
     ----------
@@ -40,10 +41,10 @@ class GivenStart:
         for rv in model.free_RVs:  # what its transform depends on comes before
             value, transform = values[rv.name], model.rvs_to_transforms[rv]
             if rv.name in named:
-                overrides[rv] = self._hold(rv, numbers[rv.name]) if _held(rv, numbers) else named[rv.name]
+                overrides[rv] = named[rv.name]
             elif value.name in values or value.name not in named:
                 continue
-            elif not _held(value, numbers):
+            elif value.name not in numbers:
                 overrides[value.name] = named[value.name]
             else:
                 own = transform.backward(self._hold(value, numbers[value.name]), *rv.owner.inputs)
@@ -61,10 +62,10 @@ class GivenStart:
     @staticmethod
     def key(model: pm.Model, named: Mapping[str, Any], numbers: Mapping[str, np.ndarray]) -> tuple[Any, ...] | None:
         """By which it is found again; None where it is not to be kept."""
-        variables = {of.name: of for rv in model.free_RVs for of in (rv, model.rvs_to_values[rv])}
+        free = {rv.name for rv in model.free_RVs}
         key: list[Any] = ["start at"]
         for name, value in named.items():
-            if _held(variables[name], numbers):
+            if name in numbers and name not in free:
                 key.append((name, numbers[name].shape))
             elif value is None or isinstance(value, str):
                 key.append((name, value))
@@ -82,8 +83,3 @@ class GivenStart:
         for name, shared in self._held.items():
             shared.set_value(numbers[name].astype(shared.dtype))
         return dict(self._functions[inside](seed))
-
-
-def _held(variable: Any, numbers: Mapping[str, np.ndarray]) -> bool:
-    """Whether a number is given of it, of which any other will do for compiled code: of whole ones PyMC asks more."""
-    return variable.name in numbers and variable.dtype.startswith("float")

@@ -46,6 +46,14 @@ def test_the_path_of_most_is_that_of_all():
     assert {known.integrator for known in found} == {"harmonic_leapfrog"}
 
 
+def test_where_no_path_is_that_of_more_than_half_each_keeps_its_own():
+    found = shared([on_a_path(1.0, 0.5), new_chain(2.0)])
+    assert [known.trajectory for known in found] == ["fixed_time of 1.00", "no_u_turn"]
+    assert [known.step_size for known in found] == pytest.approx([0.5, 0.7])
+    for known in found:
+        assert_allclose(covariance(known), COVARIANCE * 2.5, rtol=1e-12)
+
+
 @pytest.mark.parametrize("seen", [{"divides": True}, {"reason": ELSEWHERE}])
 def test_a_chain_that_has_seen_what_asks_for_care_keeps_to_its_path(seen):
     """By the metric of all, which it helps to know."""

@@ -157,8 +157,9 @@ def chosen_by(idata):
 
 
 def test_chains_go_on_by_what_they_have_learned_together(correlated):
+    alone = dataclasses.replace(ps.Policy().sharing(), shares=False)
     together, apart = (
-        run(correlated, tune=None, policy=dataclasses.replace(ps.Policy(), shares=shares)) for shares in (True, False)
+        run(correlated, tune=None, trajectory="no_u_turn", policy=policy) for policy in (ps.Policy(), alone)
     )
     assert len(chosen_by(together)) == 1 and len(chosen_by(apart)) == 4
     first, *others = ps.learned(together).chains
