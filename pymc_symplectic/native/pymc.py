@@ -176,7 +176,8 @@ class _NoBars:
 def distribution_of(variable: Any) -> tuple[str, tuple[Any, ...]]:
     """The name of PyMC's distribution that a variable has, and its parameters; ("", ()) where it is another one.
 
-    Touches ``rv_type`` and ``rv_op`` of distributions, and ``dist_params`` of the operations that draw from them.
+    Touches ``rv_type`` and ``rv_op`` of distributions, and ``dist_params`` of the operations that draw from them; and
+    ``_LKJCholeskyCov``, which the function without an underscore makes.
     """
     with needed("pymc"):
         node = variable.owner
@@ -202,4 +203,7 @@ def _names_of_operations() -> dict[type, str]:
         operation = getattr(distribution, "rv_type", None) or type(getattr(distribution, "rv_op", None))
         if hasattr(operation, "dist_params"):
             found.setdefault(operation, name)
+    made = getattr(pm.distributions.multivariate, "_LKJCholeskyCov", None)
+    if made is not None:
+        found[made.rv_type] = "LKJCholeskyCov"
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions import transforms
@@ -44,6 +46,8 @@ class LocationScale(NamedTuple):
         and of vectors with a covariance as often as they have elements.
     series : bool
         Whether, along the last axis, elements follow one another.
+    own : bool
+        Whether scales of elements are others of its elements, whose own scale is 1 and location 0.
     """
 
     value: Any
@@ -53,6 +57,7 @@ class LocationScale(NamedTuple):
     weight: float = 1.0
     sweeps: int = 1
     series: bool = False
+    own: bool = False
 
 
 type _Found = tuple[Any, Any] | None
@@ -127,6 +132,22 @@ def _of_autoregression(series: Any, parameters: Sequence[Any]) -> _Found:
     return _after(first, first * coefficient ** (1 + pt.arange(later.shape[-1])), log_scale)
 
 
+def _of_factor(factor: Any, _: Sequence[Any]) -> _Found:
+    """Of a Cholesky factor of a covariance, packed by rows: left of the diagonal, the scale is the row's element on it.
+
+    A row is a standard deviation times a row of the factor of the correlations: where the former is next to nothing, so
+    are all of its elements.  PyMC has the logarithm of those on the diagonal and the others as they are: a funnel.
+    """
+    length = factor.type.shape[-1]
+    if length is None or length == 1:
+        return None
+    size = math.isqrt(2 * length)
+    row = np.repeat(np.arange(size), np.arange(1, size + 1))
+    diagonal = np.cumsum(np.arange(1, size + 1)) - 1
+    left = ~np.isin(np.arange(length), diagonal)
+    return pt.zeros(()), pt.switch(left, pt.log(factor[..., diagonal[row]]), 0.0)
+
+
 def _after(first: Any, location: Any, log_scale: Any) -> tuple[Any, Any]:
     """Of a series whose first places are left as they are."""
     nothing = pt.zeros_like(first)
@@ -152,6 +173,8 @@ _STEPS = ("Cauchy", "Laplace", "Logistic", "Normal", "StudentT")
 """Of a random walk."""
 _VECTORS = ("MvNormal", "MvStudentT")
 _SERIES = ("AR", "RandomWalk")
+_OF_THEMSELVES = ("LKJCholeskyCov",)
+"""Whose scales are elements of their own."""
 _BY_ITS_LOGARITHM: Mapping[str, _Family] = {
     "Exponential": _of_scale(0),
     "Gamma": _of_scale(1),
@@ -166,6 +189,7 @@ _BY_ITS_LOGARITHM: Mapping[str, _Family] = {
 _BY_TRANSFORM: Mapping[type, Mapping[str, _Family]] = {
     type(None): _ON_THE_LINE,
     type(transforms.log): _BY_ITS_LOGARITHM,
+    transforms.CholeskyCovPacked: {"LKJCholeskyCov": _of_factor},
     transforms.ZeroSumTransform: {"ZeroSumNormal": _of_sums},
 }
 
@@ -185,7 +209,9 @@ def location_scales(model: pm.Model, values: Sequence[Any]) -> list[LocationScal
             made = families[name](rv, parameters)
             if made is not None:
                 sweeps = _length(rv) if name in _VECTORS else 1
-                known.append(LocationScale(value, *made, sweeps=sweeps, series=name in _SERIES))
+                known.append(
+                    LocationScale(value, *made, sweeps=sweeps, series=name in _SERIES, own=name in _OF_THEMSELVES)
+                )
     for rv, location, log_scale in standardised(model):
         if model.rvs_to_values[rv] in values:
             known.append(LocationScale(model.rvs_to_values[rv], location, log_scale, weight=0.0))
@@ -209,7 +235,7 @@ def _of_others(model: pm.Model, placed: Sequence[LocationScale]) -> dict[Any, tu
         parts = [one.location, one.log_scale]
         made_from = set(ancestors(parts)) - {one.value}
         random = any(isinstance(part.type, RandomGeneratorType) for part in made_from)
-        if made_from & values and one.value not in found and not random and not has_dims(parts):
+        if (one.own or made_from & values) and one.value not in found and not random and not has_dims(parts):
             found[one.value] = one, made_from & among
     return found
 

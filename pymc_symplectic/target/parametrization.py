@@ -109,7 +109,8 @@ class Parametrization:
         log_jacobian: Any = pt.zeros((), dtype="float64")
         for name, one in self.found.items():
             value = one.value
-            location, log_scale = _with([one.location, one.log_scale], made)
+            known = dict(made) if one.own else made  # its scales are made from y, and all that comes later from q
+            location, log_scale = _with([one.location, one.log_scale], known)
             weight = self.weights[self.places[name]].reshape(self.shapes[name])
             power = pt.switch(pt.eq(weight, one.weight), 0.0, (one.weight - weight) * log_scale)  # even of a scale of 0
             stretch = pt.exp(power)

@@ -566,6 +566,8 @@ def test_distribution_of():
         assert of_pymc.distribution_of(pm.Normal("b"))[0] == "Normal"
         assert of_pymc.distribution_of(pm.HalfCauchy("c", 2.0))[0] == "HalfCauchy"  # which is made of others
         assert of_pymc.distribution_of(pm.Deterministic("d", location + 1)) == ("", ())
+        factor = pm.LKJCholeskyCov("e", n=2, eta=1, sd_dist=pm.HalfNormal.dist(shape=2), compute_corr=False)
+        assert of_pymc.distribution_of(factor)[0] == "LKJCholeskyCov"
     assert (name, float(location.eval()), float(scale.eval())) == ("Laplace", 1.0, 2.0)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from arviz_stats.base import array_stats
 
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
@@ -205,3 +206,15 @@ def test_nothing_is_chosen_while_the_log_density_rises(rich):
         return Coordinates(target, Settings.choose(), True).learn(points, lambda at: chain._lab.evaluate(at).value)
 
     assert learns(points) and not learns(rising)
+
+
+def test_the_prior_of_a_covariance_comes_out():
+    """Standard deviations that may be next to nothing, and correlations: as PyMC has it, a funnel in each row."""
+    with pm.Model() as model:
+        pm.LKJCholeskyCov("factor", n=3, eta=2, sd_dist=pm.Exponential.dist(1, shape=3))
+    draws = ps.sample(1000, chains=4, random_seed=1, model=model, progressbar=False, quiet=True).posterior
+    logs, squares = np.log(draws["factor_stds"].values), draws["factor_corr"].values[..., 0, 1] ** 2
+    truths = [(logs[..., i], -np.euler_gamma) for i in range(3)] + [(squares, 1 / 6)]  # (r + 1) / 2 is Beta(5/2, 5/2)
+    for values, truth in truths:
+        assert array_stats.ess(values, method="bulk") > 400
+        assert abs(values.mean() - truth) < 4 * array_stats.mcse(values)

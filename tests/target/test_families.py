@@ -74,6 +74,9 @@ ROTATED = {
     "autoregression with a constant": lambda m, s: pm.AR(
         "x", [0.5, m], s, constant=True, init_dist=pm.Normal.dist(0, 2), shape=3
     ),
+    "factor of a covariance": lambda m, s: pm.LKJCholeskyCov(
+        "x", n=2, eta=2, sd_dist=pm.LogNormal.dist(m, s, shape=2), compute_corr=False
+    ),
     "by hand": standardised_by_hand,
     "by hand, indexed": standardised_and_indexed,
     "by hand, masked": standardised_and_masked,
@@ -142,6 +145,24 @@ def test_series_are_standardised_from_their_first_place_on(family):
     expected = {"walk": [first + m, first + 2 * m], "autoregression": [first * m, first * m**2]}
     np.testing.assert_allclose(location, [0.0, *expected.get(family, [first, first])])
     np.testing.assert_allclose(log_scale, [0.0, np.log(s), np.log(s)])
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_rows_of_a_factor_are_standardised_by_their_diagonal(size):
+    """That leaves rows of the factor of correlations alone, as the diagonal of these is made from the others."""
+    with pm.Model() as model:
+        pm.LKJCholeskyCov("x", n=size, eta=2, sd_dist=pm.HalfNormal.dist(shape=size))
+    (found,) = location_scales(model, model.value_vars)
+    q = np.array([0.4, -1.0, -2.0, 3.0, 5.0, 0.7])[: size * (size + 1) // 2]
+    log_scale = found.log_scale.eval({found.value: q})
+    np.testing.assert_allclose(log_scale, [0.0, -2.0, 0.0, 0.7, 0.7, 0.0][: len(q)])
+    assert float(pt.sum(found.location).eval()) == 0.0
+
+
+def test_a_factor_of_one_row_is_left_alone():
+    with pm.Model() as model:
+        pm.LKJCholeskyCov("x", n=1, eta=2, sd_dist=pm.HalfNormal.dist(shape=1))
+    assert location_scales(model, model.value_vars) == []
 
 
 def standardised_of(model):

@@ -86,6 +86,18 @@ def test_density_of_levels_that_nest():
         check_density(chain_of(model, parametrization, target), model, q)
 
 
+def test_density_of_vectors_under_a_factor():
+    """Of which all that depends on it sees what it is in the model, whatever chains move in."""
+    with pm.Model() as model:
+        factor, *_ = pm.LKJCholeskyCov("factor", n=2, eta=2, sd_dist=pm.HalfNormal.dist(shape=2))
+        pm.MvNormal("x", [0.3, -0.2], chol=factor, shape=(2, 2))
+    target = kept_log_density(model, {"mode": "FAST_COMPILE"}, reparametrized=True)
+    assert list(target.parametrization.names) == ["factor", "x"]
+    q = np.array([0.4, -0.6, 0.3, -0.2, 1.1, 0.5, -0.9])
+    for weights in ({"factor": 0.0, "x": 0.0}, {"factor": 0.4, "x": 0.3}, {"factor": [0.0, 0.7, 0.5], "x": 1.0}):
+        check_density(chain_of(model, weights, target), model, q)
+
+
 def test_a_wrong_jacobian_would_be_seen(monkeypatch):
     """Of a hundredth less, as by another temperature."""
     right = Parametrization.weights_of
