@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["at_least", "fraction", "number", "positive", "whole"]
+__all__ = ["at_least", "fraction", "number", "positive", "truth", "whole"]
 
 
 def number(name: str, value: Any) -> float:
@@ -52,3 +52,11 @@ def whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
         raise ValueError(f"{name} must be {kind}, got {value!r}")
     return int(result)
+
+
+def truth(name: str, value: Any) -> bool:
+    """`value` as a bool; a TypeError unless it is one."""
+    # "no" and "False" are true, and None is not
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

@@ -11,7 +11,8 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from ..checks import at_least, whole
+from ..checks import at_least, truth, whole
+from ..target import checked_options
 from .monitor import Monitor, Stop, progress
 from .objective import check_model, describe, kept_objective, start_of
 from .optimizers import OPTIMIZERS, SCHEDULES, choose_optimizer, choose_rates
@@ -209,9 +210,9 @@ def gradient_descent(
     rates = choose_rates(name, chosen, learning_rate, schedule, limit)
     seed = int(np.random.default_rng(random_seed).integers(2**30))
     given = check_model(model, initvals)
-    objective = kept_objective(
-        model, jacobian=jacobian, proximal=chosen.proximal, seed=seed, compile_kwargs=dict(compile_kwargs or {})
-    )
+    jacobian, progressbar = truth("jacobian", jacobian), truth("progressbar", progressbar)
+    options = checked_options(compile_kwargs)
+    objective = kept_objective(model, jacobian=jacobian, proximal=chosen.proximal, seed=seed, compile_kwargs=options)
     start = start_of(objective, given, seed)
     objective.check_start(start)
     if objective.stochastic and chosen.rule is None:

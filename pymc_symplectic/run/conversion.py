@@ -12,6 +12,7 @@ import pymc as pm
 import xarray as xr
 from pymc.stats import compute_log_likelihood, compute_log_prior
 
+from ..checks import truth
 from ..native.pymc import get_default_varnames
 from ..recorded import RecordedVariables
 from ..statistics import DTYPES, RENAMED
@@ -162,8 +163,8 @@ class Conversion:
 def _check_plain(model: pm.Model, given: Mapping[str, Any]) -> None:
     """Raise an error unless the keywords for the conversion itself are of the right kinds, and name what there is."""
     for name in ("save_warmup", "include_transformed"):
-        if not isinstance(given.get(name), bool | np.bool | None):
-            raise TypeError(f"idata_kwargs: {name} must be True or False, got {given[name]!r}")
+        if given.get(name) is not None:
+            truth(f"idata_kwargs: {name}", given[name])
     for name in ("coords", "dims"):
         if not isinstance(given.get(name), Mapping | None):
             raise TypeError(f"idata_kwargs: {name} must be a dictionary, got {given[name]!r}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..checks import whole
+from ..checks import truth, whole
 from ..settings import Settings, refuse_unlearned, unadapted
 from ..store import Store, is_free, local_path
 from ..target import Compilation, check_parametrization, opened
@@ -94,6 +94,8 @@ class Request:
         check_executor(given["executor"])
         check_until(given["until"], model, names, chains)
         check_callback(given["callback"])
+        for name in ("quiet", "discard_tuned_samples", "compute_convergence_checks"):
+            truth(name, given[name])
         Bars(chains, draws, tune, given["progressbar"])  # so that a wrong one is refused before anything is compiled
         refuse_unlearned(settings, tune)
         if short := unadapted(settings, tune):

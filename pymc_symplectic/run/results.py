@@ -159,9 +159,10 @@ def _check_ended(runner: Runner, chains: Sequence[int], length: int) -> None:
 
 def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
     """PyMC's warnings of the convergence of the variables that are recorded."""
-    free, derived = (
-        [rv for rv in of if rv.name in idata["posterior"]] for of in (model.free_RVs, model.deterministics)
-    )
+    kept = {name for name, variable in idata["posterior"].data_vars.items() if variable.size}
+    free, derived = ([rv for rv in of if rv.name in kept] for of in (model.free_RVs, model.deterministics))
+    if not kept:
+        return []
     return run_convergence_checks(_thinned(idata), SimpleNamespace(free_RVs=free or derived, deterministics=derived))
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pymc as pm
+from pytensor.compile.mode import get_mode
 
 from ..differences import Differences
 from .data import OtherData
 
-__all__ = ["Compilation", "opened"]
+__all__ = ["Compilation", "checked_options", "opened"]
 
 
 class Compilation:
@@ -32,8 +33,29 @@ class Compilation:
         data: OtherData | None = None,
         differences: Differences | None = None,
     ) -> None:
-        self.model, self.compile_kwargs, self.data = model, dict(compile_kwargs or {}), data
+        self.model, self.compile_kwargs, self.data = model, checked_options(compile_kwargs), data
         self.differences = differences
+
+
+def checked_options(compile_kwargs: Any) -> dict[str, Any]:
+    """A copy of arguments of PyTensor's compiler, none if it is None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no dictionary, or its mode is none of PyTensor's.
+    """
+    if compile_kwargs is None:
+        return {}
+    if not isinstance(compile_kwargs, Mapping):
+        raise TypeError(f'compile_kwargs must be a dictionary, such as {{"mode": "JAX"}}, got {compile_kwargs!r}')
+    try:
+        get_mode(compile_kwargs.get("mode"))
+    except Exception as error:
+        raise ValueError(
+            f"compile_kwargs: mode must be one of PyTensor's, or left out, got {compile_kwargs['mode']!r} ({error})"
+        ) from error
+    return dict(compile_kwargs)
 
 
 def opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:
@@ -41,8 +63,8 @@ def opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:
 
     Raises
     ------
-    TypeError
-        When a compilation is given together with arguments of the compiler.
+    TypeError, ValueError
+        When a compilation is given together with arguments of the compiler, or these are not what they must be.
     """
     if not isinstance(model, Compilation):
         return Compilation(pm.modelcontext(model), compile_kwargs)

@@ -12,6 +12,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.random.type import RandomGeneratorType
 
+from ..native.numba import NumbaError
 from ..native.pytensor import machine_code, shared_storage, user_code
 from .compiled import alone, mode_for
 from .indices import guarded
@@ -63,7 +64,16 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
     if shared or raw is None:
         return Values(function, streams, random)
     arguments = *example, *(np.random.default_rng(0) for _ in generators)
-    with alone(raw, lambda function: function(*arguments)) as function:
+
+    def compile(function: Any) -> None:
+        try:
+            function(*arguments)
+        except (NumbaError, NotImplementedError):
+            raise
+        except Exception:  # what it computes may be an error there, and none elsewhere
+            pass
+
+    with alone(raw, compile) as function:
         return Values(function, streams, random)
 
 
