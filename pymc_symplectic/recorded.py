@@ -56,13 +56,14 @@ class RecordedVariables:
         self._target = target
         start = tuple(target.to_point(target.default_start).values())
         key = "values", None if names is None else frozenset(names)
-        ours, (self._call, self._streams, random) = target.once(key, lambda: _compiled(target.model, names, start))
-        self.random = frozenset(name for name, is_random in zip(ours, random, strict=True) if is_random)
+        ours, self._function = target.once(key, lambda: _compiled(target.model, names, start))
+        self.random = frozenset(name for name, is_random in zip(ours, self._function.random, strict=True) if is_random)
         self.layout: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         self._warned: set[str] = set()
+        self._data = {one: one.get_value(borrow=True) for one in self._function.data}  # of the whole run
         with user_code:
             try:
-                values = self._call(*start, *self._generators(SEED, 0))
+                values = self._call(self._function, start, SEED, 0)
             except Exception:
                 values = [self._alone(name, start, SEED, 0) for name in ours]
         self.layout = {
@@ -100,7 +101,7 @@ class RecordedVariables:
     def _computed(self, position: np.ndarray, seed: Sequence[int], draw: int) -> Sequence[Any]:
         point = list(self._target.to_point(position).values())
         try:
-            values = self._call(*point, *self._generators(seed, draw))
+            values = self._call(self._function, point, seed, draw)
         except Exception:
             values = [self._alone(name, point, seed, draw) for name in self.layout]
         for (name, (shape, _)), value in zip(self.layout.items(), values, strict=True):
@@ -118,7 +119,7 @@ class RecordedVariables:
         shape, dtype = self.layout.get(name, (tuple(output.type.shape), np.dtype(output.dtype)))
         function = self._target.once(("value", name), lambda: values_function(model, [output], point))
         try:
-            return function.call(*point, *_generators(function.streams, seed, draw))[0]
+            return self._call(function, point, seed, draw)[0]
         except Exception as error:
             raised = f"{type(error).__name__}: {str(error).rstrip('.')}"
             if not curable(error) or dtype.kind not in "fc" or None in shape:
@@ -130,21 +131,19 @@ class RecordedVariables:
                 )
             return np.full(shape, np.nan, dtype)
 
-    def _generators(self, seed: Sequence[int], draw: int) -> list[np.random.Generator]:
-        return _generators(self._streams, seed, draw)
+    def _call(self, function: Values, point: Sequence[np.ndarray], seed: Sequence[int], draw: int) -> Sequence[Any]:
+        generators = (
+            np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw, stream))))
+            for stream in function.streams
+        )
+        values: Sequence[Any] = function.call(*point, *(self._data[one] for one in function.data), *generators)
+        return values
 
     def at(self, position: np.ndarray) -> dict[str, np.ndarray]:
         """The variables at one position (d,)."""
         arrays = self.new(1)
         self.fill(arrays, position[None])
         return {name: array[0] for name, array in arrays.items()}
-
-
-def _generators(streams: Sequence[int], seed: Sequence[int], draw: int) -> list[np.random.Generator]:
-    return [
-        np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw, stream))))
-        for stream in streams
-    ]
 
 
 def _compiled(model: pm.Model, names: Sequence[str] | None, start: Sequence[np.ndarray]) -> tuple[list[str], Values]:

@@ -57,6 +57,7 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
     in_warmup = length <= tune
     _check_ended(runner, chains, length)
     sink.add_seconds(seconds)
+    _warn_of_other_data(runner, conversion)
     idata = sink.tree(chains, length)
     warmups = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
     if not in_warmup:
@@ -119,6 +120,16 @@ def so_far(runner: Runner) -> xr.DataTree:
     if learned is not None:
         idata["learned"] = xr.DataTree(learned)
     return idata
+
+
+def _warn_of_other_data(runner: Runner, conversion: Conversion) -> None:
+    """Warn where the data of the model are not those that the run began with."""
+    if names := conversion.replaced():
+        whose = "are of those before" if runner.setup.target.native else "may be of either"
+        warn(
+            f"The data {', '.join(names)} of the model were replaced while the run went on. Draws {whose}, and a "
+            "result in memory is without its groups of data. Give a run its own: ps.compile(model).with_data(...)."
+        )
 
 
 def _raise_or_warn(runner: Runner) -> None:

@@ -2,7 +2,7 @@
 
 from ..native.pytensor import user_code
 from .compilation import Compilation, checked_options, opened
-from .data import OtherData, run_with
+from .data import OtherData, SeenData, run_with
 from .density import LogDensity
 from .given import GivenStart
 from .kept import kept, kept_log_density
@@ -17,6 +17,7 @@ __all__ = [
     "GivenStart",
     "LogDensity",
     "OtherData",
+    "SeenData",
     "Values",
     "check_parametrization",
     "checked_options",
