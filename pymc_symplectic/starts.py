@@ -11,7 +11,7 @@ import pymc as pm
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import inputvars
 
-from .checks import at_least, whole
+from .checks import at_least, seeded, whole
 from .target import Compilation, GivenStart, LogDensity, kept_log_density, opened, run_with, user_code
 
 __all__ = ["initial_points", "positions", "usual_start"]
@@ -84,7 +84,7 @@ def initial_points(
     of = compilation.model
     chains, max_tries = whole("chains", chains, least=1), whole("max_tries", max_tries, least=1)
     jitter = at_least("jitter", jitter, 0)
-    rng = np.random.default_rng(random_seed)
+    rng = seeded("random_seed", random_seed, np.random.default_rng)
 
     def compiled() -> Any:
         with of, user_code:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import pymc as pm
+
 from ..checks import truth, whole
 from ..settings import Settings, refuse_unlearned, unadapted
 from ..store import Store, is_free, local_path
@@ -23,6 +25,9 @@ from .until import Until, check_until
 from .warn import warn
 
 __all__ = ["Request", "Sizes"]
+
+_MOST_CHAINS = 10**5  # more take minutes before the first draw
+_MOST_THIN = 10**6  # so many draws are held to keep one of them
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,17 @@ class Request:
             When there is a store that cannot be opened.
         """
         check_options(options, [*given, "options"])
+        draws, tune, cores, chains = (given[name] for name in ("draws", "tune", "cores", "chains"))
+        if isinstance(draws, pm.Model | Compilation):
+            raise TypeError("draws must be a number, got a model; give that by its name: ps.sample(model=...)")
+        draws = whole("draws", draws, least=1)
         compilation = opened(given["model"], given["compile_kwargs"])
         model = compilation.model
         check_model(model)
-        draws, tune, cores, chains = (given[name] for name in ("draws", "tune", "cores", "chains"))
-        draws = whole("draws", draws, least=1)
         settings, open_ended = Settings.choose(**options), tune is None
         tune = settings.policy.most_draws if tune is None else whole("tune", tune, least=0)
         cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
-        chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
+        chains = max(2, cores) if chains is None else whole("chains", chains, least=1, most=_MOST_CHAINS)
         check_parametrization(settings.parametrization, model)
         names, seen = names_of(given["var_names"], model), SeenData(model, own=True)
         conversion = Conversion(model, given["idata_kwargs"], names)
@@ -106,7 +113,7 @@ class Request:
         existing = None if path is None or is_free(path) else Store.open(path)
         if existing is not None:
             settings = as_stored(settings, existing)
-        sizes = Sizes(chains, tune, draws, open_ended, whole("thin", given["thin"], least=1))
+        sizes = Sizes(chains, tune, draws, open_ended, whole("thin", given["thin"], least=1, most=_MOST_THIN))
         return cls(given, compilation, settings, sizes, cores, names, conversion, seeds, seen, path, existing)
 
     @property

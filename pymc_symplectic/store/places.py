@@ -35,7 +35,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     if not text or "\0" in text:
         raise StoreError(f"store: {text!r} is no path; give the name of a directory, such as 'run.zarr'")
     try:
-        Path(path).exists()
+        Path(path).absolute().exists()
     except OSError as error:
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
         raise StoreError(f"store: {shown!r} cannot be a path here ({error.strerror}); give another name") from error

@@ -1,7 +1,7 @@
 """From a PyMC model to a log-density that kernels can call: the only room that knows how PyTensor compiles."""
 
 from ..native.pytensor import user_code
-from .compilation import Compilation, checked_options, opened
+from .compilation import Compilation, checked_options, model_of, opened
 from .data import OtherData, SeenData, run_with
 from .density import LogDensity
 from .given import GivenStart
@@ -24,6 +24,7 @@ __all__ = [
     "curable",
     "kept",
     "kept_log_density",
+    "model_of",
     "opened",
     "run_with",
     "unconstraining",

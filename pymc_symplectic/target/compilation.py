@@ -11,7 +11,7 @@ from pytensor.compile.mode import get_mode
 from ..differences import Differences
 from .data import OtherData
 
-__all__ = ["Compilation", "checked_options", "opened"]
+__all__ = ["Compilation", "checked_options", "model_of", "opened"]
 
 
 class Compilation:
@@ -58,6 +58,21 @@ def checked_options(compile_kwargs: Any) -> dict[str, Any]:
     return dict(compile_kwargs)
 
 
+def model_of(model: Any) -> pm.Model:
+    """A model, or that of the context if it is None.
+
+    Raises
+    ------
+    TypeError
+        When it is no model, or there is none.
+    """
+    if isinstance(model, Compilation):
+        raise TypeError("model: this one is compiled, and a plain model is needed here; its attribute `model` is that")
+    if not isinstance(model, pm.Model | None):
+        raise TypeError(f"model must be a pymc.Model, got {model!r}")
+    return pm.modelcontext(model)
+
+
 def opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:
     """A model, a compilation, or None for the model of the context, as a compilation.
 
@@ -67,7 +82,7 @@ def opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:
         When a compilation is given together with arguments of the compiler, or these are not what they must be.
     """
     if not isinstance(model, Compilation):
-        return Compilation(pm.modelcontext(model), compile_kwargs)
+        return Compilation(model_of(model), compile_kwargs)
     if compile_kwargs is not None:
         raise TypeError("compile_kwargs: the model is compiled already; give them to ps.compile(model, ...)")
     return model

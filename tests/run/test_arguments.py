@@ -28,6 +28,9 @@ from . import pymc_run, run
         ({"draws": "10"}, TypeError, "draws must be a number, got '10'"),
         ({"draws": None}, TypeError, "draws must be a number, got None"),
         ({"draws": True}, TypeError, "draws must be a number, got True"),
+        ({"draws": np.inf}, ValueError, "draws must be at most 1000000000000, got inf"),
+        ({"chains": 10**7}, ValueError, "chains must be at most 100000, got 10000000"),
+        ({"thin": 10**12}, ValueError, "thin must be at most 1000000, got 1000000000000"),
         ({"tune": -1}, ValueError, "tune must be an integer of at least 0, got -1"),
         ({"chains": 0}, ValueError, "chains must be a positive integer, got 0"),
         ({"chains": 2.5}, ValueError, "chains must be a positive integer, got 2.5"),
@@ -87,6 +90,11 @@ from . import pymc_run, run
 def test_named_in_the_message(arguments, error, words, rich_model):
     with pytest.raises(error, match=words):
         run(rich_model, **arguments)
+
+
+def test_an_integer_beyond_all_floats(rich_model):
+    with pytest.raises(ValueError, match="draws must be at most 1000000000000, got 1000"):
+        run(rich_model, draws=10**400)
 
 
 def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, tmp_path):
