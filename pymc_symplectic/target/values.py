@@ -15,6 +15,7 @@ from pytensor.tensor.random.type import RandomGeneratorType
 
 from ..native.numba import NumbaError
 from ..native.pytensor import machine_code, user_code
+from .checks import refuse_wrong_outputs
 from .compiled import alone, mode_for
 from .indices import guarded
 
@@ -42,6 +43,8 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
     arguments here.
     """
     values = model.value_vars
+    with user_code:
+        refuse_wrong_outputs(outputs, values, example, steady=False)
     outputs = guarded(outputs, values)
     generators = {rng: rng.type() for rng in _generators(outputs)}
     random = tuple(bool(_generators([output])) for output in outputs)
