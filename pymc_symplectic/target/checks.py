@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor
-from pytensor.compile.ops import FromFunctionOp
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
@@ -17,7 +16,7 @@ from pytensor.tensor.type import TensorType
 from ..differences import MOST_PARAMETERS
 from ..native.jax import has_started
 from ..native.pymc import MinibatchOp, SimulatorRV
-from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
+from ..native.pytensor import FromFunctionOp, NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
 from .indices import ONCE, name_of, operations
 
 __all__ = [
