@@ -1,12 +1,15 @@
 """Numbers that a user gives, checked by name."""
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-__all__ = ["at_least", "fraction", "number", "positive", "whole"]
+_MOST = 10**12  # draws or steps that anybody lives to see
+
+__all__ = ["at_least", "fraction", "number", "positive", "seeded", "truth", "whole"]
 
 
 def number(name: str, value: Any) -> float:
@@ -14,7 +17,10 @@ def number(name: str, value: Any) -> float:
     # float() would also take "0.1", True, or the one entry of an array, none of which is likely to be meant
     if not isinstance(value, str | bytes | bool | np.bool) and np.ndim(value) == 0:
         with suppress(TypeError, ValueError):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:  # an integer of hundreds of digits
+                return math.inf if value > 0 else -math.inf
     raise TypeError(f"{name} must be a number, got {value!r}")
 
 
@@ -43,12 +49,33 @@ def at_least(name: str, value: Any, least: float) -> float:
     return result
 
 
-def whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
+def whole(name: str, value: Any, least: int, most: int = _MOST) -> int:
     """`value` as an integer from `least` to `most`."""
     result = number(name, value)
-    if not (least <= result <= most and math.isfinite(result) and result == int(result)):
-        if most < math.inf:
-            raise ValueError(f"{name} must be an integer from {least} to {most:g}, got {value!r}")
-        kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
-        raise ValueError(f"{name} must be {kind}, got {value!r}")
-    return int(result)
+    if least <= result <= most and result == int(result):
+        return int(result)
+    kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+    if most < 1000:
+        kind = f"an integer from {least} to {most}"
+    elif result > most:
+        kind = f"at most {most}"
+    raise ValueError(f"{name} must be {kind}, got {value!r}")
+
+
+def seeded[T](name: str, value: Any, make: Callable[[Any], T]) -> T:
+    """What `make` makes of a seed; an error that says what can be one, where it raises one."""
+    try:
+        return make(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name} must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got {value!r} "
+            f"({error})"
+        ) from error
+
+
+def truth(name: str, value: Any) -> bool:
+    """`value` as a bool; a TypeError unless it is one."""
+    # "no" and "False" are true, and None is not
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

@@ -154,6 +154,8 @@ def _read(idata: Any, var_names: str | Sequence[str] | None) -> _Chains:
     )
     if not set(_SAMPLE) <= set(posterior.dims):
         raise ValueError("idata has no posterior with the dimensions chain and draw, so there are no chains to look at")
+    if not posterior.sizes["draw"]:
+        raise ValueError("idata has no draws in its posterior")
     known = [str(name) for name in posterior]
     asked = [var_names] if isinstance(var_names, str) else list(known if var_names is None else var_names)
     if strangers := [name for name in asked if name not in known]:

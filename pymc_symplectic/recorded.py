@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
+from pymc.exceptions import SamplingError
 
-from .target import LogDensity, Values, user_code, values_function
+from .target import LogDensity, Values, curable, user_code, values_function
 
 __all__ = ["SEED", "RecordedVariables", "check_var_names", "longest", "without_skipped"]
 
@@ -37,7 +40,8 @@ class RecordedVariables:
     Raises
     ------
     ValueError
-        When no variable is named, or the model has no variable of such a name.
+        When no variable is named, the model has no variable of such a name, or one of unknown shape cannot be computed
+        at the model's initial point.
 
     Notes
     -----
@@ -52,10 +56,16 @@ class RecordedVariables:
         self._target = target
         start = tuple(target.to_point(target.default_start).values())
         key = "values", None if names is None else frozenset(names)
-        ours, (self._call, self._streams, random) = target.once(key, lambda: _compiled(target.model, names, start))
-        self.random = frozenset(name for name, is_random in zip(ours, random, strict=True) if is_random)
+        ours, self._function = target.once(key, lambda: _compiled(target.model, names, start))
+        self.random = frozenset(name for name, is_random in zip(ours, self._function.random, strict=True) if is_random)
+        self.layout: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        self._warned: set[str] = set()
+        self._data = {one: one.get_value(borrow=True) for one in self._function.data}  # of the whole run
         with user_code:
-            values = self._call(*start, *self._generators(SEED, 0))
+            try:
+                values = self._call(self._function, start, SEED, 0)
+            except Exception:
+                values = [self._alone(name, start, SEED, 0) for name in ours]
         self.layout = {
             name: (np.shape(value), np.asarray(value).dtype) for name, value in zip(ours, values, strict=True)
         }
@@ -71,8 +81,13 @@ class RecordedVariables:
 
         `seed` is of the chain, and `first` the number of the first of these draws in it, from the start of warm-up.
         Where a draw was not made, and is NaN, numbers are NaN too, and all else is zero.
+
+        Raises
+        ------
+        SamplingError
+            When a variable has another shape than at other draws, or cannot be computed, unless it can be NaN there.
         """
-        function, to_point, columns = self._call, self._target.to_point, list(arrays.values())
+        columns = list(arrays.values())
         skipped = np.isnan(draws).all(axis=1) if draws.size else np.zeros(len(draws), bool)
         with user_code:  # a PyTensor function may have one storage for its inputs, too
             for i, position in enumerate(draws):
@@ -80,15 +95,49 @@ class RecordedVariables:
                     for array in columns:
                         array[i] = np.nan if array.dtype.kind == "f" else 0
                     continue
-                values = function(*to_point(position).values(), *self._generators(seed, first + i))
-                for array, value in zip(columns, values, strict=True):
+                for array, value in zip(columns, self._computed(position, seed, first + i), strict=True):
                     array[i] = value
 
-    def _generators(self, seed: Sequence[int], draw: int) -> list[np.random.Generator]:
-        return [
+    def _computed(self, position: np.ndarray, seed: Sequence[int], draw: int) -> Sequence[Any]:
+        point = list(self._target.to_point(position).values())
+        try:
+            values = self._call(self._function, point, seed, draw)
+        except Exception:
+            values = [self._alone(name, point, seed, draw) for name in self.layout]
+        for (name, (shape, _)), value in zip(self.layout.items(), values, strict=True):
+            if np.shape(value) != shape:  # an assignment would spread it out
+                raise SamplingError(
+                    f"{name} has shape {np.shape(value)} at one draw and {shape} at another, and what is recorded "
+                    "needs one shape for all; write it with pt.where instead of an index, or leave it out by var_names"
+                )
+        return values
+
+    def _alone(self, name: str, point: Sequence[np.ndarray], seed: Sequence[int], draw: int) -> Any:
+        """One variable, after all of them together have raised an error: NaN, with a warning, if it is to blame."""
+        model = self._target.model
+        [output] = [variable for variable in model.unobserved_value_vars if variable.name == name]
+        shape, dtype = self.layout.get(name, (tuple(output.type.shape), np.dtype(output.dtype)))
+        function = self._target.once(("value", name), lambda: values_function(model, [output], point))
+        try:
+            return self._call(function, point, seed, draw)[0]
+        except Exception as error:
+            raised = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            if not curable(error) or dtype.kind not in "fc" or None in shape:
+                raise SamplingError(f"{name} raised {raised}. Mend it, or leave it out by var_names") from error
+            if name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(
+                    f"{name} raised {raised}. It is NaN in such draws, which are kept.", UserWarning, stacklevel=2
+                )
+            return np.full(shape, np.nan, dtype)
+
+    def _call(self, function: Values, point: Sequence[np.ndarray], seed: Sequence[int], draw: int) -> Sequence[Any]:
+        generators = (
             np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(draw, stream))))
-            for stream in self._streams
-        ]
+            for stream in function.streams
+        )
+        values: Sequence[Any] = function.call(*point, *(self._data[one] for one in function.data), *generators)
+        return values
 
     def at(self, position: np.ndarray) -> dict[str, np.ndarray]:
         """The variables at one position (d,)."""

@@ -11,7 +11,7 @@ import pymc as pm
 from pymc.exceptions import SamplingError
 from pymc.pytensorf import inputvars
 
-from .checks import at_least, whole
+from .checks import at_least, seeded, whole
 from .target import Compilation, GivenStart, LogDensity, kept_log_density, opened, run_with, user_code
 
 __all__ = ["initial_points", "positions", "usual_start"]
@@ -84,7 +84,7 @@ def initial_points(
     of = compilation.model
     chains, max_tries = whole("chains", chains, least=1), whole("max_tries", max_tries, least=1)
     jitter = at_least("jitter", jitter, 0)
-    rng = np.random.default_rng(random_seed)
+    rng = seeded("random_seed", random_seed, np.random.default_rng)
 
     def compiled() -> Any:
         with of, user_code:
@@ -137,16 +137,21 @@ def positions(
     for chain, (given, rng) in enumerate(zip(chosen, rngs, strict=True)):
         with user_code:
             if id(given) not in functions:
-                functions[id(given)] = _first(target, given) if given else usual_start(target)
+                functions[id(given)] = usual_start(target) if _is_empty(given) else _first(target, given)
             first, moved = functions[id(given)]
             try:
                 point = _near(target, first, moved, rng, chain, max_tries if moved.any() else 1)
             except SamplingError:
-                if not given:  # data may have changed since the start was checked, and say more of why there is none
+                if _is_empty(given):  # data may have changed since it was checked, and say more of why there is none
                     _first(target, {})
                 raise
         starts.append(target.to_vector(point))
     return starts
+
+
+def _is_empty(given: Any) -> bool:
+    """Whether no variable is given a start."""
+    return given is None or (isinstance(given, Mapping) and not given)
 
 
 def usual_start(target: LogDensity) -> tuple[Callable[[int], Any], np.ndarray]:
@@ -172,7 +177,7 @@ def _first(target: LogDensity, given: Mapping[Any, Any]) -> tuple[Callable[[int]
         make = partial(GivenStart, model, given_once, numbers)
         beginning = make() if key is None else target.once(key, make)
         made, inside = beginning.at(numbers, 0), beginning.at(numbers, 0, inside=True)
-    except (TypeError, ValueError) as error:
+    except (NotImplementedError, TypeError, ValueError) as error:  # the first of what can be no tensor
         raise ValueError(f"initvals: {', '.join(named)} cannot be what the model begins at: {error}") from error
     point = target.to_point(target.default_start)  # discrete variables are not in it
     for name, value in made.items():
@@ -315,4 +320,7 @@ def _near(
         value, gradient = target.try_at(position)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
             return point | target.to_point(position)
-    raise SamplingError(f"No finite start was found for chain {chain} in {max_tries} tries: {target.blame(position)}.")
+    raise SamplingError(
+        f"No finite start was found for chain {chain} in {max_tries} tries: {target.blame(position)}. Give a start "
+        "that is finite by initvals; if there is none, data or constants of the model are not what its densities allow"
+    )

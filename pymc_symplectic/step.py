@@ -19,6 +19,7 @@ import pymc as pm
 
 from .adaptation.words import in_words
 from .chain import Chain
+from .checks import truth
 from .native.pymc import (
     Competence,
     PointType,
@@ -223,7 +224,8 @@ class HMC(Step, state=HMCState):
         if self.settings.learned is not None:
             check_learned(self.settings.learned, self.settings, self.target)
         self.vars = self.target.vars
-        self.blocked = blocked
+        self.blocked = truth("blocked", blocked)
+        self._made_of = _terms_of(self.target.model)
         self._last_start: bytes | None = None
         self._noticed = False
         # Compiles everything now, so that forked workers inherit it.
@@ -246,6 +248,7 @@ class HMC(Step, state=HMCState):
         """Make one draw from `point`, a dictionary of all value variables."""
         target = self.target
         if self._bytes is None:
+            self._check_model()
             target.check(point)
         held = target.hold(point)
         changed = target.refresh() or held
@@ -261,6 +264,17 @@ class HMC(Step, state=HMCState):
         new = {**point, **target.to_point(draws[0])}
         self._bytes = draws.tobytes() if target.lossless else target.to_vector(new).tobytes()
         return new, [self._statistics(rows[0])]
+
+    def _check_model(self) -> None:
+        """Raise a ValueError if the model has terms that the log-density of this step is without, or the reverse."""
+        terms = _terms_of(self.target.model)
+        if len(terms) != len(self._made_of) or any(a is not b for a, b in zip(terms, self._made_of, strict=True)):
+            known = {id(term) for term in self._made_of}
+            new = [str(term.name) for term in terms if id(term) not in known]
+            raise ValueError(
+                f"the model has changed since the step was made ({', '.join(new) or 'some variables'}), which would "
+                "sample the old one; make the step after all variables of the model"
+            )
 
     def _begin(self, position: np.ndarray) -> None:
         """Start the chain; or, from a snapshot, go on, and from `position` if that is another point by now."""
@@ -323,6 +337,7 @@ class HMC(Step, state=HMCState):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is compiled: it is compiled anew where the step is unpickled."""
+        self._check_model()
         state = {name: getattr(self, name) for name in ("settings", "target", "blocked", "sampling_state")}
         try:
             cloudpickle.dump((self.__getnewargs_ex__(), state), _Nowhere())
@@ -338,9 +353,14 @@ class HMC(Step, state=HMCState):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.settings, self.target, self.blocked = state["settings"], state["target"], state["blocked"]
         self.vars = self.target.vars
-        self._last_start, self._noticed = None, False
+        self._last_start, self._noticed, self._made_of = None, False, _terms_of(self.target.model)
         self.setup_chain(None, 0, 0)
         self.sampling_state = state["sampling_state"]
+
+
+def _terms_of(model: pm.Model) -> list[Any]:
+    """Variables that have a part in the log-density of a model."""
+    return [*model.basic_RVs, *model.potentials]
 
 
 def _opened(model: Any, compile_kwargs: Mapping[str, Any] | None) -> Compilation:

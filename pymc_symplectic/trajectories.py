@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 
+_MOST_STEPS = 2**30  # as of the deepest tree; nobody waits for more
 _UNNOTICED = 100.0  # a fall of the energy by so many nats has a probability of exp(-100) at most
 _NO_LIMIT = 1e300  # and not infinity, which is the error of a point that cannot be reached
 
@@ -96,9 +97,9 @@ class FixedSteps(TrajectoryRule):
     persistent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, least=1)
+        whole("steps", self.steps, least=1, most=_MOST_STEPS)
         fraction("jitter", self.jitter, closed=True)
-        whole("repeats", self.repeats, least=1)
+        whole("repeats", self.repeats, least=1, most=_MOST_STEPS)
 
     def record(self, dim: int, max_energy_error: float) -> FixedStepsRule:
         """The record that kernels run."""
@@ -146,8 +147,8 @@ class FixedTime(TrajectoryRule):
     def __post_init__(self) -> None:
         positive("time", self.time)
         fraction("jitter", self.jitter, closed=True)
-        whole("max_steps", self.max_steps, least=1)
-        whole("repeats", self.repeats, least=1)
+        whole("max_steps", self.max_steps, least=1, most=_MOST_STEPS)
+        whole("repeats", self.repeats, least=1, most=_MOST_STEPS)
 
     def record(self, dim: int, max_energy_error: float) -> FixedTimeRule:
         """The record that kernels run."""
@@ -253,13 +254,13 @@ class Surrogate(Auto):
         Trajectories on π̂ to each value of π, at least 1.  By default as many as it takes the chain on π̂ to forget where
         it began, which warm-up finds without evaluating π.
     degree : int, optional
-        Of the polynomial that log π̂ is beside a Gaussian, at least 2.  By default warm-up chooses among degrees from 2
-        to 6 and a sum of ridge functions, by points that were held out.
+        Of the polynomial that log π̂ is beside a Gaussian, from 2 to 10.  By default warm-up chooses among degrees up to
+        6 and a sum of ridge functions, by points that were held out.
 
     Raises
     ------
     ValueError
-        When `time` is not positive and finite, `jitter` is outside [0, 1], or `repeats` or `degree` is too small.
+        When `time` is not positive and finite, `jitter` is outside [0, 1], or `repeats` or `degree` is out of range.
 
     Notes
     -----
@@ -285,9 +286,9 @@ class Surrogate(Auto):
         positive("time", self.time)
         fraction("jitter", self.jitter, closed=True)
         if self.repeats is not None:
-            whole("repeats", self.repeats, least=1)
+            whole("repeats", self.repeats, least=1, most=_MOST_STEPS)
         if self.degree is not None:
-            whole("degree", self.degree, least=2)
+            whole("degree", self.degree, least=2, most=10)
 
     def inner(self, repeats: int, max_energy_error: float) -> FixedTimeRule:
         """The rule of trajectories on the surrogate."""

@@ -20,7 +20,8 @@ NAME = PACKAGE.name
 # From the bottom up: a module may import itself, and the modules of the lines above its own.
 LAYERS = [
     ["native"],
-    ["checks", "files", "names", "policy", "threads", "kernels"],
+    ["checks"],
+    ["files", "names", "policy", "threads", "kernels"],
     ["window"],
     ["kinetic", "metrics"],
     ["splits", "refreshments", "trajectories", "differences", "surrogates"],

@@ -125,6 +125,8 @@ def test_draws_that_are_not_finite_have_no_place():
 def test_what_has_no_chains():
     with pytest.raises(TypeError, match=r"idata must be an xarray\.DataTree"):
         diagnose({"x": 3})
+    with pytest.raises(ValueError, match="idata has no draws"):
+        ps.diagnose(xr.DataTree.from_dict({"/posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros((2, 0)))})}))
     with pytest.raises(ValueError, match="no posterior with the dimensions chain and draw"):
         diagnose(xr.DataTree.from_dict({"/prior": xr.Dataset({"x": 1.0})}))
     with pytest.raises(ValueError, match="has no y; it has x"):

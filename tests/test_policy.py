@@ -25,6 +25,18 @@ def test_what_no_warm_up_can_do_is_refused(name, value):
         replace(ps.Policy(), **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("descent", "many"), ("descent", -1), ("descent", 2.5), ("trail", np.nan), ("keep", None), ("keep", np.nan),
+        ("windows", 100), ("windows", (100, "a")), ("schemes", "leapfrog"), ("schemes", (1,)), ("energy_trial", "no"),
+    ],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_refused(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"policy: {name} must be "):
+        replace(ps.Policy(), **{name: value})
+
+
 def test_a_policy_that_is_none():
     with pytest.raises(TypeError, match=r"policy must be a pymc_symplectic\.Policy, got 3"):
         Settings.choose(policy=3)

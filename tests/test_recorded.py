@@ -1,9 +1,14 @@
 """Variables that are recorded at each draw, and which draws of chains of unequal lengths are kept."""
 
 import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
 import pytest
+from pymc.exceptions import SamplingError
+from pytensor.compile.ops import as_op
 
 from pymc_symplectic.recorded import RecordedVariables, longest
+from pymc_symplectic.target import LogDensity
 
 
 @pytest.mark.parametrize(
@@ -76,3 +81,56 @@ def test_variables_may_be_computed_on_many_threads(recorded):
 
     with ThreadPoolExecutor(4) as executor:
         np.testing.assert_array_equal(list(executor.map(fill, range(12))), list(map(fill, range(12))))
+
+
+def recorded_of(make):
+    """The variables of a model of one normal `x`, and of what is made of it."""
+    with pm.Model() as model:
+        pm.Deterministic("made", make(pm.Normal("x", shape=2)))
+    return RecordedVariables(LogDensity(model=model, compile_kwargs={"mode": "FAST_COMPILE"}))
+
+
+def test_a_variable_whose_shape_varies():
+    variables = recorded_of(lambda x: x[x >= 0])  # of two entries at the initial point
+    arrays = variables.new(1)
+    variables.fill(arrays, np.array([[1.0, 2.0]]))
+    with pytest.raises(SamplingError, match=r"made has shape \(1,\) at one draw and \(2,\) at another"):
+        variables.fill(arrays, np.array([[1.0, -2.0]]))  # which NumPy would write to both entries
+
+
+def failing(error, otype, at=1.0):
+    """An operation that raises an error beyond a point."""
+
+    @as_op(itypes=[pt.dvector], otypes=[otype])
+    def largest(x):
+        if x.max() > at:
+            raise error
+        return np.asarray(x.max(), dtype=otype.dtype)
+
+    return largest
+
+
+def test_a_variable_that_cannot_be_computed_is_not_a_number_there():
+    variables = recorded_of(failing(ArithmeticError("no solution."), pt.dscalar))
+    arrays = variables.new(4)
+    draws = np.array([[0.5, 0.0], [2.0, 0.0], [0.0, 0.75], [0.0, 3.0]])
+    with pytest.warns(UserWarning, match="made raised ArithmeticError: no solution. It is NaN in such draws") as record:
+        variables.fill(arrays, draws)
+    assert sum("made raised" in str(warning.message) for warning in record) == 1
+    np.testing.assert_array_equal(arrays["made"], [0.5, np.nan, 0.75, np.nan])
+    np.testing.assert_array_equal(arrays["x"], draws)
+
+
+def test_a_variable_that_cannot_be_computed_where_the_model_begins():
+    with pytest.warns(UserWarning, match="made raised ValueError"):
+        variables = recorded_of(failing(ValueError("not at zero"), pt.dscalar, at=-1.0))
+    np.testing.assert_array_equal(variables.at(np.array([-2.0, -3.0]))["made"], -2.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "otype"), [(NameError("a mistake"), pt.dscalar), (ValueError("no integer is NaN"), pt.lscalar)], ids=str
+)
+def test_a_variable_that_can_be_no_number_nor_nan(error, otype):
+    variables = recorded_of(failing(error, otype))
+    with pytest.raises(SamplingError, match=f"made raised {type(error).__name__}: {error}. Mend it, or leave it out"):
+        variables.at(np.array([2.0, 0.0]))

@@ -257,6 +257,21 @@ def test_changed_dimension_asks_for_a_new_step(sample):
         sample(step, model)
 
 
+@pytest.mark.parametrize("add", [lambda x: pm.Normal("y", x, observed=3.0), lambda x: pm.Potential("y", -(x**2))])
+def test_model_that_has_grown_since(add, sample):
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        step = ps.HMC()
+        pm.Deterministic("twice", 2 * x)  # which is no part of the log-density
+        sample(step, model, draws=1)
+        add(x)
+        words = r"the model has changed since the step was made \(y\), .*make the step after all variables"
+        with pytest.raises(ValueError, match=words):
+            sample(step, model)
+        with pytest.raises(ValueError, match=words):
+            pickle.dumps(step)
+
+
 # Kinds of models.
 
 

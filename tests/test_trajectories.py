@@ -37,6 +37,16 @@ def test_limits_of_steps(max_steps):
         ps.FixedTime(max_steps=max_steps)
 
 
+@pytest.mark.parametrize("number", [10**15, 1e300])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(ps.FixedTime, "max_steps"), (ps.FixedTime, "repeats"), (ps.FixedSteps, "steps"), (ps.Surrogate, "repeats")],
+)
+def test_steps_that_never_end(kind, name, number):
+    with pytest.raises(ValueError, match=f"{name} must be at most 1073741824, got 1"):
+        kind(**{name: number})
+
+
 @pytest.mark.parametrize("kind", [ps.FixedSteps, ps.FixedTime])
 @pytest.mark.parametrize("repeats", [0, -2, 1.5])
 def test_repeats_that_make_no_draw(kind, repeats):

@@ -20,7 +20,7 @@ from .versions import needed, unfit
 
 with needed("pytensor"):
     from pytensor.compile.mode import get_mode
-    from pytensor.compile.ops import ViewOp
+    from pytensor.compile.ops import FromFunctionOp, ViewOp
     from pytensor.gradient import NullTypeGradError
     from pytensor.graph.op import HasInnerGraph
     from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, NUMBA_CACHE_PATH, compile_numba_function_src
@@ -43,6 +43,7 @@ with needed("pytensor"):
 
 __all__ = [
     "CheckAndRaise",
+    "FromFunctionOp",
     "HasInnerGraph",
     "NullTypeGradError",
     "RNGConsumerOp",

@@ -11,7 +11,8 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from ..checks import at_least, whole
+from ..checks import at_least, seeded, truth, whole
+from ..target import checked_options, model_of
 from .monitor import Monitor, Stop, progress
 from .objective import check_model, describe, kept_objective, start_of
 from .optimizers import OPTIMIZERS, SCHEDULES, choose_optimizer, choose_rates
@@ -202,16 +203,16 @@ def gradient_descent(
     >>> fit.reason, round(float(fit.optimum["x"]), 6)
     ('converged', 1.5)
     """
-    model = pm.modelcontext(model)
+    model = model_of(model)
     limit = whole("max_iterations", max_iterations, least=1)
     tolerance = at_least("tolerance", tolerance, 0)
     chosen, name = choose_optimizer(optimizer)
     rates = choose_rates(name, chosen, learning_rate, schedule, limit)
-    seed = int(np.random.default_rng(random_seed).integers(2**30))
+    seed = int(seeded("random_seed", random_seed, np.random.default_rng).integers(2**30))
     given = check_model(model, initvals)
-    objective = kept_objective(
-        model, jacobian=jacobian, proximal=chosen.proximal, seed=seed, compile_kwargs=dict(compile_kwargs or {})
-    )
+    jacobian, progressbar = truth("jacobian", jacobian), truth("progressbar", progressbar)
+    options = checked_options(compile_kwargs)
+    objective = kept_objective(model, jacobian=jacobian, proximal=chosen.proximal, seed=seed, compile_kwargs=options)
     start = start_of(objective, given, seed)
     objective.check_start(start)
     if objective.stochastic and chosen.rule is None:

@@ -76,9 +76,20 @@ def check_executor(executor: Any) -> None:
 
 
 def check_callback(callback: Any) -> None:
-    """Raise a TypeError unless this is None or can be called."""
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of one argument, the run, got {callback!r}")
+    """Raise a TypeError unless this is None or can be called with one argument."""
+    what = "callback must be a function of one argument, the run"
+    if callback is None:
+        return
+    if not callable(callback):
+        raise TypeError(f"{what}, got {callback!r}")
+    try:
+        taken = inspect.signature(callback)
+    except (TypeError, ValueError):  # some functions that are not written in Python do not tell
+        return
+    try:
+        taken.bind(None)
+    except TypeError as error:
+        raise TypeError(f"{what}, and not of the draws as that of pm.sample; this takes {taken}") from error
 
 
 def names_of(var_names: Any, model: pm.Model) -> list[str] | None:

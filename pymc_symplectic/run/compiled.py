@@ -14,7 +14,7 @@ from ..differences import Differences, get
 from ..precompile import ahead_of_first_start
 from ..recorded import RecordedVariables
 from ..starts import usual_start
-from ..target import Compilation, OtherData, kept_log_density, run_with
+from ..target import Compilation, OtherData, kept_log_density, model_of, run_with
 from .arguments import check_model
 from .handle import Run
 from .sample import sample, start
@@ -188,7 +188,7 @@ def compile(  # nowhere is it called without the name of the package
     >>> sizes
     [100, 100]
     """
-    model = pm.modelcontext(model)
+    model = model_of(model)
     check_model(model)
     ahead_of_first_start()
     return CompiledModel(model, compile_kwargs, differences=get(gradient))

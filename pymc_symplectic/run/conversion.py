@@ -12,10 +12,11 @@ import pymc as pm
 import xarray as xr
 from pymc.stats import compute_log_likelihood, compute_log_prior
 
+from ..checks import truth
 from ..native.pymc import get_default_varnames
 from ..recorded import RecordedVariables
 from ..statistics import DTYPES, RENAMED
-from ..target import LogDensity, user_code
+from ..target import LogDensity, SeenData, user_code
 from .multitrace import MultiTraceView
 from .warn import attempt
 
@@ -23,6 +24,7 @@ __all__ = ["Conversion"]
 
 _COMPUTED: Mapping[str, Callable[..., Any]] = {"log_likelihood": compute_log_likelihood, "log_prior": compute_log_prior}
 """Groups that idata_kwargs may ask to be computed of the draws."""
+_OF_DATA = ("observed_data", "constant_data")
 _SAMPLE_DIMS = ("chain", "draw")
 
 
@@ -56,6 +58,15 @@ class Conversion:
         self._model = model
         self._computed = {name: _variables_of(name, given.pop(name, None), model, var_names) for name in _COMPUTED}
         self._keywords = given
+        self._seen = SeenData(model, own=True)
+
+    def watch(self, seen: SeenData) -> None:
+        """Have results be of no other data than these."""
+        self._seen = seen
+
+    def replaced(self) -> list[str]:
+        """Names of the data in whose place others are by now."""
+        return self._seen.replaced()
 
     def check(self, target: LogDensity, variables: RecordedVariables, position: np.ndarray) -> None:
         """Make a result as `template` does, unless one like it has been made before of the same model.
@@ -125,7 +136,11 @@ class Conversion:
         return idata
 
     def _convert(self, draws: MultiTraceView, keywords: Mapping[str, Any], chains: Sequence[int] = (0,)) -> xr.DataTree:
-        return _relabelled(pm.to_inference_data(draws, model=self._model, **keywords), chains)
+        idata = _relabelled(pm.to_inference_data(draws, model=self._model, **keywords), chains)
+        if self.replaced():
+            for name in set(_OF_DATA) & set(idata.children):
+                del idata[name]
+        return idata
 
     def _trial(self, draws: MultiTraceView) -> xr.DataTree:
         """The conversion of draws; where it fails, the error names the keywords to blame, or the model itself."""
@@ -148,6 +163,8 @@ class Conversion:
 
     def _compute(self, name: str, idata: xr.DataTree) -> xr.Dataset:
         variables = self._computed[name]
+        if replaced := self.replaced():
+            raise RuntimeError(f"the data {', '.join(replaced)} of the model are not those of the run any more")
         with user_code:
             return _COMPUTED[name](
                 idata,
@@ -162,8 +179,8 @@ class Conversion:
 def _check_plain(model: pm.Model, given: Mapping[str, Any]) -> None:
     """Raise an error unless the keywords for the conversion itself are of the right kinds, and name what there is."""
     for name in ("save_warmup", "include_transformed"):
-        if not isinstance(given.get(name), bool | np.bool | None):
-            raise TypeError(f"idata_kwargs: {name} must be True or False, got {given[name]!r}")
+        if given.get(name) is not None:
+            truth(f"idata_kwargs: {name}", given[name])
     for name in ("coords", "dims"):
         if not isinstance(given.get(name), Mapping | None):
             raise TypeError(f"idata_kwargs: {name} must be a dictionary, got {given[name]!r}")

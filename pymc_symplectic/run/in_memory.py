@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -54,8 +54,9 @@ class MemorySink:
         self._variables, self._conversion, self._tune = variables, conversion, tune
         self._seeds = [SEED] * chains if seeds is None else seeds
         self._skipped = 0 if keep_warmup else tune
-        self._values = variables.new(chains, tune + draws - self._skipped)
-        self._stats = {name: np.empty((chains, tune + draws), dtype) for name, dtype in DTYPES.items()}
+        with _room_for(chains, draws):
+            self._values = variables.new(chains, tune + draws - self._skipped)
+            self._stats = {name: np.empty((chains, tune + draws), dtype) for name, dtype in DTYPES.items()}
         self._counts = [0] * chains
         self._divergences = [0] * chains
         self._raw: list[list[np.ndarray]] = [[] for _ in range(chains)]
@@ -99,7 +100,8 @@ class MemorySink:
         for of, length in ((self._values, self._tune + draws - self._skipped), (self._stats, self._tune + draws)):
             for name, array in list(of.items()):
                 if array.shape[1] < length:
-                    longer = np.empty((len(array), length, *array.shape[2:]), array.dtype)
+                    with _room_for(len(array), draws):
+                        longer = np.empty((len(array), length, *array.shape[2:]), array.dtype)
                     longer[:, : array.shape[1]] = array
                     of[name] = longer
 
@@ -150,6 +152,18 @@ class MemorySink:
         stats = {name: array[select, first:length] for name, array in self._stats.items()}
         warmup = min(self._tune, length)
         return MultiTraceView(values, stats, warmup - first, self._seconds, warmup)
+
+
+@contextmanager
+def _room_for(chains: int, draws: int) -> Iterator[None]:
+    """Say what to do where there is no room for arrays of so many draws."""
+    try:
+        yield
+    except (MemoryError, ValueError) as error:
+        raise MemoryError(
+            f"draws: there is no room in memory for {draws} draws of {chains} chains ({error}); ask for fewer, keep "
+            "fewer variables (var_names) or one draw of several (thin), or write them to disk (store)"
+        ) from error
 
 
 def _selected(chains: Sequence[int], count: int) -> Any:

@@ -14,7 +14,7 @@ from ..precompile import ahead_of_first_start
 from ..snapshots import check_learned
 from ..starts import positions
 from ..store import Store, StoreSink
-from ..target import kept_log_density, run_with
+from ..target import SeenData, kept_log_density, run_with
 from .control import Control
 from .fingerprint import describe_model
 from .in_memory import MemorySink
@@ -44,6 +44,9 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
     description = request.description()
     ahead_of_first_start(request.quiet)
     with run_with(compilation.model, compilation.data):
+        seen = request.seen if compilation.data is None else SeenData(compilation.model, own=False)
+        _refuse_other_data(seen)
+        request.conversion.watch(seen)
         target = kept_log_density(
             compilation.model,
             compilation.compile_kwargs,
@@ -64,7 +67,17 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
             runner = Runner(setup, sink, states, control, watcher)
             if runner.jobs() and not target.kernels_of(settings).compiled:
                 setup.chain(states[0]).compile()
+            _refuse_other_data(seen)  # again, as all data have been read only now
             yield runner
+
+
+def _refuse_other_data(seen: SeenData) -> None:
+    """Raise a RuntimeError where the data of the model are others than when the run was asked for."""
+    if others := seen.replaced():
+        raise RuntimeError(
+            f"the data {', '.join(others)} of the model were replaced before the run could begin; let each run have "
+            "its own: ps.compile(model).with_data(...).start()"
+        )
 
 
 def _states(setup: Setup, request: Request, description: Mapping[str, Any]) -> _Opened:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..checks import whole
+import pymc as pm
+
+from ..checks import truth, whole
 from ..settings import Settings, refuse_unlearned, unadapted
 from ..store import Store, is_free, local_path
-from ..target import Compilation, check_parametrization, opened
+from ..target import Compilation, SeenData, check_parametrization, opened
 from .arguments import check_callback, check_executor, check_model, check_options, names_of, processors
 from .blocks import blocks
 from .conversion import Conversion
@@ -23,6 +25,9 @@ from .until import Until, check_until
 from .warn import warn
 
 __all__ = ["Request", "Sizes"]
+
+_MOST_CHAINS = 10**5  # more take minutes before the first draw
+_MOST_THIN = 10**6  # so many draws are held to keep one of them
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Request:
     """Variables that are recorded; None for all."""
     conversion: Conversion
     seeds: Seeds
+    seen: SeenData
+    """The data that the model had by itself when this was asked for."""
     path: Path | None
     """Where draws are stored; None for memory."""
     existing: Store | None
@@ -78,22 +85,26 @@ class Request:
             When there is a store that cannot be opened.
         """
         check_options(options, [*given, "options"])
+        draws, tune, cores, chains = (given[name] for name in ("draws", "tune", "cores", "chains"))
+        if isinstance(draws, pm.Model | Compilation):
+            raise TypeError("draws must be a number, got a model; give that by its name: ps.sample(model=...)")
+        draws = whole("draws", draws, least=1)
         compilation = opened(given["model"], given["compile_kwargs"])
         model = compilation.model
         check_model(model)
-        draws, tune, cores, chains = (given[name] for name in ("draws", "tune", "cores", "chains"))
-        draws = whole("draws", draws, least=1)
         settings, open_ended = Settings.choose(**options), tune is None
         tune = settings.policy.most_draws if tune is None else whole("tune", tune, least=0)
         cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
-        chains = max(2, cores) if chains is None else whole("chains", chains, least=1)
+        chains = max(2, cores) if chains is None else whole("chains", chains, least=1, most=_MOST_CHAINS)
         check_parametrization(settings.parametrization, model)
-        names = names_of(given["var_names"], model)
+        names, seen = names_of(given["var_names"], model), SeenData(model, own=True)
         conversion = Conversion(model, given["idata_kwargs"], names)
         seeds = Seeds.spawn(given["random_seed"], chains)
         check_executor(given["executor"])
         check_until(given["until"], model, names, chains)
         check_callback(given["callback"])
+        for name in ("quiet", "discard_tuned_samples", "compute_convergence_checks"):
+            truth(name, given[name])
         Bars(chains, draws, tune, given["progressbar"])  # so that a wrong one is refused before anything is compiled
         refuse_unlearned(settings, tune)
         if short := unadapted(settings, tune):
@@ -102,8 +113,8 @@ class Request:
         existing = None if path is None or is_free(path) else Store.open(path)
         if existing is not None:
             settings = as_stored(settings, existing)
-        sizes = Sizes(chains, tune, draws, open_ended, whole("thin", given["thin"], least=1))
-        return cls(given, compilation, settings, sizes, cores, names, conversion, seeds, path, existing)
+        sizes = Sizes(chains, tune, draws, open_ended, whole("thin", given["thin"], least=1, most=_MOST_THIN))
+        return cls(given, compilation, settings, sizes, cores, names, conversion, seeds, seen, path, existing)
 
     @property
     def executor(self) -> futures.Executor | None:

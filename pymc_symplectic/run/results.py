@@ -57,6 +57,7 @@ def result_of(runner: Runner, conversion: Conversion, check: bool, quiet: bool) 
     in_warmup = length <= tune
     _check_ended(runner, chains, length)
     sink.add_seconds(seconds)
+    _warn_of_other_data(runner, conversion)
     idata = sink.tree(chains, length)
     warmups = [runner.snapshots[chain]["end"] for chain in chains if chain in runner.snapshots]
     if not in_warmup:
@@ -121,6 +122,16 @@ def so_far(runner: Runner) -> xr.DataTree:
     return idata
 
 
+def _warn_of_other_data(runner: Runner, conversion: Conversion) -> None:
+    """Warn where the data of the model are not those that the run began with."""
+    if names := conversion.replaced():
+        whose = "are of those before" if runner.setup.target.native else "may be of either"
+        warn(
+            f"The data {', '.join(names)} of the model were replaced while the run went on. Draws {whose}, and a "
+            "result in memory is without its groups of data. Give a run its own: ps.compile(model).with_data(...)."
+        )
+
+
 def _raise_or_warn(runner: Runner) -> None:
     """Raise an error of all chains, and warn of errors of some of them."""
     if not runner.errors:
@@ -159,9 +170,10 @@ def _check_ended(runner: Runner, chains: Sequence[int], length: int) -> None:
 
 def _checked(idata: xr.DataTree, model: pm.Model) -> list[Any]:
     """PyMC's warnings of the convergence of the variables that are recorded."""
-    free, derived = (
-        [rv for rv in of if rv.name in idata["posterior"]] for of in (model.free_RVs, model.deterministics)
-    )
+    kept = {name for name, variable in idata["posterior"].data_vars.items() if variable.size}
+    free, derived = ([rv for rv in of if rv.name in kept] for of in (model.free_RVs, model.deterministics))
+    if not kept:
+        return []
     return run_convergence_checks(_thinned(idata), SimpleNamespace(free_RVs=free or derived, deterministics=derived))
 
 

@@ -20,6 +20,7 @@ from .progress import Progress
 from .sink import Sink
 from .task import Job, Outcome, Setup, go_on, packed, run_task
 from .until import Reached, Until, Watcher
+from .warn import warn
 
 __all__ = ["Runner"]
 
@@ -129,7 +130,8 @@ class Runner:
             for draws in blocks:
                 if not gathered or self._control.stopped or (self.reached and self.reached.met):
                     break
-                self.sink.reserve(draws)
+                if not self._has_room(draws):
+                    break
                 goal = None if draws == self.setup.draws else self.setup.tune + draws
                 if not self._all(partial(self.jobs, goal), advance, show):
                     break
@@ -145,6 +147,18 @@ class Runner:
         finally:
             self._control.stop()
             self._chains.clear()
+
+    def _has_room(self, draws: int) -> bool:
+        """Whether there is room for so many draws; a warning where there is only for those that are made."""
+        try:
+            self.sink.reserve(draws)
+        except MemoryError as error:
+            if not self.whole:
+                raise
+            warn(f"There is no room for more draws: {error}. The first {self.whole} draws of each chain are returned.")
+            self._control.stop()
+            return False
+        return True
 
     def _gather(self, advance: Advance, show: Callable[[], None]) -> bool:
         """Whether all chains, but those that fail, have come to the end of their warm-up, none of them stranded."""
@@ -311,6 +325,9 @@ class Runner:
                 future.cancel()
 
     def _receive(self, index: int, future: Any) -> None:
+        if future.cancelled():
+            self.errors[index] = RuntimeError("the executor has cancelled its task")
+            return
         failure = future.exception()
         if failure is not None and not isinstance(failure, Exception):  # SystemExit, an interrupt: not the chain's own
             raise failure

@@ -148,7 +148,8 @@ def sample(
 def start(draws: int = 1000, **arguments: Any) -> Run:
     """Begin to sample a posterior, and return at once; the arguments are those of `pymc_symplectic.sample`.
 
-    They are checked first; the model is compiled, and chains are run, in the background.
+    They are checked first; the model is compiled, and chains are run, in the background.  The run is of the data that
+    the model has now: others that are set before it has read them make it fail, and later ones change no draw.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..checks import seeded
 from ..native.pymc import get_random_generator
 
 __all__ = ["Seeds"]
@@ -30,13 +31,7 @@ class Seeds:
             raise ValueError(
                 f"random_seed must not be negative, got {random_seed}; leave it out for a new seed each time"
             )
-        try:
-            generators = get_random_generator(random_seed).spawn(chains)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"random_seed must be an integer of at least 0, a sequence of them, or a numpy.random.Generator, got "
-                f"{random_seed!r} ({error})"
-            ) from error
+        generators = seeded("random_seed", random_seed, lambda seed: get_random_generator(seed).spawn(chains))
         # pymc.sample takes one such number from each generator, too
         starts = [np.random.default_rng(int(rng.integers(2**30))) for rng in generators]
         return cls(generators, starts, [_value_seed(rng) for rng in generators])

@@ -23,7 +23,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     TypeError
         When it is no path.
     StoreError
-        When it is a URL, or empty.
+        When it is a URL, or empty, or the file system does not take it.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
         raise TypeError(f"store must be the path of a directory, got {path!r}")
@@ -34,6 +34,11 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         )
     if not text or "\0" in text:
         raise StoreError(f"store: {text!r} is no path; give the name of a directory, such as 'run.zarr'")
+    try:
+        Path(path).absolute().exists()
+    except OSError as error:
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        raise StoreError(f"store: {shown!r} cannot be a path here ({error.strerror}); give another name") from error
     return Path(path)
 
 

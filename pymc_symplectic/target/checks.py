@@ -16,10 +16,19 @@ from pytensor.tensor.type import TensorType
 from ..differences import MOST_PARAMETERS
 from ..native.jax import has_started
 from ..native.pymc import MinibatchOp, SimulatorRV
-from ..native.pytensor import NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
+from ..native.pytensor import FromFunctionOp, NullTypeGradError, RNGConsumerOp, float_dtypes, is_of_jax
 from .indices import ONCE, name_of, operations
 
-__all__ = ["LIBRARIES", "Fork", "ForkError", "gradients_of", "is_foreign", "refuse_random", "refuse_wrong_lengths"]
+__all__ = [
+    "LIBRARIES",
+    "Fork",
+    "ForkError",
+    "gradients_of",
+    "is_foreign",
+    "refuse_random",
+    "refuse_wrong_lengths",
+    "refuse_wrong_outputs",
+]
 
 LIBRARIES = "pytensor", "pymc", "pymc_extras"
 """Of what is from them, operations have gradients of the right length, and are no user's."""
@@ -88,7 +97,7 @@ def _has_gradient(cost: Any, variable: Any) -> bool:
 
 def is_foreign(op: Any) -> bool:
     """Whether a user has brought an operation along."""
-    return type(op).__module__.partition(".")[0] not in LIBRARIES
+    return type(op).__module__.partition(".")[0] not in LIBRARIES or isinstance(op, FromFunctionOp)
 
 
 def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.ndarray]) -> None:
@@ -120,6 +129,51 @@ def refuse_wrong_lengths(cost: Any, values: Sequence[Any], point: Sequence[np.nd
             raise ValueError(
                 f"The gradient that {op} gives with respect to {name_of(variable, 'its input')} has shape "
                 f"{tuple(map(int, has))}, and must have {tuple(map(int, wanted))}"
+            )
+
+
+def refuse_wrong_outputs(
+    outputs: Sequence[Any], values: Sequence[Any], point: Sequence[np.ndarray], *, steady: bool
+) -> None:
+    """Raise an error if an operation of a user's own returns what it does not declare.
+
+    Looked at is what each operation returns at one `point`: compiled code would read the bytes of an integer, or of
+    None, as those of a float.  An operation that fails there is left to what comes next.
+
+    Raises
+    ------
+    TypeError
+        When an output has another dtype or number of dimensions.
+    ValueError
+        When it has to be `steady`, and two calls differ.
+    """
+    nodes = {variable.owner for variable in ancestors(outputs)} - {None}
+    looked_at = [
+        variable
+        for node in nodes
+        if is_foreign(node.op)
+        for variable in node.outputs
+        if isinstance(variable.type, TensorType)
+    ]
+    if not looked_at:
+        return
+    try:
+        function = pytensor.function(list(values), looked_at, mode=ONCE, on_unused_input="ignore")
+        first = [np.array(found) for found in function(*point)]
+        second = [np.array(found) for found in function(*point)] if steady else first
+    except Exception:
+        return
+    for variable, found, again in zip(looked_at, first, second, strict=True):
+        op, declared = variable.owner.op, (variable.type.dtype, variable.type.ndim)
+        if (str(found.dtype), found.ndim) != declared:
+            raise TypeError(
+                f"{op} returns an array of {found.dtype} with {found.ndim} dimensions, and declares {declared[0]} with "
+                f"{declared[1]}; let it return np.asarray(..., dtype={declared[0]!r}) of that shape"
+            )
+        if found.dtype.kind in "fc" and not np.allclose(found, again, rtol=1e-6, atol=1e-9, equal_nan=True):
+            raise ValueError(
+                f"{op} returns another result at each call, {found} and then {again} at the same point, so there is no "
+                "density to sample; let it draw its random numbers once, outside"
             )
 
 

@@ -13,10 +13,11 @@ import pymc as pm
 from pymc.exceptions import ShapeWarning
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.traversal import graph_inputs
+from pytensor.tensor.random.type import RandomGeneratorType
 
 from .contents import variables_of
 
-__all__ = ["OtherData", "run_with"]
+__all__ = ["OtherData", "SeenData", "run_with"]
 
 
 class OtherData:
@@ -113,12 +114,12 @@ class _Before:
     def __init__(self, model: pm.Model, data: OtherData) -> None:
         lengths = [length for length in model.dim_lengths.values() if isinstance(length, SharedVariable)]
         shared = [*(model[name] for name in data.values), *lengths]
-        self._values = [(variable, variable.get_value(borrow=True)) for variable in shared]
+        self.values = [(variable, variable.get_value(borrow=True)) for variable in shared]
         self._model, self._coords = model, dict(model.coords)
 
     def put_back(self) -> None:
         """Put them back."""
-        for variable, value in self._values:
+        for variable, value in self.values:
             variable.set_value(value, borrow=True)
         self._model.coords.clear()
         self._model.coords.update(self._coords)
@@ -138,8 +139,7 @@ class _Turns:
     @contextmanager
     def taken(self, model: pm.Model, data: OtherData | None) -> Iterator[None]:
         """Run with data, once nobody runs with others."""
-        shared = [variable for variable in graph_inputs(variables_of(model)) if isinstance(variable, SharedVariable)]
-        shared = list(dict.fromkeys([*shared, *(model[name] for name in (data.values if data else ()))]))
+        shared = list(dict.fromkeys([*_shared_by(model), *(model[name] for name in (data.values if data else ()))]))
         with self._condition:
             self._condition.wait_for(lambda: all(self._runs.get(one, (data, 0))[0] is data for one in shared))
             first = data is not None and not any(one in self._runs for one in shared)
@@ -161,6 +161,12 @@ class _Turns:
                 finally:
                     self._condition.notify_all()
 
+    def own_values(self, variables: Sequence[Any]) -> list[Any]:
+        """The values of shared variables, without those that runs have exchanged for theirs."""
+        with self._condition:
+            before = {variable: value for one in self._before.values() for variable, value in one.values}
+            return [before.get(one, one.get_value(borrow=True)) for one in variables]
+
     def _exchange(self, model: pm.Model, data: OtherData | None) -> None:
         assert data is not None
         before = _Before(model, data)
@@ -172,7 +178,40 @@ class _Turns:
         self._before[id(data)] = before
 
 
+def _shared_by(model: pm.Model) -> list[Any]:
+    return [variable for variable in graph_inputs(variables_of(model)) if isinstance(variable, SharedVariable)]
+
+
 _turns = _Turns()
+
+
+class SeenData:
+    """The data that a model has at some time, to notice when others have taken their place.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    own : bool
+        Whether those are meant that it has by itself, where a run has exchanged them for others.
+    """
+
+    def __init__(self, model: pm.Model, own: bool) -> None:
+        lengths = set(model.dim_lengths.values())
+        self._variables = [one for one in _shared_by(model) if one not in lengths and _is_data(one)]
+        now = [one.get_value(borrow=True) for one in self._variables]
+        self._values = _turns.own_values(self._variables) if own else now
+
+    def replaced(self) -> list[str]:
+        """Names of those that are others now."""
+        return [
+            str(variable.name)
+            for variable, before in zip(self._variables, self._values, strict=True)
+            if (now := variable.get_value(borrow=True)) is not before and not np.array_equal(now, before)
+        ]
+
+
+def _is_data(variable: Any) -> bool:
+    return not isinstance(variable.type, RandomGeneratorType)
 
 
 @contextmanager

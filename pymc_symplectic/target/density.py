@@ -19,7 +19,7 @@ from ..native.pymc import rewrite_pregrad
 from ..native.pytensor import user_code
 from .addressed import CompiledGraph, wrong_length
 from .blame import infinite_terms, undefined_gradient, unpicklable_part
-from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths
+from .checks import Fork, gradients_of, refuse_random, refuse_wrong_lengths, refuse_wrong_outputs
 from .compiled import mode_for
 from .forces import ByDifferences, differences_of, without_gradient
 from .indices import IndexCheck, guarded, has_dims
@@ -163,10 +163,14 @@ class LogDensity:
                 self._placing = joined(guarded(placing, values))
             if self.differences is not None:
                 self.differences.steps(self.dim)  # so that too many parameters are refused before all else
+                with user_code:
+                    refuse_wrong_outputs([cost], values, self._example, steady=True)
                 return joined([cost]), indices
             with user_code:
                 refuse_wrong_lengths(cost, values, self._example)
             gradients = gradients_of(cost, self.vars, self.model)
+            with user_code:
+                refuse_wrong_outputs([cost, *gradients], values, self._example, steady=True)
             flat = [pt.as_tensor(g, allow_xtensor_conversion=True).ravel() for g in gradients]
             return joined([cost, pt.concatenate(flat)]), indices
 

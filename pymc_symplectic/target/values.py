@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.random.type import RandomGeneratorType
 
-from ..native.pytensor import machine_code, shared_storage, user_code
+from ..native.numba import NumbaError
+from ..native.pytensor import machine_code, user_code
+from .checks import refuse_wrong_outputs
 from .compiled import alone, mode_for
 from .indices import guarded
 
@@ -23,7 +26,9 @@ class Values(NamedTuple):
     """A function from value variables of a model to others, and from random numbers where some are random."""
 
     call: Callable[..., Any]
-    """Takes the values, in their order, and then one generator for each of `streams`, which it uses up."""
+    """Takes the values, in their order, those of `data`, and one generator for each of `streams`, which it uses up."""
+    data: tuple[Any, ...]
+    """Shared variables, whose values are arguments, so that nobody can replace them between two calls."""
     streams: tuple[int, ...]
     """Which of all generators of the model, by their number."""
     random: tuple[bool, ...]
@@ -33,11 +38,13 @@ class Values(NamedTuple):
 def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[np.ndarray]) -> Values:
     """A function that computes `outputs` from the value variables of a model: the same code as PyMC's.
 
-    It is called without what PyTensor wraps machine code in, which takes longer than the code; with shared variables,
-    or without machine code, with it.  Generators of random numbers, which PyMC shares among all functions of a model,
-    are arguments here.
+    It is called without what PyTensor wraps machine code in, which takes longer than the code; with data, or without
+    machine code, with it.  Data and generators of random numbers, which PyMC shares among all functions of a model, are
+    arguments here.
     """
     values = model.value_vars
+    with user_code:
+        refuse_wrong_outputs(outputs, values, example, steady=False)
     outputs = guarded(outputs, values)
     generators = {rng: rng.type() for rng in _generators(outputs)}
     random = tuple(bool(_generators([output])) for output in outputs)
@@ -46,11 +53,14 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
         every = _generators(model.unobserved_value_vars)  # so that a stream is the same, whatever else is computed
         streams = tuple(every.index(rng) for rng in generators)
         outputs = clone_replace(outputs, generators)
+    data: dict[Any, Any] = {one: one.type() for one in graph_inputs(outputs) if isinstance(one, SharedVariable)}
+    if data:
+        outputs = clone_replace(outputs, data)
     with user_code:
         function = model.compile_fn(
             outs=[pytensor.Out(output, borrow=True) for output in outputs],
             inputs=[
-                *(pytensor.In(value, borrow=True) for value in values),
+                *(pytensor.In(value, borrow=True) for value in (*values, *data.values())),
                 *(pytensor.In(rng, borrow=True, mutable=True) for rng in generators.values()),
             ],
             mode=mode_for(outputs),
@@ -59,12 +69,20 @@ def values_function(model: pm.Model, outputs: Sequence[Any], example: Sequence[n
             trust_input=True,
         )
     raw = machine_code(function)
-    _, shared = shared_storage(function, given=len(values) + len(generators))
-    if shared or raw is None:
-        return Values(function, streams, random)
+    if data or raw is None:
+        return Values(function, tuple(data), streams, random)
     arguments = *example, *(np.random.default_rng(0) for _ in generators)
-    with alone(raw, lambda function: function(*arguments)) as function:
-        return Values(function, streams, random)
+
+    def compile(function: Any) -> None:
+        try:
+            function(*arguments)
+        except (NumbaError, NotImplementedError):
+            raise
+        except Exception:  # what it computes may be an error there, and none elsewhere
+            pass
+
+    with alone(raw, compile) as function:
+        return Values(function, (), streams, random)
 
 
 def _generators(outputs: Sequence[Any]) -> list[Any]:

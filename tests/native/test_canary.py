@@ -466,6 +466,7 @@ def test_classes_of_operations():
     assert isinstance(x.shape.owner.op, of_pytensor.Shape)
     assert issubclass(of_pytensor.Shape_i, pytensor.graph.op.Op)
     assert "float64" in of_pytensor.float_dtypes
+    assert isinstance(pytensor.compile.ops.as_op([pt.dvector], [pt.dscalar])(np.sum), of_pytensor.FromFunctionOp)
     check = of_pytensor.CheckAndRaise(IndexError, "out of range")
     with pytest.raises(IndexError, match="out of range"):
         pytensor.function([x], check(x, pt.all(x > 0)), mode="FAST_COMPILE")(np.zeros(1))

@@ -383,6 +383,9 @@ def test_interrupt(ridge):
         ),
         ({"initvals": {"bete": 1.0}}, ValueError, "bete is not a free variable .* Did you mean 'beta'"),
         ({"initvals": {"beta": np.ones(2)}}, ValueError, r"beta has shape \(2,\), and should have \(6,\)"),
+        ({"random_seed": "a"}, TypeError, "random_seed must be an integer of at least 0, .* got 'a'"),
+        ({"jacobian": "no"}, TypeError, "jacobian must be True or False, got 'no'"),
+        ({"compile_kwargs": {"mode": "nix"}}, ValueError, "compile_kwargs: mode must be one of PyTensor's"),
         ({"initvals": {"intercept": np.nan}}, ValueError, "the start of intercept is not finite"),
     ],
 )

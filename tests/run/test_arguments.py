@@ -28,6 +28,9 @@ from . import pymc_run, run
         ({"draws": "10"}, TypeError, "draws must be a number, got '10'"),
         ({"draws": None}, TypeError, "draws must be a number, got None"),
         ({"draws": True}, TypeError, "draws must be a number, got True"),
+        ({"draws": np.inf}, ValueError, "draws must be at most 1000000000000, got inf"),
+        ({"chains": 10**7}, ValueError, "chains must be at most 100000, got 10000000"),
+        ({"thin": 10**12}, ValueError, "thin must be at most 1000000, got 1000000000000"),
         ({"tune": -1}, ValueError, "tune must be an integer of at least 0, got -1"),
         ({"chains": 0}, ValueError, "chains must be a positive integer, got 0"),
         ({"chains": 2.5}, ValueError, "chains must be a positive integer, got 2.5"),
@@ -66,13 +69,32 @@ from . import pymc_run, run
         ({"var_names": []}, ValueError, "var_names"),
         ({"progressbar": "nonsense", "quiet": False}, ValueError, "progressbar"),
         ({"compile_kwargs": {"nix": 1}}, TypeError, "nix"),
+        ({"compile_kwargs": "JAX"}, TypeError, "compile_kwargs must be a dictionary, .* got 'JAX'"),
+        ({"compile_kwargs": {"mode": "nix"}}, ValueError, "compile_kwargs: mode must be one of PyTensor's, .*'nix'"),
         ({"idata_kwargs": {"nix": 1}}, TypeError, "nix"),
+        ({"quiet": "no"}, TypeError, "quiet must be True or False, got 'no'"),
+        ({"discard_tuned_samples": "no"}, TypeError, "discard_tuned_samples must be True or False, got 'no'"),
+        ({"compute_convergence_checks": None}, TypeError, "compute_convergence_checks must be True or False, got None"),
+        ({"callback": 3}, TypeError, "callback must be a function of one argument, the run, got 3"),
+        (
+            {"callback": lambda trace, draw: None},
+            TypeError,
+            r"of one argument, .*this takes \(trace, draw\)",
+        ),
+        ({"initvals": np.zeros(4)}, TypeError, r"initvals must be a dictionary .* got np\.float64\(0\.0\)"),
+        ({"initvals": [{}, {}, {}, False]}, TypeError, "initvals must be a dictionary .* got False"),
+        ({"initvals": {"slope": object()}}, ValueError, "initvals: slope cannot be what the model begins at"),
     ],
     ids=lambda value: re.sub(" at 0x[0-9A-F]+", "", str(value)) if isinstance(value, dict) else "",
 )
 def test_named_in_the_message(arguments, error, words, rich_model):
     with pytest.raises(error, match=words):
         run(rich_model, **arguments)
+
+
+def test_an_integer_beyond_all_floats(rich_model):
+    with pytest.raises(ValueError, match="draws must be at most 1000000000000, got 1000"):
+        run(rich_model, draws=10**400)
 
 
 def test_nothing_is_drawn_before_arguments_are_checked(rich_model, monkeypatch, tmp_path):

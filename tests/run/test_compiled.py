@@ -203,6 +203,12 @@ def test_a_model_without_data_says_how_to_have_some():
     [
         (lambda compiled: compiled.sample(model=None), "model: this is of one model"),
         (lambda compiled: compiled.sample(compile_kwargs={}), "compile_kwargs: this is of one model"),
+        (lambda compiled: ps.compile(compiled), "model: this one is compiled, and a plain model is needed here"),
+        (lambda compiled: ps.gradient_descent(compiled), "model: this one is compiled"),
+        (lambda compiled: ps.sample(compiled), r"draws must be a number, got a model; .*ps\.sample\(model="),
+        (lambda _: ps.compile("m"), "model must be a pymc.Model, got 'm'"),
+        (lambda _: ps.sample(model="m"), "model must be a pymc.Model, got 'm'"),
+        (lambda compiled: ps.initial_points(compiled, random_seed="a"), "random_seed must be an integer"),
         (lambda compiled: ps.sample(model=compiled, compile_kwargs={}), "give them to ps.compile"),
         (lambda compiled: ps.HMC(model=compiled, compile_kwargs={}), "give them to ps.compile"),
         (lambda compiled: compiled.sample(drws=3), "drws"),

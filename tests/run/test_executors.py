@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pymc as pm
@@ -25,6 +25,28 @@ def test_shut_down(rich_model):
         RuntimeError, match=r"executor: .* takes no tasks \(cannot schedule new futures after shutdown\)"
     ):
         run(rich_model, executor=executor)
+
+
+class Cancelling(ThreadPoolExecutor):
+    """It cancels the tasks of all chains but the first."""
+
+    begun = False
+
+    def submit(self, *task):
+        if not self.begun:
+            self.begun = True
+            return super().submit(*task)
+        future = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_tasks_that_are_cancelled_cost_their_chains(rich_model):
+    words = "Chain 1 failed after 0 draws, and is left out: the executor has cancelled its task"
+    with Cancelling(1) as executor, pytest.warns(UserWarning, match=words):
+        idata = run(rich_model, chains=2, executor=executor)
+    assert idata["posterior"]["chain"].values.tolist() == [0]
 
 
 @pytest.mark.parametrize("executor", [4, "processes", ProcessPoolExecutor], ids=["4", "text", "class"])

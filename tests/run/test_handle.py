@@ -10,11 +10,12 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 from pymc.exceptions import SamplingError
 
 import pymc_symplectic as ps
-from pymc_symplectic.run import task
+from pymc_symplectic.run import opening, task
 from pymc_symplectic.run.blocks import blocks
 from pymc_symplectic.store import Store, StoreError
 
@@ -68,6 +69,35 @@ def test_is_that_of_sample(rich_model, starts, expected):
     assert held.result() is idata is held.draws()
     assert held.state == "done" and held.wait(0)
     assert json.loads(idata.posterior.attrs["sampler"]) == json.loads(expected.posterior.attrs["sampler"])
+
+
+@pytest.fixture
+def growing():
+    """A model with data that a deterministic variable and an observed one read."""
+    with pm.Model() as model:
+        x = pm.Data("x", np.arange(3.0))
+        slope = pm.Normal("slope")
+        pm.Deterministic("mean", slope * x)
+        pm.Normal("y", slope, observed=x)
+    return model
+
+
+@pytest.mark.parametrize("values", [np.arange(3.0) + 50, np.ones(5)], ids=["same shape", "longer"])
+def test_data_that_are_replaced_meanwhile_are_not_those_of_the_run(values, growing):
+    replace = {"callback": lambda held: pm.set_data({"x": values}, model=growing)}
+    with pytest.warns(UserWarning, match="The data x of the model were replaced .* Draws are of those before"):
+        idata = run(growing, draws=150, idata_kwargs={"log_likelihood": True}, **replace)
+    np.testing.assert_array_equal(idata["posterior"]["mean"], idata["posterior"]["slope"].values[..., None] * [0, 1, 2])
+    assert idata["posterior"]["slope"].mean() < 2
+    assert not {"observed_data", "constant_data", "log_likelihood"} & set(idata.children)
+
+
+def test_data_that_are_replaced_before_the_run_begins(growing, monkeypatch):
+    monkeypatch.setattr(opening, "ahead_of_first_start", lambda _: pm.set_data({"x": np.ones(3)}, model=growing))
+    held = start(growing)
+    with pytest.raises(RuntimeError, match="the data x of the model were replaced before the run could begin"):
+        held.result()
+    assert start(growing).result()["posterior"].sizes["draw"] == SHORT["draws"]  # with others that are the same
 
 
 def test_of_the_model_of_the_context_and_with_other_data(rich_model):

@@ -7,6 +7,8 @@ from pymc_symplectic.kernels import statistics as column
 from pymc_symplectic.recorded import longest
 from pymc_symplectic.run.in_memory import MemorySink
 
+from . import assert_same_draws, run
+
 
 def rows(n, start=0, diverging=()):
     made = np.zeros((n, column.N_COLUMNS))
@@ -78,3 +80,25 @@ def test_draws_that_a_task_sends_back_are_those_of_a_thread(recorded):
         np.testing.assert_array_equal(one[name], other[name])
     for name in one.stat_names:
         np.testing.assert_array_equal(one.get_sampler_stats(name), other.get_sampler_stats(name))
+
+
+def test_no_room_for_the_draws(recorded, monkeypatch):
+    monkeypatch.setattr(recorded, "new", lambda *_: np.empty(2**62))
+    words = r"draws: there is no room in memory for 50 draws of 2 chains \(.*\); ask for fewer, .*\(store\)"
+    with pytest.raises(MemoryError, match=words):
+        MemorySink(recorded, None, 2, 10, 50, keep_warmup=False)
+
+
+def test_no_room_for_more_draws_keeps_those_that_there_are(rich_model, monkeypatch):
+    expected = run(rich_model, draws=100)
+    reserve = MemorySink.reserve
+
+    def limited(sink, draws):
+        if draws > 100:
+            raise MemoryError("too many")
+        reserve(sink, draws)
+
+    monkeypatch.setattr(MemorySink, "reserve", limited)
+    with pytest.warns(UserWarning, match="There is no room for more draws: too many. The first 100 draws of each"):
+        idata = run(rich_model, draws=400, callback=lambda _: None)
+    assert_same_draws(idata, expected)

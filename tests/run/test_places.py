@@ -103,7 +103,8 @@ def test_urls_are_refused(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "error"), [("", ps.StoreError), ("a\0b", ps.StoreError), (3, TypeError), (b"r", TypeError)]
+    ("path", "error"),
+    [("", ps.StoreError), ("a\0b", ps.StoreError), ("a" * 5000, ps.StoreError), (3, TypeError), (b"r", TypeError)],
 )
 def test_what_is_no_path(path, error):
     with pytest.raises(error, match="store"):

@@ -96,3 +96,11 @@ def test_what_is_computed_is_as_by_pymc(stored, rich_model, rich_step, starts, t
         xr.testing.assert_allclose(ours[name].to_dataset(), theirs[name].to_dataset(), rtol=1e-13)
     assert ours.posterior["place"].values.tolist() == [3, 4, 5]
     assert SHORT["tune"] == ours.posterior.attrs["tuning_steps"]
+
+
+def test_variables_without_entries_are_passed_over_by_the_check(recwarn):
+    with pm.Model() as model:
+        pm.Normal("x")
+        pm.Normal("nothing", shape=0)
+    run(model, compute_convergence_checks=True)
+    assert not [warning for warning in recwarn if "failed" in str(warning.message)]

@@ -9,10 +9,12 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from operations import Quadratic, Slope
+from pytensor.compile.ops import as_op
 from pytensor.gradient import grad_undefined
 
 import pymc_symplectic as ps
 from pymc_symplectic.chain import Chain
+from pymc_symplectic.recorded import RecordedVariables
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.target import LogDensity
 from pymc_symplectic.target.checks import Fork, ForkError
@@ -84,6 +86,44 @@ def test_gradients_of_right_length_in_all_but_one():
     with pytest.raises(
         ValueError, match=r"gradient that Quadratic gives with respect to x has shape \(3,\), and must have \(2,\)"
     ):
+        LogDensity(model=model)
+
+
+@pytest.mark.parametrize(
+    ("functions", "words"),
+    [
+        ({"value": lambda x: -int(x @ x)}, "Quadratic returns an array of int64 with 0 dimensions"),
+        ({"value": lambda x: None}, "Quadratic returns an array of object with 0 dimensions"),
+        ({"value": lambda x: -(x**2)}, "Quadratic returns an array of float64 with 1 dimensions"),
+        ({"value": lambda x: np.float32(-(x @ x))}, "Quadratic returns an array of float32 with 0 dimensions"),
+        ({"slope": lambda x: -x.astype(int)}, "Slope returns an array of int64 with 1 dimensions"),
+    ],
+)
+def test_what_an_operation_returns_is_what_it_declares(functions, words):
+    with pm.Model() as model:
+        pm.Potential("density", Quadratic(**functions)(pm.Normal("x", shape=2)))
+    for make in (LogDensity, ps.HMC, ps.compile):
+        with pytest.raises(TypeError, match=f"{words}, and declares float64 with"):
+            make(model=model)
+
+
+@pytest.mark.parametrize("returned", [None, 3, 1j, "a"], ids=repr)
+def test_what_an_operation_of_a_deterministic_variable_returns(returned):
+    @as_op(itypes=[pt.dvector], otypes=[pt.dscalar])
+    def odd(x):
+        return np.asarray(returned)
+
+    with pm.Model() as model:
+        pm.Deterministic("made", odd(pm.Normal("x", shape=2)))
+    with pytest.raises(TypeError, match=r"odd.* returns an array of .* with 0 dimensions, and declares float64 with 0"):
+        RecordedVariables(LogDensity(model=model))
+
+
+def test_a_density_that_is_another_one_at_each_call():
+    rng = np.random.default_rng(1)
+    with pm.Model() as model:
+        pm.Potential("noise", Quadratic(value=lambda x: np.asarray(rng.normal()))(pm.Normal("x", shape=2)))
+    with pytest.raises(ValueError, match=r"Quadratic returns another result at each call, .* no density to sample"):
         LogDensity(model=model)
 
 
