@@ -10,6 +10,9 @@ same points.  Seconds are processor time, of a whole call without compilation.
 The table has the medians over seeds, of ours over the best of nutpie's; and of all runs of ours, the least effective
 sample size that arviz-stats finds in the result, as a share of the goal.
 
+``ours-alone`` is the same without what chains tell each other at the end of warm-up, and a second table has its mean
+gradients over those of ours.
+
 With ``--bias``, the other question: whether draws that end when they look good are biased by it.  For targets of which
 all is known, z is the distance of a mean, or of a mean square, from the truth in Monte Carlo standard errors; its mean
 square over all parameters and seeds, of runs that ended by `Until` and of others whose length was fixed beforehand, at
@@ -19,6 +22,8 @@ the median of the former.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,15 +39,16 @@ from benchmarks.studies import cold_start
 from pymc_symplectic.run.until import Watcher
 
 RESULTS = study.RESULTS / "until"
-OURS = "ours"
-SAMPLERS = (OURS, *(f"nutpie-{metric}@{tune}" for metric in nutpie.METRICS for tune in cold_start.TUNES))
+OURS, ALONE = "ours", "ours-alone"
+POLICIES = {OURS: ps.Policy(), ALONE: replace(ps.Policy(), shares=False)}
+SAMPLERS = (*POLICIES, *(f"nutpie-{metric}@{tune}" for metric in nutpie.METRICS for tune in cold_start.TUNES))
 GOAL = 400.0
 MOST = 20_000  # draws of a chain of ours
 SILENT = {"progressbar": False, "quiet": True, "compute_convergence_checks": False}
 _LENGTHS = 1.05 ** np.arange(math.log(1000, 1.05))  # parts of a run, inverted
 
 
-def prepare(problem: Problem) -> Sample:
+def prepare(policy: ps.Policy, problem: Problem) -> Sample:
     """Compile what a run that ends by itself needs."""
     compiled = ps.compile(problem.model)
     compiled.sample(100, chains=4, cores=1, random_seed=0, **SILENT)  # whatever is compiled only now
@@ -52,7 +58,7 @@ def prepare(problem: Problem) -> Sample:
         began = time.process_time()
         idata = compiled.sample(
             draws, until=ps.Until(ess=GOAL), var_names=problem.names, chains=chains, cores=1, random_seed=seed,
-            initvals=starts, discard_tuned_samples=False, **SILENT,
+            initvals=starts, discard_tuned_samples=False, policy=policy, **SILENT,
         )  # fmt: skip
         return Run.of_result(idata, problem.names, (0.0, time.process_time() - began))
 
@@ -136,7 +142,7 @@ def table(records: Sequence[Record], names: Sequence[str]) -> str:
     rows, ratios = [], []
     for name in names:
         mine = runs.get((name, OURS), [])
-        theirs = {sampler: its for (posterior, sampler), its in runs.items() if posterior == name and sampler != OURS}
+        theirs = {sampler: its for (of, sampler), its in runs.items() if of == name and sampler not in POLICIES}
         if not (mine and theirs):
             continue
         met = f"{sum(record.get('draws_needed') is not None for record in mine)} of {len(mine)}"
@@ -173,6 +179,28 @@ def table(records: Sequence[Record], names: Sequence[str]) -> str:
     shares = [record["reached"] for record in records if record["sampler"] == OURS and record.get("reached")]
     enough = sum(share >= 0.9 for share in shares)
     return report.markdown(head, rows) + f"\n\nat least 0.9 of the goal in {enough} of {len(shares)} runs"
+
+
+def together_and_alone(records: Sequence[Record], names: Sequence[str]) -> str:
+    """Gradients of warm-up, and all, where chains share what they have learned, and where they do not, in Markdown."""
+    rows, ratios = [], []
+    for name in names:
+        runs = [
+            [one for one in records if (one["posterior"], one["sampler"]) == (name, way) and one.get("gradients")]
+            for way in POLICIES
+        ]
+        if not all(runs):
+            continue
+        means = [[float(np.mean([one[what] for one in its])) for what in ("warmup", "gradients")] for its in runs]
+        ratios.append([alone / together for together, alone in zip(*means, strict=True)])
+        cells = [f"{value:.0f}" for pair in zip(*means, strict=True) for value in pair]
+        rows.append([name, *cells, *(f"{ratio:.2f}" for ratio in ratios[-1])])
+    if not rows:
+        return "nothing was measured"
+    least = [f"{math.exp(np.log(column).mean()):.2f} ({min(column):.2f})" for column in zip(*ratios, strict=True)]
+    rows.append(["geometric mean (least)", "", "", "", "", *least])
+    head = ["posterior", "warm-up, together", "alone", "gradients, together", "alone", "ratio of warm-up", "ratio"]
+    return report.markdown(head, rows)
 
 
 def _median(records: Sequence[Record], what: str) -> float:
@@ -253,9 +281,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     names, load = models.of_set(chosen.set, chosen.posteriordb)
     wanted = chosen.posteriors or names
-    theirs = [sampler for sampler in chosen.samplers if sampler != OURS]
+    ours = {sampler: partial(prepare, POLICIES[sampler]) for sampler in chosen.samplers if sampler in POLICIES}
+    theirs = [sampler for sampler in chosen.samplers if sampler not in POLICIES]
     plans = (
-        ({OURS: prepare} if OURS in chosen.samplers else {}, {"draws": MOST, "chains": chosen.chains}, measure_ours),
+        (ours, {"draws": MOST, "chains": chosen.chains}, measure_ours),
         (cold_start.prepares(theirs), {"draws": chosen.draws, "chains": chosen.chains}, measure_nutpie),
     )
     for samplers, plan, measure in plans:
@@ -263,4 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             study.runs(wanted, samplers, chosen.seeds, load, plan, measure=measure, line=line), chosen.results
         )
     records = [record for name in wanted for record in study.load(chosen.results, f"{name}/*.json")]
-    print("\n" + table([record for record in records if record["sampler"] in chosen.samplers], wanted))
+    records = [record for record in records if record["sampler"] in chosen.samplers]
+    print("\n" + table(records, wanted))
+    if ALONE in chosen.samplers:
+        print("\n" + together_and_alone(records, wanted))

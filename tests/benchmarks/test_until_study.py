@@ -55,4 +55,6 @@ def test_the_table_has_ratios_to_the_best():
     assert "diagonal@300" in text and "3.00" in text and "at least 0.9 of the goal in 1 of 1 runs" in text
     unmet = until.table([record("ours", 100.0), record("nutpie-low_rank@150", None)], ["x"])
     assert "> 9.00" in unmet and "> 7.00" in unmet
+    both = [{**record(way, cost), "warmup": cost / 2} for way, cost in (("ours", 100.0), ("ours-alone", 150.0))]
+    assert "1.50 (1.50)" in until.together_and_alone(both, ["x"])
     assert until.table([], ["x"]) == "nothing was measured"
