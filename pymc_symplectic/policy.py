@@ -258,12 +258,11 @@ class Policy:
     chains from U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra eight and three of eight
     runs come to an R-hat of 1.01, and of hmm_drive_0 four and none of four, for as many gradients."""
     shares: bool = True
-    """Whether chains that have come to the end of their warm-up, and agree, go on by what they have learned together.
-    """
+    """Whether chains that have come to the end of their warm-up, and agree, go on by what they have learned together,"""
     shared_draws: int = 25
-    """What takes the place of `settled_draws` for one of several chains that will share what they learn,"""
+    """and the draws that take the place of `settled_draws` then, where these are more,"""
     shared_turns: int = 60
-    """and that of `turns`, where these are larger."""
+    """and the place of `turns`.  EVIDENCE"""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True
