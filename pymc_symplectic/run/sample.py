@@ -46,7 +46,8 @@ def sample(
 ) -> xr.DataTree:
     """Sample a posterior by Hamiltonian Monte Carlo, on threads or any executor, in memory or in a store.
 
-    The same draws as ``pymc.sample(step=HMC(...))`` from the same seed and starts, without its cost for each draw.
+    The same draws as ``pymc.sample(step=HMC(...))`` from the same seed and starts, and with the same number for `tune`,
+    without its cost for each draw.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ def sample(
         Draws of each chain, after warm-up; with `until`, the most that are made.
     tune : int, optional
         Draws of warm-up, in which step size, metric and kinetic energy adapt.  By default each chain ends its warm-up
-        when there is nothing left to learn, often after 100 to 300 draws and after 1000 at the latest; a number means
-        that number.
+        when there is nothing left to learn, often after 100 to 300 draws and after 1000 at the latest, and those that
+        agree go on by what they have learned together; a number means that number, and each goes by its own.
     chains : int, optional
         By default as many as `cores`, but at least 2.
     cores : int, optional
