@@ -32,7 +32,7 @@ __all__ = ["Job", "Outcome", "Setup", "go_on", "packed", "run_chain", "run_task"
 
 _BLOCK_SECONDS = 0.03
 _BLOCK_BYTES = 2**22
-_GROWTH = 8  # of a block over the one before it, at most
+_GROWTH = 2  # of a block over the one before it, at most: draws of warm-up grow dearer, and a stop waits for its end
 
 
 @dataclass(frozen=True, eq=False)
