@@ -258,14 +258,13 @@ class Policy:
     chains from U(-1, 1) on posteriordb's own programs, with and without: of lotka_volterra eight and three of eight
     runs come to an R-hat of 1.01, and of hmm_drive_0 four and none of four, for as many gradients."""
     shares: bool = True
-    """Whether chains that have come to the end of their warm-up, and agree, go on by what they have learned together;"""
+    """Whether chains that are at the end of their warm-up, and agree, go on by what they have learned together;"""
     shared_draws: int = 25
     """the draws that take the place of `settled_draws` then, where these are more,"""
     shared_turns: int = 60
     """and the place of `turns`.  By ``python -m benchmarks until --samplers ours ours-alone``, 4 to 20 seeds of 19
-    posteriors, warm-up takes 1.22 times as many gradients without all three, and all of a run to 400 effective draws
-    1.06 times, from 0.69 (a Gaussian process with a neck, where three of ten runs take six times what others do) to 1.34.
-    """
+    posteriors, warm-up takes 1.22 times as many gradients without all three, and a whole run to 400 effective draws
+    1.06 times, from 0.69 (a Gaussian process with a neck, where a few runs take six times what others do) to 1.34."""
     windows: tuple[int, ...] = (60, 120)
     """Draws that windows ask for at least, where warm-up has so many draws as were asked for."""
     energy_trial: bool = True
