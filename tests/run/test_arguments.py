@@ -77,15 +77,15 @@ from . import pymc_run, run
         ({"compute_convergence_checks": None}, TypeError, "compute_convergence_checks must be True or False, got None"),
         ({"callback": 3}, TypeError, "callback must be a function of one argument, the run, got 3"),
         (
-            {"callback": lambda trace, draw: None},
+            {"callback": divmod},
             TypeError,
-            r"of one argument, .*this takes \(trace, draw\)",
+            r"of one argument, .*this takes \(x, y, /\)",
         ),
         ({"initvals": np.zeros(4)}, TypeError, r"initvals must be a dictionary .* got np\.float64\(0\.0\)"),
         ({"initvals": [{}, {}, {}, False]}, TypeError, "initvals must be a dictionary .* got False"),
-        ({"initvals": {"slope": object()}}, ValueError, "initvals: slope cannot be what the model begins at"),
+        ({"initvals": {"slope": ...}}, ValueError, "initvals: slope cannot be what the model begins at"),
     ],
-    ids=lambda value: re.sub(" at 0x[0-9A-F]+", "", str(value)) if isinstance(value, dict) else "",
+    ids=lambda value: re.sub(" at 0x[0-9A-Fa-f]+", "", str(value)) if isinstance(value, dict) else "",
 )
 def test_named_in_the_message(arguments, error, words, rich_model):
     with pytest.raises(error, match=words):
