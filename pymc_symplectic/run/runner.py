@@ -95,15 +95,15 @@ class Runner:
         ]
 
     def _in_warmup(self) -> list[Job]:
-        """Chains that have not come to the end of their warm-up, or begin it anew."""
+        """Chains that have not come to the end of their warm-up, or are told to begin it anew, though late."""
 
-        def stays(number: int) -> bool:
-            verdict, gathering = self._verdicts.get(number), self._states[number].get("gathering")
+        def stays(job: Job) -> bool:
+            gathering, verdict = job.state.get("gathering"), job.verdict
             if gathering is None or not is_waiting(gathering):
-                return False
+                return int(job.state.get("count", 0)) >= self.setup.tune
             return verdict is None or verdict.judged < gathering["judged"] or verdict.position is None
 
-        return [job for job in self.jobs(self.setup.tune) if not stays(job.index)]
+        return [replace(job, goal=self.setup.tune) for job in self.jobs() if not stays(job)]
 
     def run(
         self,

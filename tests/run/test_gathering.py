@@ -13,6 +13,7 @@ import pymc_symplectic as ps
 from pymc_symplectic.adaptation.gathering import Verdict
 from pymc_symplectic.chain import Chain
 from pymc_symplectic.kernels import statistics as column
+from pymc_symplectic.metrics import Dense
 from pymc_symplectic.run.task import Setup
 from pymc_symplectic.settings import Settings
 from pymc_symplectic.store import Store
@@ -189,24 +190,46 @@ def test_the_same_wherever_chains_that_agree_run(correlated, pool, tmp_path, cou
     assert_same_draws(run(correlated, **arguments, store=store), expected)
 
 
-def test_a_stop_while_one_chain_has_gone_on(correlated, tmp_path, monkeypatch):
-    arguments = {"tune": None, "cores": 1}
-    expected = run(correlated, **arguments)
-    store, told = tmp_path / "run.zarr", []
-    hear = Chain.hear
+def stop_after(monkeypatch, count):
+    """Interrupt a run when so many chains have heard what is said of them; what each was told."""
+    told, hear = [], Chain.hear
 
     def counted(self, verdict):
-        if told and verdict.known is not None:
-            raise KeyboardInterrupt
-        told.append(verdict)
+        if self.waiting:
+            if len(told) == count:
+                raise KeyboardInterrupt
+            told.append(verdict)
         hear(self, verdict)
 
     monkeypatch.setattr(Chain, "hear", counted)
+    return told
+
+
+def test_a_stop_while_one_chain_has_gone_on(correlated, tmp_path, monkeypatch):
+    arguments = {"tune": None, "cores": 1}
+    expected = run(correlated, **arguments)
+    store = tmp_path / "run.zarr"
+    told = stop_after(monkeypatch, 1)
     run(correlated, **arguments, store=store)
     monkeypatch.undo()
     counts = Store.open(store).counts()
-    assert len(told) == 1 and max(counts) > min(counts)
+    assert told[0].known is not None and max(counts) > min(counts)
     assert_same_draws(run(correlated, **arguments, store=store), expected)
+
+
+def test_the_same_where_no_draws_are_left_to_begin_anew(model, tmp_path, monkeypatch):
+    """Chains that are told to, and cannot, stay, and keep nobody from what the others know together."""
+    arguments = {**ARGUMENTS, "metric": Dense(fit_to="draws")}  # by which warm-up takes all draws that it may
+    told = stop_after(monkeypatch, None)
+    expected = run(model, **arguments)
+    assert [(one.position is None, one.known is None) for one in told] == [(False, True)] * 2 + [(True, False)] * 2
+    store = tmp_path / "run.zarr"
+    monkeypatch.undo()
+    stop_after(monkeypatch, 3)
+    run(model, **arguments, store=store)
+    monkeypatch.undo()
+    assert max(Store.open(store).counts()) > min(Store.open(store).counts())
+    assert_same_draws(run(model, **arguments, store=store), expected)
 
 
 def test_a_chain_that_draws_by_a_surrogate_is_moved(model):
