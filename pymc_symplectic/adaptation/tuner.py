@@ -408,8 +408,11 @@ class Tuner:
         }
 
     def keep_to(self, snapshot: Mapping[str, Any]) -> None:
-        """Begin with what the tuner of another run has come to, as `snapshot` describes it, and try nothing else."""
-        self.restore(snapshot, ())
+        """Go on with what the tuner of another chain has come to, as `snapshot` describes it, and try nothing else.
+
+        The history stays that of what has been measured here.
+        """
+        self.restore(snapshot, self._history)
         self.active = False
 
     def restore(self, snapshot: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:

@@ -172,6 +172,14 @@ def test_chains_go_on_by_what_they_have_learned_together(correlated):
     assert len(np.unique(together.sample_stats["step_size"])) == 1
 
 
+def test_each_tells_what_it_has_measured_by_itself(correlated):
+    idata = run(correlated, tune=None)
+    assert len(chosen_by(idata)) < 4  # they have agreed
+    histories = [chain["history"] for chain in json.loads(idata.posterior.attrs["sampler"])["chains"]]
+    begun = [history[0]["step_size"] for history in histories if history]  # of those that began to turn
+    assert 1 < len(begun) == len(set(begun))
+
+
 def assert_same_metric(one, other):
     for name, array in one._asdict().items():
         np.testing.assert_array_equal(array, getattr(other, name))
