@@ -146,9 +146,10 @@ class Approach:
         if self.turning:
             enough = self.settled_by_turns
         else:
-            long = policy.settled_draws * policy.settled_near
+            least = max(policy.settled_draws, policy.settled_risky if self.diverged.any() else 0)
+            long = least * policy.settled_near
             near = self._distance < policy.near_distance
-            enough = self._free >= (long if near else min(max(policy.settled_draws, self._dim), long))
+            enough = self._free >= (long if near else min(max(least, self._dim), long))
             if self._free >= long:
                 slack = policy.settled_late
         return enough and seen.before < growth * seen.after + slack

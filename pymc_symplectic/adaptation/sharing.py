@@ -7,7 +7,8 @@ whole run most of its effective draws.  Chains that adapt together from the firs
 Radul, Sountsov 2021; Hoffman, Sountsov 2022); here each learns by itself, and which of them agree is seen afterwards.
 
 One that has seen what asks for care keeps to its own path: that draws diverge, or that there is more where no draw has
-been.  The others may not have been there.
+been.  The others may not have been there, but they will come there, so that divided steps become those of all that make
+no-U-turn draws: of what is narrow, chains with other steps would see less.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def shared(chains: Sequence[LearnedChain]) -> list[LearnedChain | None]:
         group = [chains[place] for place in places]
         if len(group) == 1 or any(chain.density is not None for chain in group):  # surrogates cannot be averaged
             continue
+        if any(chain.state["tuner"]["divides"] for chain in group):
+            group = [_divided(chain) for chain in group]
         common, paths = together(group), [path_of(chain) for chain in group]
         most = 2 * paths.count(path_of(common)) > len(paths)
         for place, chain, path in zip(places, group, paths, strict=True):
@@ -42,6 +45,15 @@ def shared(chains: Sequence[LearnedChain]) -> list[LearnedChain | None]:
                 alike = together([other for other, its in zip(group, paths, strict=True) if its == path])
                 found[place] = replace(alike, metric=common.metric, mean=common.mean)
     return found
+
+
+def _divided(chain: LearnedChain) -> LearnedChain:
+    """The same with divided steps, if it makes no-U-turn draws."""
+    tuner = chain.state["tuner"]
+    if tuner["found"] is not None:
+        return chain
+    state = {**chain.state, "tuner": {**tuner, "divides": True}}
+    return replace(chain, choice={**chain.choice, "divides": True}, state=state)
 
 
 def _careful(chain: LearnedChain) -> bool:

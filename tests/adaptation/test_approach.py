@@ -260,6 +260,17 @@ def test_the_end_of_no_u_turn_draws():
     assert approach.settled(GOOD)
 
 
+def test_where_draws_diverge_there_are_enough_of_them_to_tell_whether_steps_have_to_be_divided():
+    policy = Policy().sharing()
+    for diverging, ends in ((0, policy.settled_draws), (1, policy.settled_risky)):
+        approach, calm = Approach(policy, 2), block(policy.settled_draws - 1, policy.settled_draws - 1)
+        approach.take(replace(calm, diverged=np.arange(len(calm.draws)) >= len(calm.draws) - diverging))
+        approach.fitted(Seen(0.1, 0.1, 0.9, 0.9), 100, 100)
+        while not approach.settled(GOOD):
+            approach.take(block(1, approach.snapshot()["drawn"] + 1))
+        assert approach.snapshot()["drawn"] == ends
+
+
 def test_turns_are_proved_or_given_up():
     approach = Approach(Policy(), 2)
     assert approach.may_turn(GOOD, 31) and not approach.may_turn(GOOD, 30) and not approach.may_turn(POOR, 31)

@@ -54,10 +54,9 @@ def test_where_no_path_is_that_of_more_than_half_each_keeps_its_own():
         assert_allclose(covariance(known), COVARIANCE * 2.5, rtol=1e-12)
 
 
-@pytest.mark.parametrize("seen", [{"divides": True}, {"reason": ELSEWHERE}])
-def test_a_chain_that_has_seen_what_asks_for_care_keeps_to_its_path(seen):
+def test_a_chain_that_has_seen_more_elsewhere_keeps_to_its_path():
     """By the metric of all, which it helps to know."""
-    careful = after(new_chain(2.0, step_size=0.2), **seen)
+    careful = after(new_chain(2.0, step_size=0.2), reason=ELSEWHERE)
     found = shared([on_a_path(1.0), careful, on_a_path(2.0)])
     assert [known.trajectory for known in found] == ["fixed_time of 1.41", "no_u_turn", "fixed_time of 1.41"]
     assert found[1].step_size == pytest.approx(0.2) and found[1].state["tuner"] == careful.state["tuner"]
@@ -65,12 +64,22 @@ def test_a_chain_that_has_seen_what_asks_for_care_keeps_to_its_path(seen):
         assert_allclose(covariance(known), COVARIANCE * 2, rtol=1e-12)
 
 
-def test_steps_that_are_divided_are_another_path():
-    careful = [after(new_chain(step_size=size), divides=True) for size in (0.2, 0.8)]
-    found = shared([*careful, new_chain(step_size=0.1)])
-    assert all(known.state["tuner"]["divides"] and known.step_size == pytest.approx(0.4) for known in found)
-    found = shared([new_chain(), careful[0], new_chain()])
-    assert [known.state["tuner"]["divides"] for known in found] == [False, True, False]
+def divide(chains):
+    """Whether each has divided steps, as its state has it, and as it says."""
+    assert [chain.state["tuner"]["divides"] for chain in chains] == [bool(c.choice.get("divides")) for c in chains]
+    return [chain.state["tuner"]["divides"] for chain in chains]
+
+
+def test_steps_that_one_chain_divides_are_divided_by_all_that_make_no_u_turn_draws():
+    careful = after(new_chain(step_size=0.2), divides=True)
+    found = shared([new_chain(step_size=0.8), careful, new_chain(step_size=0.4)])
+    assert divide(found) == [True] * 3 and [one.step_size for one in found] == pytest.approx([0.4] * 3)
+    found = shared([on_a_path(1.0), careful, on_a_path(2.0), new_chain(step_size=0.8), on_a_path(1.0)])
+    assert divide(found) == [False, True, False, True, False]
+    assert [one.integrator for one in found].count("harmonic_leapfrog") == 3
+    assert [found[place].step_size for place in (1, 3)] == pytest.approx([0.4] * 2)
+    away = new_chain(shift=50.0)
+    assert divide(shared([away, careful, careful, away])) == [False, True, True, False]
 
 
 def test_surrogates_are_not_averaged():
