@@ -486,8 +486,8 @@ def _check_kind(name: str, value: Any, usual: Any) -> None:
     if isinstance(usual, bool):
         truth(name, value)
     elif isinstance(usual, int):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 0:
-            raise TypeError(f"{name} must be an integer of at least 0, got {value!r}")
+        if number(name, value) < 0 or not (isinstance(value, int | np.integer) or value == math.inf):
+            raise TypeError(f"{name} must be an integer of at least 0, or infinite, got {value!r}")
     elif isinstance(usual, float):
         if math.isnan(number(name, value)):
             raise ValueError(f"{name} must be a number, got {value!r}")
