@@ -22,7 +22,16 @@ from numba.extending import overload, register_jitable
 
 from ..native.inlining import SOURCE as INLINING
 from ..native.inlining import as_code_to_link
-from ..native.numba import SOURCE, cache_in, class_of, compiled_once, entry_point, keep_in, without_counting
+from ..native.numba import (
+    SOURCE,
+    cache_in,
+    class_of,
+    compiled_once,
+    entry_point,
+    keep_in,
+    keep_what_is_kept,
+    without_counting,
+)
 from .private import make_private
 from .sources import KernelCache, digest_of, hash_sources, made_from
 
@@ -76,6 +85,8 @@ def _make_cache_directory(folder: Path, *files: Path) -> str:
 
 
 cache_directory = _make_cache_directory(Path(__file__).parent, SOURCE, INLINING)
+if cache_directory:
+    keep_what_is_kept(Path(cache_directory))
 
 
 @contextmanager

@@ -299,7 +299,7 @@ def compiled_once(dispatcher: Any) -> Any:
 
 
 def keep_what_is_kept(folder: Path) -> None:
-    """Have numba add to a folder of machine code, whatever other processes do there, and take nothing back.
+    """Have numba add to a folder of machine code, and those in it, whatever others do there, and take nothing back.
 
     numba reads a function's index, adds a line, and writes the index anew.  Of two processes that do so at once, for
     two signatures, one loses its line, and the next process compiles again what another one is already running; which
@@ -320,12 +320,13 @@ def keep_what_is_kept(folder: Path) -> None:
         return
 
     def add(self: Any, key: Any, data: Any) -> None:
-        if Path(getattr(self, "_cache_path", "")) != folder:
+        place = Path(getattr(self, "_cache_path", ""))
+        if folder not in (place, *place.parents):
             save(self, key, data)
             return
         with _lock(Path(f"{self._index_path}.lock")):
             known = self._load_index()
-            if key not in known or not (folder / known[key]).exists():
+            if key not in known or not (place / known[key]).exists():
                 stem, ending = os.path.splitext(self._data_name(1 + len(known)))
                 known[key] = f"{stem}-{uuid4().hex}{ending}"
                 self._save_data(known[key], data)

@@ -274,25 +274,33 @@ def test_what_is_kept_is_not_replaced(index_in, tmp_path):
         file.unlink()
     index_in().save("float", "second")
     assert index_in().load("float") == "second", "what has been deleted is not made anew"
-    elsewhere = index_in(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere").mkdir()
-    for words in ("first", "second"):
-        elsewhere.save("float", words)
-    assert elsewhere.load("float") == "second", "numba's own folders are not ours to change"
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"  # numba's own folders are not ours to change
+    for folder, kept in ((tmp_path / "inside", "first"), (elsewhere, "second")):
+        folder.mkdir()
+        index = index_in(folder)
+        for words in ("first", "second"):
+            index.save("float", words)
+        assert index.load("float") == kept
 
 
-def test_machine_code_of_log_densities_is_not_replaced():
+@pytest.mark.parametrize("of", ["log-densities", "kernels"])
+def test_machine_code_is_not_replaced(of):
+    """Otherwise two processes that compile a kernel for two signatures may leave one the code of the other."""
     from numba.core.caching import IndexDataCacheFile
     from pytensor.link.numba.cache import NUMBA_CACHE_PATH
 
+    from pymc_symplectic.kernels.compile import cache_directory
+
+    folder = Path(NUMBA_CACHE_PATH if of == "log-densities" else cache_directory)
     name = f"function_of_a_test_{uuid4().hex}"
-    index = IndexDataCacheFile(str(NUMBA_CACHE_PATH), name, 0)
+    index = IndexDataCacheFile(str(folder), name, 0)
     try:
         for words in ("first", "second"):
             index.save("float", words)
         assert index.load("float") == "first"
+        assert [file for file in folder.glob(f"{name}*.nbc")] != [folder / f"{name}.1.nbc"]
     finally:
-        for file in Path(NUMBA_CACHE_PATH).glob(f"{name}*"):
+        for file in folder.glob(f"{name}*"):
             file.unlink()
 
 
