@@ -298,7 +298,7 @@ def test_machine_code_is_not_replaced(of):
         for words in ("first", "second"):
             index.save("float", words)
         assert index.load("float") == "first"
-        assert [file for file in folder.glob(f"{name}*.nbc")] != [folder / f"{name}.1.nbc"]
+        assert list(folder.glob(f"{name}*.nbc")) != [folder / f"{name}.1.nbc"]
     finally:
         for file in folder.glob(f"{name}*"):
             file.unlink()
