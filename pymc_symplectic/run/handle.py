@@ -214,7 +214,11 @@ class Run:
         least, furthest = progress[which].min(), progress[which].max()
         made = f"{least}" if least == furthest else f"{least} to {furthest}"
         words = "draws" if which == "draws" else "draws of warm-up"
-        return f"{sizes.chains} chains, {made} of {most} {words}, {progress['divergences'].sum()} divergences"
+        diverged, chains = int(progress["divergences"].sum()), sizes.chains
+        return (
+            f"{chains} chain{'s' * (chains != 1)}, {made} of {most} {words}, "
+            f"{diverged} divergence{'s' * (diverged != 1)}"
+        )
 
     def __repr__(self) -> str:
         error = self._session.error
