@@ -9,7 +9,7 @@ import numpy as np
 
 _MOST = 10**12  # draws or steps that anybody lives to see
 
-__all__ = ["at_least", "fraction", "number", "positive", "seeded", "truth", "whole"]
+__all__ = ["at_least", "fraction", "like", "number", "positive", "seeded", "truth", "whole"]
 
 
 def number(name: str, value: Any) -> float:
@@ -79,3 +79,20 @@ def truth(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def like(name: str, value: Any, usual: Any) -> None:
+    """Raise an error unless a value is of the kind that the usual one is."""
+    if isinstance(usual, bool):
+        truth(name, value)
+    elif isinstance(usual, int):
+        if number(name, value) < 0 or not (isinstance(value, int | np.integer) or value == math.inf):
+            raise TypeError(f"{name} must be an integer of at least 0, or infinite, got {value!r}")
+    elif isinstance(usual, float):
+        if math.isnan(number(name, value)):
+            raise ValueError(f"{name} must be a number, got {value!r}")
+    elif not isinstance(value, type(usual)):
+        raise TypeError(f"{name} must be a {type(usual).__name__} such as {usual!r}, got {value!r}")
+    elif isinstance(usual, tuple):
+        for one, its in zip(value, usual if len(value) == len(usual) else usual[:1] * len(value), strict=True):
+            like(name, one, its)

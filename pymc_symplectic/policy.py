@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 
-from .checks import number, truth
+from .checks import like
 
 __all__ = ["Policy"]
 
@@ -476,23 +475,6 @@ class Policy:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_kind(f"policy: {field.name}", getattr(self, field.name), field.default)
+            like(f"policy: {field.name}", getattr(self, field.name), field.default)
         if not (0 <= self.final_fraction < 1 and math.isfinite(self.transient_gradient)):
             raise ValueError("policy: final_fraction must be in [0, 1), and transient_gradient finite")
-
-
-def _check_kind(name: str, value: Any, usual: Any) -> None:
-    """Raise an error unless a value is of the kind that the usual one is."""
-    if isinstance(usual, bool):
-        truth(name, value)
-    elif isinstance(usual, int):
-        if number(name, value) < 0 or not (isinstance(value, int | np.integer) or value == math.inf):
-            raise TypeError(f"{name} must be an integer of at least 0, or infinite, got {value!r}")
-    elif isinstance(usual, float):
-        if math.isnan(number(name, value)):
-            raise ValueError(f"{name} must be a number, got {value!r}")
-    elif not isinstance(value, type(usual)):
-        raise TypeError(f"{name} must be a {type(usual).__name__} such as {usual!r}, got {value!r}")
-    elif isinstance(usual, tuple):
-        for one, like in zip(value, usual if len(value) == len(usual) else usual[:1] * len(value), strict=True):
-            _check_kind(name, one, like)

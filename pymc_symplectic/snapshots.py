@@ -65,10 +65,15 @@ def check_learned(learned: Learned, settings: Settings, target: LogDensity) -> N
         if (chain.weights is None) != (learned.chains[0].weights is None):
             raise ValueError("learned: some chains have weights of a parametrization, and others have none")
         try:
-            warmup.check(chain)
-            _check_kinetic(chain.kinetic, settings, chain.state["energy"], target.dim)
+            _check_begun_from(chain, warmup, settings, target.dim)
         except ValueError as error:
             raise ValueError(f"learned: chain {number} cannot be gone on from: {error}") from error
+
+
+def _check_begun_from(known: LearnedChain, warmup: WarmUp, settings: Settings, dim: int) -> None:
+    """Raise a ValueError unless a chain with these settings can go on from what another one has learned."""
+    warmup.check(known)
+    _check_kinetic(known.kinetic, settings, known.state["energy"], dim)
 
 
 def generator_of(state: Any) -> np.random.Generator:
@@ -234,8 +239,7 @@ def _check_gathering(gathering: Mapping[str, Any], settings: Settings, dim: int)
     if gathering["known"] is not None:
         known = LearnedChain.restored(gathering["known"])
         known.check(dim)
-        WarmUp(settings, dim, 0).check(known)
-        _check_kinetic(known.kinetic, settings, known.state["energy"], dim)
+        _check_begun_from(known, WarmUp(settings, dim, 0), settings, dim)
     levels = gathering["levels"]
     _check_array("gathering, levels", levels, (len(levels), 4 + dim), float)
     for name in ("judged", "moved"):

@@ -65,7 +65,7 @@ class Gathering:
         return self.waits and len(self.levels) > self.judged
 
     def arrive(self, latest: Window, stretched: np.ndarray, metric: Any, position: np.ndarray, policy: Policy) -> bool:
-        """Take the end of a warm-up, by the arguments of `level_of`; whether so few draws tell anything."""
+        """Take the end of a warm-up, by the arguments of `level_of`; whether there are draws enough to tell."""
         if 3 * len(latest.draws) < policy.stranded_draws:
             return False
         self.levels = np.vstack([self.levels, level_of(latest, stretched, metric, position)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,20 @@ def agreeing(chains: Sequence[LearnedChain]) -> list[list[int]]:
     return groups
 
 
-def path_of(chain: LearnedChain) -> tuple[str, str, str, bool]:
-    """Integrator, trajectory, momenta, and whether steps are divided: what numbers of other paths say nothing of."""
-    return chain.integrator, chain.choice["trajectory"], chain.momenta, bool(chain.choice.get("divides"))
+class Path(NamedTuple):
+    """By what a chain draws: step sizes and times of one path say nothing of those of another."""
+
+    integrator: str
+    trajectory: str
+    momenta: str
+    divides: bool
+    """Whether steps are divided where they are too long."""
+
+
+def path_of(chain: LearnedChain) -> Path:
+    """By what a chain draws."""
+    divides = bool(chain.choice.get("divides"))
+    return Path(chain.integrator, chain.choice["trajectory"], chain.momenta, divides)
 
 
 def _differ(one: LearnedChain, other: LearnedChain) -> str:
@@ -92,7 +103,7 @@ def together(chains: Sequence[LearnedChain]) -> LearnedChain:
     if len(chains) == 1:
         return chains[0]
     paths = [path_of(chain) for chain in chains]
-    most = max(paths, key=lambda path: (paths.count(path), path[1] == "no_u_turn", path[3]))
+    most = max(paths, key=lambda path: (paths.count(path), path.trajectory == "no_u_turn", path.divides))
     alike = [chain for chain, path in zip(chains, paths, strict=True) if path == most]
     first = alike[0]
     if first.density is not None:  # which goes with its own metric, and mean
