@@ -58,15 +58,12 @@ class Conversion:
         self._model = model
         self._computed = {name: _variables_of(name, given.pop(name, None), model, var_names) for name in _COMPUTED}
         self._keywords = given
-        self._seen = SeenData(model, own=True)
-
-    def watch(self, seen: SeenData) -> None:
-        """Have results be of no other data than these."""
-        self._seen = seen
+        self.seen = SeenData(model, own=True)
+        """The data that results are of: those that the model had by itself when they were asked for, or others."""
 
     def replaced(self) -> list[str]:
         """Names of the data in whose place others are by now."""
-        return self._seen.replaced()
+        return self.seen.replaced()
 
     def check(self, target: LogDensity, variables: RecordedVariables, position: np.ndarray) -> None:
         """Make a result as `template` does, unless one like it has been made before of the same model.

@@ -44,9 +44,10 @@ def opening(request: Request, control: Control | None = None) -> Iterator[Runner
     description = request.description()
     ahead_of_first_start(request.quiet)
     with run_with(compilation.model, compilation.data):
-        seen = request.seen if compilation.data is None else SeenData(compilation.model, own=False)
+        if compilation.data is not None:
+            request.conversion.seen = SeenData(compilation.model, own=False)
+        seen = request.conversion.seen
         _refuse_other_data(seen)
-        request.conversion.watch(seen)
         target = kept_log_density(
             compilation.model,
             compilation.compile_kwargs,

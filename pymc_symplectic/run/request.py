@@ -13,7 +13,7 @@ import pymc as pm
 from ..checks import truth, whole
 from ..settings import Settings, refuse_unlearned, unadapted
 from ..store import Store, is_free, local_path
-from ..target import Compilation, SeenData, check_parametrization, opened
+from ..target import Compilation, check_parametrization, opened
 from .arguments import check_callback, check_executor, check_model, check_options, names_of, processors
 from .blocks import blocks
 from .conversion import Conversion
@@ -59,8 +59,6 @@ class Request:
     """Variables that are recorded; None for all."""
     conversion: Conversion
     seeds: Seeds
-    seen: SeenData
-    """The data that the model had by itself when this was asked for."""
     path: Path | None
     """Where draws are stored; None for memory."""
     existing: Store | None
@@ -97,7 +95,7 @@ class Request:
         cores = min(4, processors()) if cores is None else whole("cores", cores, least=1)
         chains = max(2, cores) if chains is None else whole("chains", chains, least=1, most=_MOST_CHAINS)
         check_parametrization(settings.parametrization, model)
-        names, seen = names_of(given["var_names"], model), SeenData(model, own=True)
+        names = names_of(given["var_names"], model)
         conversion = Conversion(model, given["idata_kwargs"], names)
         seeds = Seeds.spawn(given["random_seed"], chains)
         check_executor(given["executor"])
@@ -114,7 +112,7 @@ class Request:
         if existing is not None:
             settings = as_stored(settings, existing)
         sizes = Sizes(chains, tune, draws, open_ended, whole("thin", given["thin"], least=1, most=_MOST_THIN))
-        return cls(given, compilation, settings, sizes, cores, names, conversion, seeds, seen, path, existing)
+        return cls(given, compilation, settings, sizes, cores, names, conversion, seeds, path, existing)
 
     @property
     def executor(self) -> futures.Executor | None:
